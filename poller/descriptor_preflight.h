@@ -1,0 +1,23 @@
+// Finds out whether enough descriptors are free before libzmq finds out that they are not.
+//
+// libzmq aborts the process when it meets EMFILE in the wrong place (RLIMIT_NOFILE 5 to 7 while a
+// context starts). So whoever is about to make a context or a socket asks here first.
+//
+// Threads: any thread. The answer holds until another thread opens something: ask close to the use.
+// Errors: std::system_error (EMFILE, ENFILE, ENOMEM) telling how many are needed, the limit and the
+//         remedy.
+// Internal.
+
+#ifndef ZMQLOOP_POLLER_DESCRIPTOR_PREFLIGHT_H_
+#define ZMQLOOP_POLLER_DESCRIPTOR_PREFLIGHT_H_
+
+namespace zmqloop {
+
+// Returns if `count` descriptors can be opened at this moment, which it tries; 0.3 us each. If they
+// cannot, raises the soft RLIMIT_NOFILE to the hard one and tries once more; then throws.
+// `operation` is what they are for: "creating a waker".
+void require_free_descriptors(int count, const char* operation);
+
+}  // namespace zmqloop
+
+#endif  // ZMQLOOP_POLLER_DESCRIPTOR_PREFLIGHT_H_

@@ -1,0 +1,20 @@
+// Asks the kernel what a raw descriptor is ready for at this moment.
+//
+// Threads: any thread.
+// Errors: none; what goes wrong is kError.
+// Internal.
+
+#ifndef ZMQLOOP_POLLER_DESCRIPTOR_STATE_H_
+#define ZMQLOOP_POLLER_DESCRIPTOR_STATE_H_
+
+#include "zmqloop/poller/events.h"
+
+namespace zmqloop {
+
+// Returns which of `interest` the descriptor is ready for, and kError if it has an error, has hung up
+// or is closed. One poll(2) that does not wait.
+Events read_descriptor_state(int fd, Events interest) noexcept;
+
+}  // namespace zmqloop
+
+#endif  // ZMQLOOP_POLLER_DESCRIPTOR_STATE_H_

@@ -1,0 +1,205 @@
+#include "zmqloop/poller/epoll_poller.h"
+
+#include <algorithm>
+#include <cerrno>
+
+#include "zmqloop/poller/zmq_socket_state.h"
+
+namespace zmqloop {
+namespace {
+
+// Room for reports. When a wait fills it, it is doubled, so that whatever is ready is served within a
+// few rounds; beyond the limit the kernel's rotation of level-triggered entries is what keeps it fair.
+constexpr std::size_t kFirstBuffer = 64;
+constexpr std::size_t kLargestBuffer = 8'192;
+
+// A sleep this long is interrupted once for a look at everything.
+constexpr Duration kQuiet = std::chrono::milliseconds(100);
+
+// One round in so many asks the kernel whether the descriptors it reports are still those that were
+// registered (0.3 us each): a descriptor closed while a dup lives would otherwise be reported for ever.
+constexpr std::uint32_t kVerifyEvery = 256;
+
+Events from_kernel(std::uint32_t bits) noexcept {
+  Events events = static_cast<Events>(bits & (EPOLLIN | EPOLLOUT));
+  if ((bits & (EPOLLERR | EPOLLHUP)) != 0) events |= Events::kError;
+  return events;
+}
+
+static_assert(static_cast<unsigned>(Events::kRead) == EPOLLIN &&
+              static_cast<unsigned>(Events::kWrite) == EPOLLOUT &&
+              static_cast<unsigned>(Events::kError) == (EPOLLERR | EPOLLHUP));
+
+}  // namespace
+
+EpollPoller::EpollPoller(std::optional<DrainDetection> detection)
+    : detection_(detection), buffer_(kFirstBuffer) {}
+
+std::uint32_t EpollPoller::kernel_events(const Pollable& pollable, Events events) const noexcept {
+  if (!pollable.is_socket()) return static_cast<std::uint32_t>(events & ~Events::kError);
+  // Without the detector the entry is only a wake-up, and level-triggered is the safest one.
+  return detection_ == DrainDetection::kByEdge ? EPOLLIN | EPOLLOUT | EPOLLET : EPOLLIN;
+}
+
+void EpollPoller::add(Pollable pollable, Events events, std::uint64_t token) {
+  registrations_.require_usable("add");
+  if (pollable.is_socket() && !detection_) detection_ = drain_detection();
+  const RegistrationId id =
+      registrations_.add(pollable, events, token, kernel_events(pollable, events));
+  if (!pollable.is_socket()) return;
+  try {
+    check(*registrations_.table().get(id));
+    if (flips_silently(pollable.socket().handle())) flippers_.push_back(id);
+  } catch (...) {  // out of memory
+    registrations_.remove(pollable);
+    throw;
+  }
+}
+
+void EpollPoller::modify(Pollable pollable, Events events) {
+  registrations_.require_usable("modify");
+  Registration& changed =
+      registrations_.modify(pollable, events, kernel_events(pollable, events));
+  if (pollable.is_socket()) check(changed);
+}
+
+bool EpollPoller::remove(Pollable pollable) noexcept { return registrations_.remove(pollable); }
+
+void EpollPoller::touch(Pollable pollable) {
+  registrations_.require_usable("touch");
+  Registration& touched = registrations_.require("touch", pollable);
+  if (pollable.is_socket()) check(touched);
+}
+
+Events EpollPoller::ready_now(Pollable pollable) {
+  registrations_.require_usable("ready_now");
+  Registration& found = registrations_.require("ready_now", pollable);
+  // Looking takes the signal; the next wait looks again rather than rely on hearing of that.
+  if (pollable.is_socket()) check(found);
+  return registrations_.ready_now(found);
+}
+
+void EpollPoller::close() noexcept {
+  registrations_.close();
+  check_.clear();
+  flippers_.clear();
+  ready_.clear();
+}
+
+std::span<const Ready> EpollPoller::wait(std::optional<Duration> timeout) {
+  registrations_.require_usable("wait");
+  registrations_.refresh();
+  ready_.clear();
+  check_unreliable_sockets();
+  bool looked_at_all = registrations_.table().external() == 0;
+  std::optional<TimePoint> deadline;
+  for (;;) {
+    const bool sleeps = !has_work() && (!timeout || *timeout > Duration::zero());
+    // Raw descriptors cause no wake-ups without a report, so that only sockets need the clock.
+    if (sleeps && timeout && !deadline && registrations_.table().sockets() != 0) {
+      deadline = saturating_add(Clock::now(), *timeout);
+    }
+    const bool quiet_first = sleeps && !looked_at_all && (!timeout || *timeout > kQuiet);
+    const Wake wake = look(quiet_first ? kQuiet : timeout);
+    if (!ready_.empty() || wake == Wake::kInterrupted) return ready_;
+    if (wake == Wake::kTimedOut && quiet_first) {
+      registrations_.end_closed_descriptors();
+      check_all_sockets();
+      looked_at_all = true;
+      if (timeout) *timeout -= kQuiet;
+    } else if (wake == Wake::kTimedOut || (timeout && *timeout <= Duration::zero())) {
+      return ready_;
+    } else if (sleeps && timeout && !deadline) {
+      return ready_;  // A stale report, and no clock was read: spurious, the caller computes anew.
+    }
+    registrations_.refresh();
+    if (deadline) timeout = saturating_subtract(*deadline, Clock::now());
+  }
+}
+
+// Polls once: sleeps only if there is nothing to look at already.
+EpollPoller::Wake EpollPoller::look(std::optional<Duration> timeout) {
+  const bool working = has_work();
+  const int count = registrations_.set().wait(buffer_, working ? Duration::zero() : timeout);
+  if (count > 0) sort_reports(static_cast<std::size_t>(count));
+  if (!check_.empty()) look_at_checked();
+  if (registrations_.has_ended()) registrations_.deliver_ended(ready_);
+  if (count < 0) return Wake::kInterrupted;
+  return count == 0 && !working ? Wake::kTimedOut : Wake::kReported;
+}
+
+void EpollPoller::sort_reports(std::size_t count) {
+  const bool verify = ++report_rounds_ % kVerifyEvery == 0;
+  for (std::size_t i = 0; i < count; ++i) {
+    const RegistrationId id = RegistrationId::unpack(buffer_[i].data.u64);
+    Registration* const found = registrations_.table().get(id);
+    if (found == nullptr) {
+      registrations_.mark_stale();
+    } else if (found->pollable.is_socket()) {
+      check(*found);
+    } else {
+      take_descriptor(*found, buffer_[i].events, verify);
+    }
+  }
+  if (count == buffer_.size()) grow_buffer();
+}
+
+void EpollPoller::take_descriptor(Registration& found, std::uint32_t events, bool verify) {
+  if (verify && !registrations_.is_intact(found)) {
+    registrations_.end(registrations_.table().id_of(found), EBADF);
+  } else {
+    ready_.push_back({found.pollable, from_kernel(events), found.token, 0});
+  }
+}
+
+// As large as all registrations could fill, at once, so that the next round serves them all.
+void EpollPoller::grow_buffer() {
+  const std::size_t wanted = std::min(registrations_.table().size(), kLargestBuffer);
+  if (wanted > buffer_.size()) buffer_.resize(wanted);
+}
+
+void EpollPoller::check(Registration& socket) {
+  if (socket.in_check) return;
+  check_.push_back(registrations_.table().id_of(socket));
+  socket.in_check = true;
+}
+
+void EpollPoller::check_unreliable_sockets() {
+  if (detection_ == DrainDetection::kByScan) {
+    check_all_sockets();
+    return;
+  }
+  std::erase_if(flippers_, [this](RegistrationId id) {
+    Registration* const found = registrations_.table().get(id);
+    if (found != nullptr) check(*found);
+    return found == nullptr;
+  });
+}
+
+void EpollPoller::check_all_sockets() {
+  if (registrations_.table().sockets() == 0) return;
+  registrations_.table().for_each([this](Registration& each) {
+    if (each.pollable.is_socket()) check(each);
+  });
+}
+
+void EpollPoller::look_at_checked() {
+  std::size_t kept = 0;
+  for (const RegistrationId id : check_) {
+    Registration* const found = registrations_.table().get(id);
+    if (found == nullptr) continue;
+    const SocketState state = read_socket_state(found->pollable.socket().handle());
+    const Events events = state.events & found->interest;
+    if (state.error != 0) {
+      registrations_.end(id, state.error);
+    } else if (any(events)) {
+      ready_.push_back({found->pollable, events, found->token, 0});
+      check_[kept++] = id;
+    } else {
+      found->in_check = false;
+    }
+  }
+  check_.resize(kept);
+}
+
+}  // namespace zmqloop

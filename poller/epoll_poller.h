@@ -1,0 +1,82 @@
+// The Linux poller: one epoll set for raw descriptors and ZeroMQ sockets, whose cost does not grow with
+// what is registered and idle.
+//
+// Raw descriptors are level-triggered entries, and a wait that concerns only them is one epoll_wait and
+// nothing else. ZeroMQ sockets are entries for their ZMQ_FD, edge-triggered for reading and writing
+// (see drain_detection.h), and a report is only a reason to look at ZMQ_EVENTS. The sockets that there
+// is a reason to look at are the check list. A wait:
+//
+//   1. puts all REQ and REP sockets on the check list: they flip without a trace on any descriptor;
+//   2. epoll_wait, without sleeping if the check list is not empty: descriptors reported are ready,
+//      sockets reported go on the list;
+//   3. looks at each socket on the list: one that is ready stays there, which is what makes it
+//      level-triggered; one that is not leaves it and is armed: any change will be reported;
+//   4. returns if anything is ready, else sleeps by going back to 2.
+//
+// Invariants:
+//   P1  When the poller sleeps, the check list is empty and every socket is armed: between step 3 and
+//       the sleep nothing runs on this thread, and others can only write the eventfd.
+//   P2  add, modify and touch put a socket on the check list; so do reports and readiness.
+//
+// Costs: 2.4 us per wake and drain of a socket, whether 1 or 1,000 are registered; 0.6 us for a raw
+// descriptor.
+//
+// Threads, Owns, Errors: poller_interface.h.
+// Internal: use make_poller().
+
+#ifndef ZMQLOOP_POLLER_EPOLL_POLLER_H_
+#define ZMQLOOP_POLLER_EPOLL_POLLER_H_
+
+#include <sys/epoll.h>
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "zmqloop/poller/drain_detection.h"
+#include "zmqloop/poller/poller_interface.h"
+#include "zmqloop/poller/registrations.h"
+
+namespace zmqloop {
+
+class EpollPoller final : public Poller {
+ public:
+  // Given no `detection`, finds out at the first socket; tests give one.
+  explicit EpollPoller(std::optional<DrainDetection> detection = std::nullopt);
+
+  void add(Pollable pollable, Events events, std::uint64_t token) override;
+  void modify(Pollable pollable, Events events) override;
+  bool remove(Pollable pollable) noexcept override;
+  void touch(Pollable pollable) override;
+  Events ready_now(Pollable pollable) override;
+  std::span<const Ready> wait(std::optional<Duration> timeout) override;
+  std::size_t size() const override { return registrations_.table().size(); }
+  void close() noexcept override;
+  PollerKind kind() const override { return PollerKind::kEpoll; }
+
+ private:
+  enum class Wake { kTimedOut, kInterrupted, kReported };
+
+  std::uint32_t kernel_events(const Pollable& pollable, Events events) const noexcept;
+  void check(Registration& socket);
+  void check_unreliable_sockets();
+  void check_all_sockets();
+  bool has_work() const noexcept { return !check_.empty() || registrations_.has_ended(); }
+  Wake look(std::optional<Duration> timeout);
+  void sort_reports(std::size_t count);
+  void take_descriptor(Registration& found, std::uint32_t events, bool verify);
+  void look_at_checked();
+  void grow_buffer();
+
+  Registrations registrations_;
+  std::optional<DrainDetection> detection_;
+  std::vector<RegistrationId> check_;    // sockets to look at; may name removed ones
+  std::vector<RegistrationId> flippers_;  // REQ and REP; may name removed ones
+  std::vector<epoll_event> buffer_;
+  std::vector<Ready> ready_;        // what the last wait() returned
+  std::uint32_t report_rounds_ = 0;  // waits that had reports, to verify some
+};
+
+}  // namespace zmqloop
+
+#endif  // ZMQLOOP_POLLER_EPOLL_POLLER_H_

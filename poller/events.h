@@ -1,0 +1,56 @@
+// What a descriptor or socket can be ready for, as a set of bits.
+//
+//   Events interest = Events::kRead | Events::kWrite;
+//   if (any(ready & Events::kRead)) read_some();
+//
+// The values are those of epoll and of tornado's IOLoop (READ 1, WRITE 4, ERROR 24).
+//
+// Threads: values; any thread.
+// Errors: none. A set with bits outside kAllEvents is refused where it is used, by Poller.
+// Public.
+
+#ifndef ZMQLOOP_POLLER_EVENTS_H_
+#define ZMQLOOP_POLLER_EVENTS_H_
+
+#include <string>
+
+namespace zmqloop {
+
+enum class Events : unsigned {
+  kNone = 0,
+  kRead = 1,
+  kWrite = 4,
+  // Error or hang-up. Always subscribed to, and always delivered whole: test it with `any(e & kError)`.
+  kError = 24,
+};
+
+constexpr Events operator|(Events a, Events b) {
+  return static_cast<Events>(static_cast<unsigned>(a) | static_cast<unsigned>(b));
+}
+
+constexpr Events operator&(Events a, Events b) {
+  return static_cast<Events>(static_cast<unsigned>(a) & static_cast<unsigned>(b));
+}
+
+// Every bit that has a meaning.
+inline constexpr Events kAllEvents = Events::kRead | Events::kWrite | Events::kError;
+
+// Returns the meaningful bits that are not in `a`, so that `interest & ~kRead` and a bare `~kRead`
+// are both sets that a poller accepts.
+constexpr Events operator~(Events a) {
+  return static_cast<Events>(~static_cast<unsigned>(a) & static_cast<unsigned>(kAllEvents));
+}
+
+constexpr Events& operator|=(Events& a, Events b) { return a = a | b; }
+constexpr Events& operator&=(Events& a, Events b) { return a = a & b; }
+
+// Returns whether the set holds at least one event.
+constexpr bool any(Events events) { return events != Events::kNone; }
+
+// Returns the names of the events, "read|write"; "none" for the empty set; bits without a meaning
+// follow in hexadecimal, "read|0x20".
+std::string to_string(Events events);
+
+}  // namespace zmqloop
+
+#endif  // ZMQLOOP_POLLER_EVENTS_H_

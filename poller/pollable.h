@@ -1,0 +1,101 @@
+// A thing that can be waited for: a file descriptor or a ZeroMQ socket, as a small value.
+//
+//   poller.add(fd, Events::kRead);           // an int
+//   poller.add(socket, Events::kRead);       // a zmq::socket_t& or zmq::socket_ref
+//   poller.add(stream, Events::kRead);       // anything with `int fileno() const`
+//
+// Two are equal when they name the same descriptor number or the same socket handle. Any int and any
+// reference makes a value; one that cannot be waited for (is_valid()) is refused by Poller::add.
+//
+// Threads: a value; any thread. fd(), describe() and close() of a socket touch that socket and
+//          therefore belong on the thread that uses it.
+// Owns: nothing. One made from a zmq::socket_t& points at that object, which must stay where it is
+//       for as long as close() may be called.
+// Errors: none.
+// Public.
+
+#ifndef ZMQLOOP_POLLER_POLLABLE_H_
+#define ZMQLOOP_POLLER_POLLABLE_H_
+
+#include <concepts>
+#include <cstddef>
+#include <functional>
+#include <string>
+#include <type_traits>
+#include <utility>
+
+#include <zmq.hpp>
+
+namespace zmqloop {
+
+// An object that says which descriptor it stands for.
+template <class T>
+concept HasFileno = requires(const T& object) {
+  { object.fileno() } -> std::convertible_to<int>;
+};
+
+class Pollable {
+ public:
+  // The conversions are implicit on purpose: each names the same thing in another type.
+  Pollable(int fd) noexcept : fd_(fd) {}
+  Pollable(zmq::socket_ref socket) noexcept : handle_(socket.handle()), is_socket_(true) {}
+  Pollable(zmq::socket_t& socket) noexcept
+      : handle_(socket.handle()), owner_(&socket), is_socket_(true) {}
+  Pollable(zmq::socket_t&&) = delete;  // It would be closed before anyone could wait for it.
+
+  template <HasFileno T>
+  Pollable(const T& object) noexcept(noexcept(object.fileno()))
+      : fd_(static_cast<int>(object.fileno())) {}
+
+  // Returns whether this is a ZeroMQ socket; otherwise it is a raw descriptor.
+  bool is_socket() const noexcept { return is_socket_; }
+
+  // Returns whether it can name something open: not a negative number, not a null socket.
+  bool is_valid() const noexcept { return is_socket_ ? handle_ != nullptr : fd_ >= 0; }
+
+  // Returns the raw descriptor, or the socket's ZMQ_FD; -1 if that socket is null or closed.
+  // ZMQ_FD is edge-triggered and speaks of libzmq's commands, not of messages: wait for it through a
+  // Poller, do not read from it.
+  int fd() const noexcept;
+
+  // Returns the socket, null for a raw descriptor.
+  zmq::socket_ref socket() const noexcept {
+    return handle_ == nullptr ? zmq::socket_ref() : zmq::socket_ref(zmq::from_handle, handle_);
+  }
+
+  // Closes what this names. A raw descriptor: one ::close, not repeated on EINTR (Linux has released
+  // the number by then). A socket_ref: zmq_close. A zmq::socket_t&: through that object, and not at
+  // all if it holds another socket by now. Invalid values: nothing happens.
+  void close() const noexcept;
+
+  // Returns "fd 7", "PULL socket 0x55..", or "closed socket 0x55.." for messages and logs.
+  std::string describe() const;
+
+  friend bool operator==(const Pollable& a, const Pollable& b) noexcept {
+    return a.is_socket_ == b.is_socket_ && a.handle_ == b.handle_ && a.fd_ == b.fd_;
+  }
+
+  template <class H>
+  friend H AbslHashValue(H state, const Pollable& p) {
+    return H::combine(std::move(state), p.is_socket_, p.handle_, p.fd_);
+  }
+
+ private:
+  void* handle_ = nullptr;          // libzmq's handle; null for a raw descriptor
+  zmq::socket_t* owner_ = nullptr;  // not part of the identity
+  int fd_ = -1;                     // -1 for a socket
+  bool is_socket_ = false;
+};
+
+static_assert(sizeof(Pollable) <= 24 && std::is_trivially_copyable_v<Pollable>);
+
+}  // namespace zmqloop
+
+template <>
+struct std::hash<zmqloop::Pollable> {
+  std::size_t operator()(const zmqloop::Pollable& p) const noexcept {
+    return p.is_socket() ? std::hash<const void*>()(p.socket().handle()) : std::hash<int>()(p.fd());
+  }
+};
+
+#endif  // ZMQLOOP_POLLER_POLLABLE_H_

@@ -1,0 +1,32 @@
+// Makes pollers. The interface itself is in poller_interface.h.
+//
+//   std::unique_ptr<Poller> poller = make_poller(parse_poller_kind("epoll"));
+//
+// Threads: pure functions; any thread.
+// Errors: std::invalid_argument for an unknown name; std::system_error naming the call if the kernel
+//         refuses a descriptor.
+// Public.
+
+#ifndef ZMQLOOP_POLLER_POLLER_H_
+#define ZMQLOOP_POLLER_POLLER_H_
+
+#include <memory>
+#include <string_view>
+
+#include "zmqloop/poller/poller_interface.h"
+
+namespace zmqloop {
+
+// Returns the kind with that name, "epoll" or "zmq_poll"; throws std::invalid_argument listing the
+// known ones for any other.
+PollerKind parse_poller_kind(std::string_view name);
+
+// Returns the name that parse_poller_kind() takes.
+std::string_view to_string(PollerKind kind);
+
+// Makes an empty poller of that kind.
+std::unique_ptr<Poller> make_poller(PollerKind kind);
+
+}  // namespace zmqloop
+
+#endif  // ZMQLOOP_POLLER_POLLER_H_

@@ -1,0 +1,7 @@
+#include "zmqloop/poller/poller_interface.h"
+
+namespace zmqloop {
+
+Poller::~Poller() = default;
+
+}  // namespace zmqloop

@@ -1,0 +1,105 @@
+// What a poller has registered: found by slot in one step, by pollable or descriptor with one hash.
+//
+// A slot is reused, its generation is not: an id that has outlived its registration finds nothing,
+// which is how late reports of the kernel about removed registrations are recognised.
+//
+// Threads: one at a time.
+// Owns: its entries.
+// Errors: reserve_one() throws std::bad_alloc; nothing else throws.
+// Internal.
+
+#ifndef ZMQLOOP_POLLER_REGISTRATION_TABLE_H_
+#define ZMQLOOP_POLLER_REGISTRATION_TABLE_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include <absl/container/flat_hash_map.h>
+
+#include "zmqloop/poller/events.h"
+#include "zmqloop/poller/pollable.h"
+
+namespace zmqloop {
+
+// Names a registration for as long as it lives; fits into epoll_data.
+struct RegistrationId {
+  std::uint32_t slot = 0;
+  std::uint32_t generation = 0;
+
+  std::uint64_t packed() const noexcept {
+    return (static_cast<std::uint64_t>(generation) << 32) | slot;
+  }
+  static RegistrationId unpack(std::uint64_t bits) noexcept {
+    return {static_cast<std::uint32_t>(bits), static_cast<std::uint32_t>(bits >> 32)};
+  }
+  bool operator==(const RegistrationId&) const = default;
+};
+
+struct Registration {
+  Pollable pollable = -1;
+  Events interest = Events::kNone;
+  std::uint32_t kernel_events = 0;  // what the epoll set was told
+  std::uint64_t token = 0;
+  int fd = -1;  // in the epoll set: the descriptor, or the socket's ZMQ_FD
+  std::uint32_t generation = 0;
+  bool live = false;
+  bool in_check = false;  // for the poller: it is on the list of sockets to look at
+};
+
+class RegistrationTable {
+ public:
+  // Makes room, so that the next insert() cannot fail.
+  void reserve_one();
+
+  // Returns the id that the next insert() will use.
+  RegistrationId next_id() const noexcept;
+
+  // Inserts behind reserve_one(). An older registration of the same pollable or descriptor stays, but
+  // can from now on be found by its id only.
+  RegistrationId insert(const Pollable& pollable, int fd, Events interest,
+                        std::uint32_t kernel_events, std::uint64_t token) noexcept;
+
+  void erase(RegistrationId id) noexcept;
+  void clear() noexcept;
+
+  // Return null if there is none. Pointers are valid until the next reserve_one().
+  Registration* get(RegistrationId id) noexcept {
+    if (id.slot >= slots_.size()) return nullptr;
+    Registration& found = slots_[id.slot];
+    return found.generation == id.generation && found.live ? &found : nullptr;
+  }
+  Registration* find(const Pollable& pollable) noexcept;
+  Registration* find_descriptor(int fd) noexcept;
+
+  RegistrationId id_of(const Registration& registration) const noexcept {
+    return {static_cast<std::uint32_t>(&registration - slots_.data()), registration.generation};
+  }
+
+  // Calls f(Registration&) for each; f may erase, not insert.
+  template <class F>
+  void for_each(F&& f) {
+    for (Registration& slot : slots_) {
+      if (slot.live) f(slot);
+    }
+  }
+
+  std::size_t size() const noexcept { return size_; }
+  std::size_t sockets() const noexcept { return sockets_; }
+
+  // Returns how many registrations are not an event loop's own doorbells.
+  std::size_t external() const noexcept { return external_; }
+
+ private:
+  std::vector<Registration> slots_;
+  std::vector<std::uint32_t> free_;  // slots below slots_.size() that are not live
+  absl::flat_hash_map<int, std::uint32_t> by_descriptor_;
+  absl::flat_hash_map<void*, std::uint32_t> by_socket_;
+  std::size_t size_ = 0;
+  std::size_t sockets_ = 0;
+  std::size_t external_ = 0;
+};
+
+}  // namespace zmqloop
+
+#endif  // ZMQLOOP_POLLER_REGISTRATION_TABLE_H_

@@ -1,0 +1,169 @@
+#include "zmqloop/poller/registrations.h"
+
+#include <cerrno>
+#include <optional>
+#include <stdexcept>
+#include <string>
+
+#include "zmqloop/poller/descriptor_state.h"
+#include "zmqloop/poller/poller_error.h"
+#include "zmqloop/poller/zmq_socket_state.h"
+
+namespace zmqloop {
+namespace {
+
+// Returns the number that stands for `pollable` in the epoll set.
+int kernel_descriptor(const Pollable& pollable) {
+  if (!pollable.is_socket()) return pollable.fd();
+  const SocketOption descriptor = read_socket_descriptor(pollable.socket().handle());
+  if (descriptor.error == 0) return descriptor.value;
+  throw_socket_failed("add", "zmq_getsockopt(ZMQ_FD)", pollable, descriptor.error);
+}
+
+}  // namespace
+
+Registrations::Registrations() : generation_(process_generation()) {}
+
+void Registrations::refuse(const char* operation) const {
+  const std::string call = std::string("Poller::") + operation;
+  if (process_generation() != generation_) {
+    throw std::logic_error(call + " in a forked child: this poller is the parent's, make a new one");
+  }
+  throw std::logic_error(call + " after close");
+}
+
+RegistrationId Registrations::add(const Pollable& pollable, Events events, std::uint64_t token,
+                                  std::uint32_t kernel_events) {
+  refresh();
+  require_valid_pollable("add", pollable);
+  require_known_events("add", pollable, events);
+  const int fd = kernel_descriptor(pollable);
+  // Everything that can fail comes before the first change.
+  table_.reserve_one();
+  ended_.reserve(ended_.size() + 2);
+  const Registration* const same = table_.find(pollable);
+  const Registration* const holder = table_.find_descriptor(fd);
+  const RegistrationId id = table_.next_id();
+  int error = set_.add(fd, kernel_events, id.packed());
+  // An entry that no registration owns is left over from one removed after its descriptor was closed
+  // while a dup lived [R3]; the number names that file again, so the entry is ours to take.
+  if (error == EEXIST && holder == nullptr) error = set_.change(fd, kernel_events, id.packed());
+  if (error == EEXIST) throw_registered_twice(pollable, holder->pollable);
+  if (error != 0) throw_call_failed("add", "epoll_ctl", pollable, error);
+  // The kernel took it as new: whatever the table had under this name is stale.
+  std::optional<RegistrationId> stale_holder;
+  std::optional<RegistrationId> stale_same;
+  if (holder != nullptr) stale_holder = table_.id_of(*holder);
+  if (same != nullptr && same != holder) stale_same = table_.id_of(*same);
+  const RegistrationId inserted =
+      table_.insert(pollable, fd, events | Events::kError, kernel_events, token);
+  if (stale_holder) replace_stale(*stale_holder, pollable);
+  if (stale_same) replace_stale(*stale_same, pollable);
+  return inserted;
+}
+
+// Drops a registration whose descriptor was found to name another file by now. The same pollable takes
+// its place without a word; another one did not replace it, so its owner must hear of the end.
+void Registrations::replace_stale(RegistrationId stale, const Pollable& by) {
+  const Pollable& gone = table_.get(stale)->pollable;
+  if (gone == by) {
+    drop(stale);
+  } else {
+    end(stale, gone.is_socket() ? ENOTSOCK : EBADF);
+  }
+}
+
+Registration& Registrations::modify(const Pollable& pollable, Events events,
+                                    std::uint32_t kernel_events) {
+  require_known_events("modify", pollable, events);
+  Registration& found = require("modify", pollable);
+  if (!pollable.is_socket()) {
+    int error = set_.change(found.fd, kernel_events, table_.id_of(found).packed());
+    if (error == ENOENT) error = EBADF;  // closed, and the number reused for another file
+    if (error == EBADF) end(table_.id_of(found), EBADF);
+    if (error != 0) throw_call_failed("modify", "epoll_ctl", pollable, error);
+    found.kernel_events = kernel_events;
+  }
+  found.interest = events | Events::kError;
+  return found;
+}
+
+bool Registrations::remove(const Pollable& pollable) noexcept {
+  const Registration* const found = table_.find(pollable);
+  if (found == nullptr) return false;
+  drop(table_.id_of(*found));
+  return true;
+}
+
+// Takes the entry out of the set, unless its number belongs to a later registration, and forgets it.
+// Errors do not matter: a closed descriptor has left the set by itself, or for ever [R3].
+void Registrations::drop(RegistrationId id) noexcept {
+  const Registration* const gone = table_.get(id);
+  const bool owns_number = table_.find_descriptor(gone->fd) == gone;
+  if (owns_number && process_generation() == generation_) set_.take_out(gone->fd);
+  table_.erase(id);
+}
+
+Registration& Registrations::require(const char* operation, const Pollable& pollable) {
+  Registration* const found = table_.find(pollable);
+  if (found == nullptr) throw_unknown(operation, pollable);
+  return *found;
+}
+
+Events Registrations::ready_now(const Registration& registration) {
+  if (registration.pollable.is_socket()) {
+    const SocketState state = read_socket_state(registration.pollable.socket().handle());
+    return state.error != 0 ? Events::kError : state.events & registration.interest;
+  }
+  if (is_intact(registration)) return read_descriptor_state(registration.fd, registration.interest);
+  end(table_.id_of(registration), EBADF);
+  return Events::kError;
+}
+
+bool Registrations::is_intact(const Registration& registration) noexcept {
+  const std::uint64_t id = table_.id_of(registration).packed();
+  const int error = set_.change(registration.fd, registration.kernel_events, id);
+  return error != EBADF && error != ENOENT;
+}
+
+void Registrations::end(RegistrationId id, int error) {
+  const Registration* const found = table_.get(id);
+  if (found == nullptr) return;
+  ended_.push_back({found->pollable, Events::kError, found->token, error});
+  drop(id);
+}
+
+void Registrations::end_closed_descriptors() {
+  table_.for_each([this](const Registration& each) {
+    if (!each.pollable.is_socket() && !is_intact(each)) end(table_.id_of(each), EBADF);
+  });
+}
+
+void Registrations::deliver_ended(std::vector<Ready>& reports) {
+  reports.insert(reports.end(), ended_.begin(), ended_.end());
+  ended_.clear();
+}
+
+void Registrations::rebuild() {
+  // stale_ until the end, for the case that open() throws. First who is still in the old set: a number that was reused must not enter the new one.
+  if (set_.is_open()) end_closed_descriptors();
+  // The old one goes before the new one comes, so that its descriptor is free for it.
+  set_.close();
+  set_.open();
+  table_.for_each([this](const Registration& each) {
+    const RegistrationId id = table_.id_of(each);
+    int error = set_.add(each.fd, each.kernel_events, id.packed());
+    if (error == EBADF && each.pollable.is_socket()) error = ENOTSOCK;
+    if (error != 0) end(id, error);
+  });
+  stale_ = false;
+}
+
+void Registrations::close() noexcept {
+  closed_ = true;
+  set_.close();
+  table_.clear();
+  ended_.clear();
+}
+
+}  // namespace zmqloop

@@ -1,0 +1,104 @@
+// What both kinds of poller know about their registrations: a table, and an epoll set in step with it.
+//
+// The epoll poller sleeps on that set. The zmq_poll poller never waits on it: it is there for one
+// question that only epoll answers, because only epoll keys its entries by open file and number: does
+// this number still name the file that was registered? (EpollSet::add, EpollSet::change.)
+//
+// Invariants:
+//   R1  An entry of the table is in the set, unless its file was closed: the kernel takes that out.
+//   R2  A registration that ends by itself is reported exactly once: end() queues, deliver_ended() hands
+//       over.
+//   R3  A descriptor that is closed while a dup of it lives stays in the set beyond anyone's reach. Its
+//       reports carry an id that finds nothing; a new set is the only way to be rid of them.
+//
+// Threads: one at a time.
+// Owns: the table and the set. In a forked child, where the set is the parent's, nothing but forgetting
+//       is done.
+// Errors: as stated in poller_interface.h.
+// Internal.
+
+#ifndef ZMQLOOP_POLLER_REGISTRATIONS_H_
+#define ZMQLOOP_POLLER_REGISTRATIONS_H_
+
+#include <cstdint>
+#include <vector>
+
+#include "zmqloop/poller/epoll_set.h"
+#include "zmqloop/poller/poller_interface.h"
+#include "zmqloop/poller/process_generation.h"
+#include "zmqloop/poller/registration_table.h"
+
+namespace zmqloop {
+
+class Registrations {
+ public:
+  Registrations();
+
+  // Throws std::logic_error after close() or in a forked child.
+  void require_usable(const char* operation) const {
+    if (closed_ || process_generation() != generation_) refuse(operation);
+  }
+
+  // Checks everything that Poller::add promises to check, and registers; `kernel_events` is for the set.
+  RegistrationId add(const Pollable& pollable, Events events, std::uint64_t token,
+                     std::uint32_t kernel_events);
+
+  // Checks and changes the interest; returns the registration. One that has ended unseen throws, and
+  // is left for deliver_ended().
+  Registration& modify(const Pollable& pollable, Events events, std::uint32_t kernel_events);
+
+  bool remove(const Pollable& pollable) noexcept;
+
+  // Returns the registration or throws std::invalid_argument.
+  Registration& require(const char* operation, const Pollable& pollable);
+
+  // Returns what it is ready for, within its interest; kError if it has ended.
+  Events ready_now(const Registration& registration);
+
+  // Returns whether a raw descriptor still names the file it was registered with. One system call.
+  bool is_intact(const Registration& registration) noexcept;
+
+  // Drops a registration and queues the report of it.
+  void end(RegistrationId id, int error);
+
+  // Ends every raw descriptor that is not intact; 0.3 us each.
+  void end_closed_descriptors();
+
+  // Returns whether there is something for deliver_ended().
+  bool has_ended() const noexcept { return !ended_.empty(); }
+
+  // Appends the queued reports.
+  void deliver_ended(std::vector<Ready>& reports);
+
+  // Has the next refresh() make the set anew, because an entry of it cannot be taken out [R3].
+  void mark_stale() noexcept { stale_ = true; }
+
+  // Makes a new epoll set of what is registered and intact, if the old one is stale. If the kernel
+  // refuses one it throws std::system_error, and the next call tries again.
+  void refresh() {
+    if (stale_) rebuild();
+  }
+
+  void close() noexcept;
+
+  RegistrationTable& table() noexcept { return table_; }
+  const RegistrationTable& table() const noexcept { return table_; }
+  EpollSet& set() noexcept { return set_; }
+
+ private:
+  [[noreturn]] void refuse(const char* operation) const;
+  void rebuild();
+  void drop(RegistrationId id) noexcept;
+  void replace_stale(RegistrationId stale, const Pollable& by);
+
+  const unsigned generation_;
+  bool closed_ = false;
+  bool stale_ = false;
+  RegistrationTable table_;
+  EpollSet set_;
+  std::vector<Ready> ended_;
+};
+
+}  // namespace zmqloop
+
+#endif  // ZMQLOOP_POLLER_REGISTRATIONS_H_

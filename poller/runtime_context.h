@@ -1,0 +1,28 @@
+// The process's private ZeroMQ context for doorbells, with 0 I/O threads.
+//
+// One per process generation: made by the first call, and made afresh by the first call in a forked
+// child, where the parent's is left alone. Never destroyed, on purpose: zmq_ctx_term would wait for
+// sockets whose owners may outlive main(). It stays reachable, so that leak checkers are content.
+// It takes kRuntimeContextSockets sockets at once.
+//
+// Threads: any thread.
+// Owns: the context and its reaper thread, for ever.
+// Errors: std::system_error (EMFILE and others) if it cannot be made; a later call tries again.
+// Internal.
+
+#ifndef ZMQLOOP_POLLER_RUNTIME_CONTEXT_H_
+#define ZMQLOOP_POLLER_RUNTIME_CONTEXT_H_
+
+#include <zmq.hpp>
+
+namespace zmqloop {
+
+// Two for each loop; libzmq reserves 12 bytes for each at start.
+inline constexpr int kRuntimeContextSockets = 16'384;
+
+// Returns the context of this process. Sockets of it work over inproc only.
+zmq::context_t& runtime_context();
+
+}  // namespace zmqloop
+
+#endif  // ZMQLOOP_POLLER_RUNTIME_CONTEXT_H_

@@ -1,0 +1,45 @@
+#include "zmqloop/poller/signal_doorbell.h"
+
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdint>
+#include <system_error>
+
+#include "zmqloop/poller/process_generation.h"
+
+namespace zmqloop {
+namespace {
+
+int make_eventfd() {
+  const int fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+  if (fd >= 0) return fd;
+  throw std::system_error(errno, std::system_category(),
+                          "eventfd for a signal doorbell: close descriptors or raise ulimit -n");
+}
+
+}  // namespace
+
+SignalDoorbell::SignalDoorbell() : generation_(process_generation()), fd_(make_eventfd()) {}
+
+SignalDoorbell::~SignalDoorbell() { ::close(fd_); }
+
+void SignalDoorbell::ring() noexcept {
+  if (process_generation() != generation_) return;
+  const int saved_errno = errno;
+  const std::uint64_t one = 1;
+  while (write(fd_, &one, sizeof one) < 0 && errno == EINTR) {
+  }
+  errno = saved_errno;
+}
+
+void SignalDoorbell::drain() noexcept {
+  if (process_generation() != generation_) return;
+  // One read takes the whole counter. EAGAIN: nobody rang, which is a harmless spurious wake-up.
+  std::uint64_t rings = 0;
+  while (read(fd_, &rings, sizeof rings) < 0 && errno == EINTR) {
+  }
+}
+
+}  // namespace zmqloop

@@ -1,0 +1,165 @@
+// A value that arrives later, possibly from another thread: Promise<T> sets it, Future<T> receives
+// it.
+//
+//   Future<int> answer = loop.submit([] { return 6 * 7; });
+//   int value = answer.get(1s);                      // on a thread that runs no loop
+//
+// Threads: any. Copies of a future share one state; set_value() and get() synchronise.
+// Owns: the shared state, together with its copies and the promise.
+// Errors: get() rethrows the exception that was set; TimeoutError when the time is up;
+// std::logic_error on an unready future when called on a running loop's thread, which would block
+// the loop. A promise set twice: std::logic_error. A promise dropped unset: BrokenPromiseError in
+// get(). Public.
+
+#ifndef ZMQLOOP_RUNTIME_FUTURE_H_
+#define ZMQLOOP_RUNTIME_FUTURE_H_
+
+#include <exception>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <type_traits>
+#include <utility>
+
+#include "absl/functional/any_invocable.h"
+
+#include "zmqloop/runtime/errors.h"
+#include "zmqloop/runtime/future_state.h"
+#include "zmqloop/runtime/times.h"
+
+namespace zmqloop {
+
+template <class T>
+class Promise;
+
+template <class T>
+class Future {
+ public:
+  using value_type = T;
+
+  Future() = default;  // refers to nothing: valid() is false
+
+  // Returns whether this future refers to a state at all.
+  bool valid() const noexcept { return state_ != nullptr; }
+
+  // Returns whether get() would return at once.
+  bool is_ready() const { return checked().is_ready(); }
+
+  // Blocks until the future is ready; at most `limit`, then returns false.
+  bool wait(TimeLimit limit = {}) const { return checked().wait(limit.value()); }
+
+  // Waits and returns the value, or throws the exception that was set. A copyable value is copied
+  // from an lvalue, so that several holders may get it; otherwise it is moved out, once.
+  T get(TimeLimit limit = {}) const& {
+    ready_state(limit);
+    if constexpr (std::is_void_v<T>) {
+      return state_->get();
+    } else if constexpr (std::is_copy_constructible_v<T>) {
+      return state_->get();
+    } else {
+      return state_->take();
+    }
+  }
+  T get(TimeLimit limit = {}) && {
+    ready_state(limit);
+    return state_->take();
+  }
+
+  // Calls `f` once the future is ready: on the completing thread, or here and now if it is ready.
+  // For building adapters; it must not throw, nor block. See IOLoop for callbacks on a loop.
+  void on_ready(absl::AnyInvocable<void()> f) const { checked().on_ready(std::move(f)); }
+
+ private:
+  friend class Promise<T>;
+  explicit Future(std::shared_ptr<FutureState<T>> state) : state_(std::move(state)) {}
+
+  FutureState<T>& checked() const {
+    if (state_ == nullptr) throw std::logic_error("Future: refers to nothing");
+    return *state_;
+  }
+  void ready_state(const TimeLimit& limit) const {
+    if (!checked().is_ready()) FutureStateBase::require_may_block();
+    if (!state_->wait(limit.value())) {
+      throw TimeoutError("Future::get: not ready within the time given");
+    }
+  }
+
+  std::shared_ptr<FutureState<T>> state_;
+};
+
+template <class T>
+class Promise {
+ public:
+  Promise() : state_(std::make_shared<FutureState<T>>()) {}
+  Promise(Promise&&) noexcept = default;
+  Promise& operator=(Promise&& other) noexcept {
+    if (this != &other) {
+      break_if_unset();
+      state_ = std::move(other.state_);
+    }
+    return *this;
+  }
+  ~Promise() { break_if_unset(); }
+
+  // Returns a future for this promise; any number of times.
+  Future<T> get_future() const {
+    if (state_ == nullptr) throw std::logic_error("Promise::get_future: moved from");
+    return Future<T>(state_);
+  }
+
+  // Returns whether nothing was set yet; false when moved from.
+  bool is_pending() const { return state_ != nullptr && !state_->is_ready(); }
+
+  // Sets the value and wakes whoever waits. Once: std::logic_error if something was set already.
+  template <class... A>
+  void set_value(A&&... value) {
+    if (!try_set_value(std::forward<A>(value)...)) throw_already_set("Promise::set_value");
+  }
+  void set_exception(std::exception_ptr error) {
+    if (!try_set_exception(std::move(error))) throw_already_set("Promise::set_exception");
+  }
+  // As above; false if something was set already.
+  template <class... A>
+  bool try_set_value(A&&... value) {
+    return state_ != nullptr && state_->set_value(std::forward<A>(value)...);
+  }
+  bool try_set_exception(std::exception_ptr error) {
+    return state_ != nullptr && state_->set_exception(std::move(error));
+  }
+
+  // Sets what `f` returns or throws.
+  template <class F>
+  void set_from(F&& f) {
+    try {
+      if constexpr (std::is_void_v<T>) {
+        std::forward<F>(f)();
+        set_value();
+      } else {
+        set_value(std::forward<F>(f)());
+      }
+    } catch (...) {
+      try_set_exception(std::current_exception());
+    }
+  }
+
+ private:
+  [[noreturn]] static void throw_already_set(const char* operation) {
+    throw std::logic_error(std::string(operation) + ": a value or exception was set already");
+  }
+  void break_if_unset() noexcept {
+    if (!is_pending()) return;
+    state_->set_exception(std::make_exception_ptr(
+        BrokenPromiseError("Future: its promise was destroyed without a value")));
+  }
+
+  std::shared_ptr<FutureState<T>> state_;
+};
+
+template <class T>
+inline constexpr bool kIsFuture = false;
+template <class T>
+inline constexpr bool kIsFuture<Future<T>> = true;
+
+}  // namespace zmqloop
+
+#endif  // ZMQLOOP_RUNTIME_FUTURE_H_

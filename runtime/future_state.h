@@ -1,0 +1,112 @@
+// What the copies of a future and its promise share: the outcome, who waits for it and who is told.
+//
+// Threads: any; guarded by one mutex. Continuations run on the completing thread, outside the lock.
+// Errors: see future.h.
+// Internal.
+
+#ifndef ZMQLOOP_RUNTIME_FUTURE_STATE_H_
+#define ZMQLOOP_RUNTIME_FUTURE_STATE_H_
+
+#include <exception>
+#include <optional>
+#include <stdexcept>
+#include <type_traits>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/functional/any_invocable.h"
+#include "absl/synchronization/mutex.h"
+
+#include "zmqloop/poller/clock.h"
+
+namespace zmqloop {
+
+// The part that does not depend on the value's type.
+class FutureStateBase {
+ public:
+  FutureStateBase() = default;
+  FutureStateBase(const FutureStateBase&) = delete;
+  FutureStateBase& operator=(const FutureStateBase&) = delete;
+
+  bool is_ready() const ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // Blocks until ready; false when the limit ends first. Refuses to block a thread that runs a
+  // loop.
+  bool wait(std::optional<Duration> limit) const ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // Throws std::logic_error if the calling thread runs a loop, which waiting would block.
+  static void require_may_block();
+
+  void on_ready(absl::AnyInvocable<void()> f) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // Sets the exception; false if something was set already.
+  bool set_exception(std::exception_ptr error) ABSL_LOCKS_EXCLUDED(mutex_);
+
+ protected:
+  ~FutureStateBase() = default;
+
+  enum class Phase : unsigned char { kEmpty, kSetting, kReady };
+
+  // Claims the right to set the outcome; complete() or give_up() must follow.
+  bool begin_setting() ABSL_LOCKS_EXCLUDED(mutex_);
+  void give_up() ABSL_LOCKS_EXCLUDED(mutex_);
+  void complete() ABSL_LOCKS_EXCLUDED(mutex_);
+
+  mutable absl::Mutex mutex_;
+  Phase phase_ ABSL_GUARDED_BY(mutex_) = Phase::kEmpty;
+  std::vector<absl::AnyInvocable<void()>> continuations_ ABSL_GUARDED_BY(mutex_);
+
+  // Written between begin_setting() and complete(), constant once ready.
+  std::exception_ptr error_;
+};
+
+template <class T>
+class FutureState : public FutureStateBase {
+  static constexpr bool kVoid = std::is_void_v<T>;
+  using Stored = std::conditional_t<kVoid, std::monostate, T>;
+
+ public:
+  // Sets the value; false if something was set already. If its construction throws, nothing was
+  // set.
+  template <class... A>
+  bool set_value(A&&... value) {
+    if (!begin_setting()) return false;
+    try {
+      value_.emplace(std::forward<A>(value)...);
+    } catch (...) {
+      give_up();
+      throw;
+    }
+    complete();
+    return true;
+  }
+
+  // Returns a copy of the value; ready only.
+  T get() const {
+    check();
+    if constexpr (!kVoid) return *value_;
+  }
+  // Moves the value out; ready only, once.
+  T take() {
+    check();
+    if constexpr (!kVoid) {
+      T value = std::move(*value_);
+      value_.reset();
+      return value;
+    }
+  }
+
+ private:
+  void check() const {
+    if (error_ != nullptr) std::rethrow_exception(error_);
+    if (!value_.has_value()) throw std::logic_error("Future::get: the value was moved out before");
+  }
+
+  std::optional<Stored> value_;
+};
+
+}  // namespace zmqloop
+
+#endif  // ZMQLOOP_RUNTIME_FUTURE_STATE_H_

@@ -1,0 +1,80 @@
+// The I/O handlers of one loop, found by what they wait for or by the token a poller reports.
+//
+// A token carries a generation: an event that was polled for a registration since removed, or
+// replaced by another one for the same descriptor, finds nothing.
+//
+// Threads: one at a time.
+// Owns: the handlers. A handler that is removed while it runs lives until it returns.
+// Errors: std::bad_alloc from prepare_add(), with nothing changed.
+// Internal.
+
+#ifndef ZMQLOOP_RUNTIME_HANDLER_TABLE_H_
+#define ZMQLOOP_RUNTIME_HANDLER_TABLE_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <typeinfo>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/functional/any_invocable.h"
+
+#include "zmqloop/poller/events.h"
+#include "zmqloop/poller/pollable.h"
+
+namespace zmqloop {
+
+using Handler = absl::AnyInvocable<void(Pollable, Events)>;
+
+class HandlerTable {
+ public:
+  struct Entry {
+    Pollable pollable;
+    Events events;
+    std::uint64_t token;
+    const std::type_info* type;
+    Handler handler;
+  };
+
+  // Returns the token that the next add() will use, and makes room for it.
+  std::uint64_t prepare_add();
+  // Registers a handler after prepare_add(); cannot fail. One for the same pollable is replaced.
+  void add(std::unique_ptr<Entry> entry);
+
+  // Removes a handler; false if there is none.
+  bool remove(const Pollable& pollable);
+
+  // Returns the entry, or null.
+  Entry* find(const Pollable& pollable);
+  Entry* find(std::uint64_t token) noexcept;
+
+  // Calls the entry's handler; it may remove itself or others. Passes on what it throws.
+  void call(Entry& entry, Pollable pollable, Events events);
+
+  // Returns the type of the handler that was called last.
+  const std::type_info* called_type() const noexcept { return called_type_; }
+
+  std::size_t size() const noexcept { return by_pollable_.size(); }
+  std::vector<Pollable> pollables() const;
+
+ private:
+  struct Place {
+    std::unique_ptr<Entry> entry;
+    std::uint32_t generation = 0;
+  };
+
+  void retire(Place& place, std::uint32_t index);
+
+  std::vector<Place> places_;
+  std::vector<std::uint32_t> free_;
+  absl::flat_hash_map<Pollable, std::uint32_t> by_pollable_;
+
+  const Entry* running_ = nullptr;
+  std::unique_ptr<Entry> removed_while_running_;
+  const std::type_info* called_type_ = nullptr;
+};
+
+}  // namespace zmqloop
+
+#endif  // ZMQLOOP_RUNTIME_HANDLER_TABLE_H_

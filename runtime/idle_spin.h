@@ -1,0 +1,69 @@
+// How long a loop with nothing to do should look for posts before it sleeps.
+//
+// Waking a sleeping thread costs tens of microseconds, finding a post while spinning a tenth of
+// one. A spin pays when the next post comes soon, and costs a core when it does not, or when
+// another thread needs this one. So: spinning that found work is trusted for a while; spinning in
+// vain is given up after a few attempts and tried again, ever more rarely, when sleeps turn out
+// short; a spin that notices it was preempted stops at once; and nobody spins when more loops run
+// than cores are usable.
+//
+// Threads: loop thread only, but for RunningLoop, which is constructed there.
+// Internal.
+
+#ifndef ZMQLOOP_RUNTIME_IDLE_SPIN_H_
+#define ZMQLOOP_RUNTIME_IDLE_SPIN_H_
+
+#include <optional>
+
+#include "zmqloop/poller/clock.h"
+
+namespace zmqloop {
+
+// Counts this loop as running while it exists.
+class RunningLoop {
+ public:
+  RunningLoop();
+  RunningLoop(const RunningLoop&) = delete;
+  RunningLoop& operator=(const RunningLoop&) = delete;
+  ~RunningLoop();
+
+  // Whether each running loop can have a core of its own.
+  static bool has_core_for_each();
+};
+
+class IdleSpin {
+ public:
+  // Empty: adaptive. Otherwise always that long.
+  explicit IdleSpin(std::optional<Duration> fixed) : fixed_(fixed) {}
+
+  // Returns how long to spin now, at most.
+  Duration budget(TimePoint now);
+
+  // Reports how a spin ended.
+  void found_work() noexcept;
+  void found_nothing() noexcept;
+  void was_preempted(TimePoint now) noexcept;
+
+  // Reports how long a sleep lasted that a post or an event ended.
+  void slept(Duration length) noexcept;
+
+  // A gap this long between two looks means that another thread had the core.
+  static constexpr Duration kPreempted = std::chrono::microseconds(100);
+
+ private:
+  static constexpr Duration kBudget = std::chrono::microseconds(50);
+  static constexpr Duration kShortSleep = std::chrono::microseconds(200);
+  static constexpr Duration kPreemptedPause = std::chrono::milliseconds(10);
+  static constexpr int kTrustAfterSuccess = 8;
+  static constexpr int kLongestProbeInterval = 64;
+
+  const std::optional<Duration> fixed_;
+  int trust_ = kTrustAfterSuccess;  // vain spins left before giving up
+  int probe_interval_ = 1;          // short sleeps between two attempts once given up
+  int short_sleeps_ = 0;
+  TimePoint not_before_ = TimePoint::min();
+};
+
+}  // namespace zmqloop
+
+#endif  // ZMQLOOP_RUNTIME_IDLE_SPIN_H_

@@ -1,0 +1,263 @@
+// An event loop: runs callbacks, timers and I/O handlers of one thread, and takes work from any
+// thread.
+//
+//   zmqloop::IOLoop loop;
+//   std::thread worker([&] { loop.add_callback([] { std::puts("hello from the loop"); });
+//                            loop.add_callback([&] { loop.stop(); }); });
+//   loop.start();
+//   worker.join();
+//
+// Its names and semantics are tornado's and pyzmq's IOLoop. What one iteration does, in which
+// order, is in loop_core.h; every callback runs on the thread that called start().
+//
+// Threads: three groups, marked below. "Loop thread" means: the thread the loop runs on; while it
+// does
+//          not run, any one thread at a time.
+// Owns: the callables given to it, until they were run, removed or closed.
+// Errors: std::invalid_argument (null callable, unknown descriptor), std::logic_error (wrong
+// thread,
+//         already running, in a forked child), LoopClosedError (after close), std::system_error and
+//         zmq::error_t (the OS, ZeroMQ). Exceptions that callbacks throw go to
+//         handle_callback_exception().
+// Public.
+
+#ifndef ZMQLOOP_RUNTIME_IO_LOOP_H_
+#define ZMQLOOP_RUNTIME_IO_LOOP_H_
+
+#include <atomic>
+#include <cstdint>
+#include <exception>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <typeinfo>
+#include <utility>
+
+#include "zmqloop/poller/events.h"
+#include "zmqloop/poller/pollable.h"
+#include "zmqloop/poller/poller.h"
+#include "zmqloop/runtime/current_loop.h"
+#include "zmqloop/runtime/errors.h"
+#include "zmqloop/runtime/future.h"
+#include "zmqloop/runtime/handler_table.h"
+#include "zmqloop/runtime/loop_core.h"
+#include "zmqloop/runtime/loop_options.h"
+#include "zmqloop/runtime/submission.h"
+#include "zmqloop/runtime/sync_call.h"
+#include "zmqloop/runtime/timeout_handle.h"
+#include "zmqloop/runtime/times.h"
+#include "zmqloop/threading/counter.h"
+#include "zmqloop/threading/fork_guard.h"
+#include "zmqloop/threading/one_shot.h"
+#include "zmqloop/threading/thread_checker.h"
+
+namespace zmqloop {
+
+class IOLoop : private ForkGuard, private ExceptionSink {
+ public:
+  using Options = LoopOptions;
+  static constexpr Events kNone = Events::kNone;
+  static constexpr Events kRead = Events::kRead;
+  static constexpr Events kWrite = Events::kWrite;
+  static constexpr Events kError = Events::kError;
+
+  // Makes a loop. Throws std::system_error, naming the call, when descriptors or memory run out.
+  IOLoop() : IOLoop(Options()) {}
+  explicit IOLoop(Options options);
+  // Closes the loop. A loop that still runs: terminates the process with a message that names it.
+  ~IOLoop() override;
+
+  // ---- any thread: which loop ----
+
+  // Returns the process's loop, made when first asked for. Never destroyed at exit.
+  static IOLoop& instance() { return CurrentLoop::instance(); }
+  static bool initialized() { return CurrentLoop::instance_or_null() != nullptr; }
+  // Makes this loop the instance; std::logic_error if another one is.
+  void install();
+  // Forgets the instance; one that instance() made is closed and destroyed (running:
+  // std::logic_error).
+  static void clear_instance() { CurrentLoop::clear_instance(); }
+
+  // Returns the loop running on this thread, else the one made current on it, else instance().
+  static IOLoop& current();
+  static IOLoop* current_or_null() noexcept { return CurrentLoop::get(); }
+  void make_current() { CurrentLoop::set(identity_); }
+  static void clear_current() { CurrentLoop::set(nullptr); }
+
+  // Chooses the poller of loops made later without one in their options: "epoll" or "zmq_poll".
+  static void configure(PollerKind kind);
+  static void configure(std::string_view name) { configure(parse_poller_kind(name)); }
+  static PollerKind configured() { return configured_poller(); }
+
+  // ---- any thread: work for the loop ----
+
+  // Posts a callback, with arguments bound to it as std::thread binds them; it runs in the loop's
+  // next iteration. Never blocks on the loop and never runs anything here. If one post returns
+  // before another begins, on whatever threads, it runs first. False once the loop is closed: then
+  // the callable is destroyed unrun. (tornado: add_callback)
+  template <class F, class... A>
+  bool add_callback(F&& f, A&&... arguments) {
+    require_callable("IOLoop::add_callback", f);
+    return core_->post(one_shot::bind(std::forward<F>(f), std::forward<A>(arguments)...));
+  }
+  // Same as add_callback: C++ has no ambient context to shed. (tornado: spawn_callback)
+  template <class F, class... A>
+  bool spawn_callback(F&& f, A&&... arguments) {
+    return add_callback(std::forward<F>(f), std::forward<A>(arguments)...);
+  }
+
+  // Posts from a signal handler, or any other place: async-signal-safe, errno is kept. For
+  // trivially copyable callables of at most 48 bytes. First in, first out among the accepted; false
+  // when Options::signal_slots of them wait already, or the loop is closed. (tornado: same name)
+  template <class F>
+  bool add_callback_from_signal(F&& f) noexcept {
+    if (one_shot::is_null<std::remove_cvref_t<F>>(f)) return false;
+    return core_->post_from_signal<std::remove_cvref_t<F>>(f);
+  }
+
+  // Posts `f` and returns a future for what it returns or throws; LoopClosedError in the future if
+  // the loop is closed before it runs.
+  template <class F>
+  auto submit(F&& f) -> Future<SubmissionResult<F>> {
+    require_callable("IOLoop::submit", f);
+    Submission<std::decay_t<F>> submission(std::forward<F>(f), name_);
+    auto future = submission.get_future();
+    static_cast<void>(core_->post(std::move(submission)));
+    return future;
+  }
+
+  // ---- any thread, any signal handler ----
+
+  // Stops the loop. Latched: the next start() returns at once if none is running. During a callback
+  // or timer, the rest of the batch runs and nothing is polled; during a handler, the rest of the
+  // handlers and one more pass of callbacks and timers run. Async-signal-safe. (tornado: stop)
+  void stop() noexcept { core_->request_stop(affinity_.is_bound_here()); }
+
+  bool is_running() const noexcept { return running_ && !is_foreign(); }
+  bool is_closed() const noexcept { return closed_ || is_foreign(); }
+  // Returns whether the loop runs on the calling thread.
+  bool in_loop_thread() const noexcept { return is_running() && affinity_.is_bound_here(); }
+  const std::string& name() const noexcept { return name_; }
+  PollerKind poller_kind() const noexcept { return poller_kind_; }
+  LoopStats stats() const noexcept;
+
+  // ---- loop thread ----
+
+  // Runs the loop on this thread until it is stopped, and makes it current meanwhile. May be called
+  // again afterwards. std::logic_error if this or another loop runs already. (tornado: start)
+  void start();
+
+  // Starts the loop, runs `f` on it and returns its result, or that of the future it returns. The
+  // four outcomes are: the value; the exception of `f`; TimeoutError; StoppedError. (tornado:
+  // run_sync)
+  template <class F>
+  auto run_sync(F&& f, TimeLimit limit = {}) -> SyncResult<F> {
+    require_callable("IOLoop::run_sync", f);
+    const auto call = std::make_shared<SyncCall<std::decay_t<F>>>(std::forward<F>(f));
+    run_call(call, limit);
+    return call->result();
+  }
+
+  // Calls `f` at a time point, or after a delay from now, never early. FIFO among equals. The
+  // handle cancels it. (tornado: add_timeout, call_at, call_later)
+  template <class F, class... A>
+  TimeoutHandle add_timeout(Deadline deadline, F&& f, A&&... arguments) {
+    require_usable("IOLoop::add_timeout");
+    require_callable("IOLoop::add_timeout", f);
+    return {id_,
+            core_->timers().add(deadline.from(core_->now()),
+                                one_shot::bind(std::forward<F>(f), std::forward<A>(arguments)...))};
+  }
+  template <class F, class... A>
+  TimeoutHandle call_at(AnyTimePoint when, F&& f, A&&... arguments) {
+    return add_timeout(when.value(), std::forward<F>(f), std::forward<A>(arguments)...);
+  }
+  template <class F, class... A>
+  TimeoutHandle call_later(AnyDuration delay, F&& f, A&&... arguments) {
+    return add_timeout(delay.value(), std::forward<F>(f), std::forward<A>(arguments)...);
+  }
+  // Cancels a timer and destroys its callable, also from a callback or timer of the same iteration.
+  // Any number of times; one that has fired, or nothing: no effect.
+  void remove_timeout(TimeoutHandle handle);
+  // Returns the time of the loop's clock.
+  TimePoint time() const { return core_->now(); }
+
+  // Calls `f(Pollable, Events)`, or `f()`, whenever the descriptor or ZeroMQ socket is ready for
+  // `events`, or in error. Level-triggered. Registered already: std::invalid_argument, the first
+  // stays. (tornado: add_handler, update_handler, remove_handler)
+  template <class F>
+  void add_handler(Pollable pollable, F&& f, Events events) {
+    require_callable("IOLoop::add_handler", f);
+    add_erased_handler(pollable, erase_handler(std::forward<F>(f)), events,
+                       typeid(std::decay_t<F>));
+  }
+  // Changes the events; one no longer subscribed to is not delivered, even if it was polled before.
+  void update_handler(Pollable pollable, Events events);
+  // Ends a registration; also of a closed descriptor. Nothing registered: no effect. Call it before
+  // closing the descriptor or socket.
+  void remove_handler(Pollable pollable);
+  // Looks at a registered socket again. Needed after a raw connect or disconnect on it, nowhere
+  // else.
+  void touch(Pollable pollable);
+  // Returns the descriptor number and what was given. (tornado: split_fd, close_fd)
+  static std::pair<int, Pollable> split_fd(Pollable pollable) { return {pollable.fd(), pollable}; }
+  static void close_fd(Pollable pollable) noexcept { pollable.close(); }
+
+  // Refuses all later work and destroys what is left, on this thread. `all_fds` also closes what
+  // was registered. Idempotent. While running: std::logic_error. (tornado: close)
+  CloseReport close(bool all_fds = false);
+
+  // Receives what callbacks, timers and handlers throw. The default writes the exception's type and
+  // text and the callable's type to standard error. What an override throws leaves start(), and the
+  // loop may be started again. (tornado: same name)
+  virtual void handle_callback_exception(std::exception_ptr error);
+
+ private:
+  class RunScope;
+
+  template <class F>
+  static void require_callable(const char* operation, const F& f) {
+    if (one_shot::is_null(f)) throw_null_callable(operation);
+  }
+  template <class F>
+  static Handler erase_handler(F&& f) {
+    if constexpr (std::is_invocable_v<std::decay_t<F>&, Pollable, Events>) {
+      return Handler(std::forward<F>(f));
+    } else {
+      return Handler([g = std::forward<F>(f)](Pollable, Events) mutable { g(); });
+    }
+  }
+  [[noreturn]] static void throw_null_callable(const char* operation);
+  void require_process(const char* operation) const;
+  void require_usable(const char* operation) const;
+  void add_erased_handler(Pollable pollable, Handler handler, Events events,
+                          const std::type_info& type);
+  void run_call(const std::shared_ptr<SyncCallBase>& call, const TimeLimit& limit);
+  void on_user_exception(std::exception_ptr error, const std::type_info* callable) override;
+  void after_fork_in_child() noexcept override;
+
+  // Constant after construction.
+  const std::uint64_t id_;
+  const std::string name_;
+  const PollerKind poller_kind_;
+  const std::shared_ptr<LoopIdentity> identity_;
+  const std::shared_ptr<LoopCore> core_;  // shared with futures whose completion it will be told of
+
+  // Shared.
+  ThreadChecker affinity_;  // bound while the loop runs, or closes
+  std::atomic<bool> running_{false};
+  std::atomic<bool> closed_{false};
+  Counter callback_exceptions_;
+
+  // Loop thread only: the type of the callable whose exception is being handled.
+  const std::type_info* failed_callable_ = nullptr;
+};
+
+// Makes a loop that waits with zmq_poll the process's instance; std::logic_error if there is one of
+// another kind. (pyzmq: ioloop.install)
+void install();
+
+}  // namespace zmqloop
+
+#endif  // ZMQLOOP_RUNTIME_IO_LOOP_H_

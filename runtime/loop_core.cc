@@ -1,0 +1,296 @@
+#include "zmqloop/runtime/loop_core.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cxxabi.h>
+#include <sched.h>
+#include <string>
+#include <system_error>
+
+#include "zmqloop/threading/cpu_relax.h"
+
+namespace zmqloop {
+
+LoopCore::LoopCore(const LoopOptions& options, ExceptionSink& sink)
+    : sink_(sink),
+      clock_(options.clock),
+      socket_budget_(std::max<std::size_t>(options.socket_budget, 1)),
+      mailbox_(options.signal_slots),
+      poller_(make_poller(options.poller)),
+      idle_spin_(options.idle_spin) {
+  poller_->add(waker_.fd(), Events::kRead, kInternalToken);
+  poller_->add(signal_doorbell_.fd(), Events::kRead, kInternalToken);
+}
+
+// ---- any thread ----
+
+void LoopCore::request_stop(bool on_loop_thread) noexcept {
+  if (on_loop_thread) stopping_ = true;
+  if (mailbox_.request_stop() == PostResult::kMustWake) ring_for_signal();
+}
+
+void LoopCore::ring_for_post() noexcept {
+  waker_.wake();
+  wakeups_sent_.add();
+  mailbox_.woken();
+}
+
+void LoopCore::ring_for_signal() noexcept {
+  signal_doorbell_.ring();
+  wakeups_sent_.add();
+  mailbox_.woken();
+}
+
+LoopStats LoopCore::stats() const noexcept {
+  const std::uint64_t abandoned = callbacks_abandoned_.get();
+  return {.iterations = iterations_.get(),
+          .callbacks_run = mailbox_.taken() - abandoned,
+          .timers_fired = timers_fired_.get(),
+          .handlers_dispatched = handlers_dispatched_.get(),
+          .posts_refused = mailbox_.refused(),
+          .signal_posts_accepted = mailbox_.signal_posts_accepted(),
+          .signal_posts_refused = mailbox_.signal_posts_refused(),
+          .callbacks_abandoned = abandoned,
+          .pending = mailbox_.pending(),
+          .wakeups_sent = wakeups_sent_.get()};
+}
+
+// ---- loop thread ----
+
+bool LoopCore::clear_stop() noexcept {
+  stopping_ = false;
+  return mailbox_.clear_stop();
+}
+
+void LoopCore::run(const bool& done) {
+  for (;;) {
+    iterations_.add();
+    const ControlWord::View look = mailbox_.look();
+    if (look.stop_requested()) stopping_ = true;  // one last pass
+    run_callbacks(look);
+    if (!timers_.empty()) run_due_timers();
+    if (stopping_ || done || mailbox_.poisoned()) return;
+    poll_and_dispatch();
+  }
+}
+
+// Phase 1.
+void LoopCore::run_callbacks(ControlWord::View look) {
+  const std::uint64_t taken_before = mailbox_.taken();
+  mailbox_.begin_batch(look);
+  for (bool ended = false; !ended;) {
+    try {
+      while (Slot* slot = mailbox_.take()) {
+        running_ = slot;
+        slot->run();
+      }
+      ended = true;
+    } catch (abi::__forced_unwind&) {
+      throw;  // the thread is being cancelled
+    } catch (...) {
+      sink_.on_user_exception(std::current_exception(), &running_->type());
+    }
+  }
+  const std::uint64_t batch = mailbox_.taken() - taken_before;
+  if (batch != 0) straggler_looks_ = 0;
+  if (!mailbox_.took_own_post()) pacer_.pause_after(batch);
+}
+
+// Phase 2.
+void LoopCore::run_due_timers() {
+  timers_.begin_due(now());
+  for (bool ended = false; !ended;) {
+    try {
+      while (!mailbox_.poisoned() && timers_.run_next_due()) timers_fired_.add();
+      ended = true;
+    } catch (abi::__forced_unwind&) {
+      throw;
+    } catch (...) {
+      timers_fired_.add();
+      sink_.on_user_exception(std::current_exception(), timers_.running_type());
+    }
+  }
+}
+
+// Phases 3 and 4.
+void LoopCore::poll_and_dispatch() {
+  if (mailbox_.next_has_arrived() || !mailbox_.all_taken()) {
+    if (handlers_.size() != 0) dispatch(poller_->wait(Duration::zero()));
+    wait_for_straggler();
+    return;
+  }
+  const std::optional<Duration> timeout = time_to_next_timer();
+  if (timeout && *timeout <= Duration::zero()) {
+    if (handlers_.size() != 0) dispatch(poller_->wait(Duration::zero()));
+    return;
+  }
+  if (!find_work_spinning(timeout)) sleep(timeout);
+}
+
+// A poster that was preempted between its ticket and its slot keeps the loop from falling asleep
+// [M3], but must not make it burn a core: after some looks in vain the loop waits, a millisecond at
+// most.
+void LoopCore::wait_for_straggler() {
+  constexpr int kSpins = 64;
+  constexpr int kYields = 16;
+  constexpr Duration kLongestWait = std::chrono::milliseconds(1);
+  if (++straggler_looks_ == 1) return;  // most often there is none: the next batch has it all
+  if (straggler_looks_ < kSpins) {
+    cpu_relax();
+  } else if (straggler_looks_ < kSpins + kYields) {
+    sched_yield();
+  } else {
+    dispatch(poller_->wait(std::min(time_to_next_timer().value_or(kLongestWait), kLongestWait)));
+  }
+}
+
+std::optional<Duration> LoopCore::time_to_next_timer() const {
+  const std::optional<TimePoint> next = timers_.next_deadline();
+  if (!next) return std::nullopt;
+  return saturating_subtract(*next, now());
+}
+
+bool LoopCore::find_work_spinning(std::optional<Duration> timeout) {
+  constexpr int kLooksPerRound = 8;
+  constexpr unsigned kRoundsPerPoll = 4;
+  const TimePoint start = Clock::now();
+  const Duration budget = idle_spin_.budget(start);
+  if (budget <= Duration::zero()) return false;
+  const Duration limit = std::min(budget, timeout.value_or(budget));
+
+  TimePoint last = start;
+  for (unsigned round = 1; last - start < limit; ++round) {
+    for (int i = 0; i < kLooksPerRound; ++i) {
+      if (mailbox_.next_has_arrived()) {
+        idle_spin_.found_work();
+        return true;
+      }
+      cpu_relax();
+    }
+    const ControlWord::View look = mailbox_.look();
+    if (look.stop_requested() || !mailbox_.all_taken()) {
+      idle_spin_.found_work();
+      return true;
+    }
+    if (handlers_.size() != 0 && round % kRoundsPerPoll == 0) {
+      const std::span<const Ready> ready = poller_->wait(Duration::zero());
+      if (!ready.empty()) {
+        idle_spin_.found_work();
+        dispatch(ready);
+        return true;
+      }
+    }
+    const TimePoint now = Clock::now();
+    if (now - last >= IdleSpin::kPreempted) {
+      idle_spin_.was_preempted(now);
+      return false;
+    }
+    last = now;
+  }
+  if (limit == budget) idle_spin_.found_nothing();
+  return false;
+}
+
+void LoopCore::sleep(std::optional<Duration> timeout) {
+  mailbox_.trim();
+  if (!mailbox_.try_fall_asleep()) return;
+  struct WakeUp {
+    Mailbox& mailbox;
+    ~WakeUp() { mailbox.wake_up(); }
+  };
+  const TimePoint start = Clock::now();
+  std::span<const Ready> ready;
+  {
+    const WakeUp wake_up{mailbox_};
+    ready = poller_->wait(timeout);
+  }
+  if (!ready.empty()) idle_spin_.slept(Clock::now() - start);
+  dispatch(ready);
+}
+
+// Phase 4.
+void LoopCore::dispatch(std::span<const Ready> ready) {
+  for (const Ready& event : ready) {
+    if (event.token == kInternalToken) {
+      drain_doorbell(event);
+    } else if (event.error != 0) {
+      end_registration(event);
+    } else if (HandlerTable::Entry* entry = handlers_.find(event.token)) {
+      const bool is_socket = entry->pollable.is_socket();
+      dispatch_to(*entry, event.events, is_socket ? socket_budget_ : 1);
+    }
+    if (mailbox_.poisoned()) return;
+  }
+}
+
+void LoopCore::dispatch_to(HandlerTable::Entry& entry, Events found, std::size_t most_calls) {
+  const Pollable pollable = entry.pollable;
+  const std::uint64_t token = entry.token;
+  Events events = found & (entry.events | Events::kError);
+  for (std::size_t calls = 0; any(events);) {
+    handlers_dispatched_.add();
+    try {
+      handlers_.call(entry, pollable, events);
+    } catch (abi::__forced_unwind&) {
+      throw;
+    } catch (...) {
+      sink_.on_user_exception(std::current_exception(), handlers_.called_type());
+      return;
+    }
+    if (++calls >= most_calls) return;
+    if (mailbox_.poisoned() || handlers_.find(token) == nullptr) return;
+    events = poller_->ready_now(pollable);
+    if (any(events & Events::kError)) return;  // the next wait reports it
+  }
+}
+
+// The poller has dropped a registration: its context was terminated, or it was closed while
+// registered.
+void LoopCore::end_registration(const Ready& event) {
+  HandlerTable::Entry* const entry = handlers_.find(event.token);
+  if (entry == nullptr) return;
+  const Pollable pollable = entry->pollable;
+  if (event.error == ETERM) {
+    dispatch_to(*entry, Events::kError, 1);
+    if (handlers_.find(event.token) != nullptr) handlers_.remove(pollable);
+    return;
+  }
+  handlers_.remove(pollable);
+  const std::string what = "IOLoop: dropped the handler of " + event.pollable.describe() +
+                           ", which was closed while registered; call remove_handler first";
+  sink_.on_user_exception(
+      std::make_exception_ptr(std::system_error(event.error, std::generic_category(), what)),
+      nullptr);
+}
+
+void LoopCore::drain_doorbell(const Ready& event) {
+  if (event.pollable == Pollable(waker_.fd())) {
+    waker_.drain();
+  } else {
+    signal_doorbell_.drain();
+  }
+}
+
+// ---- once the loop has ended ----
+
+CloseReport LoopCore::close(bool all_fds) {
+  CloseReport report;
+  report.callbacks_abandoned = mailbox_.close();
+  callbacks_abandoned_.add(report.callbacks_abandoned);
+  report.timers_abandoned = timers_.clear();
+  for (const Pollable& pollable : handlers_.pollables()) {
+    poller_->remove(pollable);
+    if (handlers_.remove(pollable)) ++report.handlers_removed;
+    if (all_fds) pollable.close();
+  }
+  poller_->close();
+  waker_.close();
+  return report;
+}
+
+void LoopCore::release_descriptors() noexcept {
+  poller_->close();
+  waker_.close();
+}
+
+}  // namespace zmqloop

@@ -1,0 +1,156 @@
+// The iteration of an event loop: mailbox, timers, poller and handlers, and the order they take
+// turns in.
+//
+// One iteration is, and users may rely on it:
+//   1. the callbacks that were posted before the iteration began, in order of their posts; what
+//   they
+//      post runs in the next iteration;
+//   2. the timers that were due when this phase began, by deadline, first armed first; one that is
+//      cancelled meanwhile does not run; those armed meanwhile run in the next iteration at the
+//      earliest;
+//   then, if a stop was requested, the run ends here;
+//   3. the poll: without waiting if callbacks are pending, else until the next timer, rounded up,
+//   else
+//      for as long as nothing happens. It is skipped while callbacks are pending and no handler
+//      exists;
+//   4. the handlers of what the poll found, each for events it is still registered for.
+//
+// Threads: all of it on the loop thread, but the mailbox's inlet and the doorbells.
+// Owns: mailbox, timers, handlers, poller, doorbells.
+// Errors: exceptions of user code go to the sink; what the sink or the poller throws leaves run(),
+// after which run() may be called again. Internal: see io_loop.h.
+
+#ifndef ZMQLOOP_RUNTIME_LOOP_CORE_H_
+#define ZMQLOOP_RUNTIME_LOOP_CORE_H_
+
+#include <atomic>
+#include <exception>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <typeinfo>
+#include <utility>
+
+#include "zmqloop/poller/clock.h"
+#include "zmqloop/poller/poller.h"
+#include "zmqloop/poller/signal_doorbell.h"
+#include "zmqloop/poller/waker.h"
+#include "zmqloop/runtime/batch_pacer.h"
+#include "zmqloop/runtime/handler_table.h"
+#include "zmqloop/runtime/idle_spin.h"
+#include "zmqloop/runtime/loop_options.h"
+#include "zmqloop/runtime/timer_queue.h"
+#include "zmqloop/threading/counter.h"
+#include "zmqloop/threading/mailbox.h"
+
+namespace zmqloop {
+
+// Where exceptions out of user code go.
+class ExceptionSink {
+ public:
+  virtual void on_user_exception(std::exception_ptr error, const std::type_info* callable) = 0;
+
+ protected:
+  ~ExceptionSink() = default;
+};
+
+class LoopCore {
+ public:
+  LoopCore(const LoopOptions& options, ExceptionSink& sink);
+  LoopCore(const LoopCore&) = delete;
+  LoopCore& operator=(const LoopCore&) = delete;
+  ~LoopCore() = default;
+
+  // ---- any thread ----
+
+  template <class F>
+  bool post(F&& f) {
+    const PostResult result = mailbox_.post(std::forward<F>(f));
+    if (result == PostResult::kMustWake) [[unlikely]]
+      ring_for_post();
+    return result != PostResult::kRefused;
+  }
+  // Also in signal handlers.
+  template <class F>
+  bool post_from_signal(const F& f) noexcept {
+    const PostResult result = mailbox_.post_from_signal(f);
+    if (result == PostResult::kMustWake) ring_for_signal();
+    return result != PostResult::kRefused;
+  }
+  // Also in signal handlers.
+  void request_stop(bool on_loop_thread) noexcept;
+
+  LoopStats stats() const noexcept;
+
+  // ---- loop thread ----
+
+  // Iterates until a stop is requested, `done` is true or the process turns out to be a forked
+  // child.
+  void run(const bool& done);
+  // Consumes a stop that was requested; true if there was one.
+  bool clear_stop() noexcept;
+
+  TimePoint now() const { return clock_ ? clock_() : Clock::now(); }
+
+  // ---- once the loop has ended ----
+
+  // Destroys what was posted, armed and registered; closes what was registered if `all_fds`.
+  CloseReport close(bool all_fds);
+
+  // ---- forked child ----
+
+  // Stops taking anything, without touching what the parent uses.
+  void poison() noexcept { mailbox_.poison(); }
+  void release_descriptors() noexcept;
+
+  TimerQueue& timers() noexcept { return timers_; }
+  HandlerTable& handlers() noexcept { return handlers_; }
+  Poller& poller() noexcept { return *poller_; }
+
+ private:
+  void run_callbacks(ControlWord::View look);
+  void run_due_timers();
+  void poll_and_dispatch();
+  void wait_for_straggler();
+  std::optional<Duration> time_to_next_timer() const;
+  bool find_work_spinning(std::optional<Duration> timeout);
+  void sleep(std::optional<Duration> timeout);
+
+  void dispatch(std::span<const Ready> ready);
+  void dispatch_to(HandlerTable::Entry& entry, Events found, std::size_t most_calls);
+  void end_registration(const Ready& event);
+  void drain_doorbell(const Ready& event);
+
+  void ring_for_post() noexcept;
+  void ring_for_signal() noexcept;
+
+  // Constant after construction.
+  ExceptionSink& sink_;
+  const std::function<TimePoint()> clock_;
+  const std::size_t socket_budget_;
+
+  // Shared with posters.
+  Mailbox mailbox_;
+  Waker waker_;
+  SignalDoorbell signal_doorbell_;
+  SharedCounter wakeups_sent_;
+  std::atomic<bool> stopping_{false};  // a stop seen on this thread: ends the run after phase 2
+
+  // Loop thread only.
+  TimerQueue timers_;
+  HandlerTable handlers_;
+  const std::unique_ptr<Poller> poller_;
+  Slot* running_ = nullptr;  // the callback that runs, or ran last
+  IdleSpin idle_spin_;
+  BatchPacer pacer_;
+  int straggler_looks_ = 0;  // in vain, since a batch was not empty
+  Counter iterations_;
+  Counter callbacks_abandoned_;
+  Counter timers_fired_;
+  Counter handlers_dispatched_;
+};
+
+}  // namespace zmqloop
+
+#endif  // ZMQLOOP_RUNTIME_LOOP_CORE_H_

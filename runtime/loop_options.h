@@ -1,0 +1,77 @@
+// How a loop is made, what it counts and what it reports when it closes.
+//
+// Threads: values.
+// Public.
+
+#ifndef ZMQLOOP_RUNTIME_LOOP_OPTIONS_H_
+#define ZMQLOOP_RUNTIME_LOOP_OPTIONS_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "zmqloop/poller/clock.h"
+#include "zmqloop/poller/poller.h"
+
+namespace zmqloop {
+
+// Returns the poller that loops are made with when their options name none; IOLoop::configure().
+PollerKind configured_poller() noexcept;
+
+struct LoopOptions {
+  // What waits for descriptors and sockets.
+  PollerKind poller = configured_poller();
+
+  // Shown in messages and reports; "loop-N" when empty.
+  std::string name = {};
+
+  // How long the loop looks for posts before it sleeps. Empty: adapts to what comes, and never
+  // spins with more running loops than usable cores. Zero: never. A value: always that long.
+  std::optional<Duration> idle_spin = {};
+
+  // Posts from signal handlers that may wait at one time; each costs 64 bytes once it is used.
+  std::size_t signal_slots = 1024;
+
+  // How often the handler of a ZeroMQ socket that stays ready is called in one turn, at most. 1 is
+  // the fairest; more saves polls where handlers receive one message a call.
+  std::size_t socket_budget = 1;
+
+  // The loop's clock; empty: Clock::now. For tests: timers follow it, waiting does not.
+  std::function<TimePoint()> clock = {};
+};
+
+// What IOLoop::close() found undone.
+struct CloseReport {
+  std::uint64_t callbacks_abandoned = 0;  // accepted, never run, destroyed by close()
+  std::uint64_t timers_abandoned = 0;     // armed, destroyed by close()
+  std::uint64_t handlers_removed = 0;
+
+  CloseReport& operator+=(const CloseReport& other) {
+    callbacks_abandoned += other.callbacks_abandoned;
+    timers_abandoned += other.timers_abandoned;
+    handlers_removed += other.handlers_removed;
+    return *this;
+  }
+  friend bool operator==(const CloseReport&, const CloseReport&) = default;
+};
+
+// What a loop has done since it was made: monotone counters, but for `pending`.
+struct LoopStats {
+  std::uint64_t iterations = 0;
+  std::uint64_t callbacks_run = 0;  // posts run, those of signal handlers included
+  std::uint64_t timers_fired = 0;
+  std::uint64_t handlers_dispatched = 0;
+  std::uint64_t posts_refused = 0;
+  std::uint64_t signal_posts_accepted = 0;
+  std::uint64_t signal_posts_refused = 0;
+  std::uint64_t callbacks_abandoned = 0;
+  std::uint64_t callback_exceptions = 0;
+  std::uint64_t pending = 0;  // posts accepted and not yet begun, those of signal handlers included
+  std::uint64_t wakeups_sent = 0;
+};
+
+}  // namespace zmqloop
+
+#endif  // ZMQLOOP_RUNTIME_LOOP_OPTIONS_H_

@@ -1,0 +1,86 @@
+#include "zmqloop/runtime/loop_pool.h"
+
+#include <cstdio>
+#include <exception>
+#include <stdexcept>
+#include <system_error>
+
+#include "absl/strings/str_cat.h"
+
+#include "zmqloop/threading/usable_cores.h"
+
+namespace zmqloop {
+
+LoopPool::LoopPool(Options options) {
+  const std::size_t count = options.loops.value_or(usable_cores());
+  if (count == 0 || count > kMostLoops) {
+    throw std::invalid_argument(
+        absl::StrCat("LoopPool: ", count, " loops asked for; 1 to ", kMostLoops, " are possible"));
+  }
+  const std::vector<int> cpus = options.pin ? usable_cpus() : std::vector<int>();
+  threads_.reserve(count);
+  try {
+    for (std::size_t i = 0; i < count; ++i) {
+      LoopThread::Options thread{.name = absl::StrCat(options.name, "-", i), .loop = options.loop};
+      if (options.pin) thread.cpu = cpus[i % cpus.size()];
+      threads_.push_back(std::make_unique<LoopThread>(std::move(thread)));
+    }
+  } catch (const std::system_error& error) {
+    throw std::system_error(error.code(), absl::StrCat("LoopPool: ", threads_.size(), " of ", count,
+                                                       " loops started: ", error.what()));
+  }
+}
+
+LoopPool::~LoopPool() {
+  for (const std::unique_ptr<LoopThread>& thread : threads_) {
+    if (!thread->loop().in_loop_thread()) continue;
+    std::fprintf(stderr, "zmqloop: LoopPool destroyed on the thread of its own loop '%s'\n",
+                 thread->name().c_str());
+    std::terminate();
+  }
+  stop();  // all of them, before the first is joined
+}
+
+IOLoop& LoopPool::loop(std::size_t i) {
+  if (i >= threads_.size()) {
+    throw std::out_of_range(absl::StrCat("LoopPool::loop: index ", i, ", size ", threads_.size()));
+  }
+  return threads_[i]->loop();
+}
+
+IOLoop& LoopPool::for_key(std::uint64_t key) noexcept {
+  // The finaliser of splitmix64 spreads keys that differ in a few bits over all 64.
+  key = (key ^ (key >> 30)) * 0xbf58476d1ce4e5b9u;
+  key = (key ^ (key >> 27)) * 0x94d049bb133111ebu;
+  key ^= key >> 31;
+  return threads_[key % threads_.size()]->loop();
+}
+
+IOLoop& LoopPool::least_loaded() noexcept {
+  IOLoop* best = &next();  // in turn among equals
+  std::uint64_t fewest = best->stats().pending;
+  for (const std::unique_ptr<LoopThread>& thread : threads_) {
+    const std::uint64_t pending = thread->loop().stats().pending;
+    if (pending >= fewest) continue;
+    fewest = pending;
+    best = &thread->loop();
+  }
+  return *best;
+}
+
+void LoopPool::stop() noexcept {
+  for (const std::unique_ptr<LoopThread>& thread : threads_) thread->stop();
+}
+
+CloseReport LoopPool::join() {
+  for (const std::unique_ptr<LoopThread>& thread : threads_) {
+    if (!thread->loop().in_loop_thread()) continue;
+    throw std::logic_error("LoopPool::join: called on the thread of its own loop '" +
+                           thread->name() + "', which would wait for itself");
+  }
+  CloseReport report;
+  for (const std::unique_ptr<LoopThread>& thread : threads_) report += thread->join();
+  return report;
+}
+
+}  // namespace zmqloop

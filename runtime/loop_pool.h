@@ -1,0 +1,98 @@
+// Several loops, each on a thread of its own: by default one per usable core.
+//
+//   LoopPool pool;
+//   pool.post([] { … });                                  // on the next loop in turn
+//   pool.for_key(order_id).add_callback([] { … });        // the same loop for the same key
+//   Future<int> sum = pool.submit([] { return 1 + 1; });
+//   pool.stop();
+//   CloseReport left = pool.join();
+//
+// Threads: any; join() and the destructor any but those of its own loops.
+// Owns: the loops and their threads; loops live as long as the pool.
+// Errors: the constructor throws std::invalid_argument for zero or absurdly many loops, and
+// std::system_error if a loop or thread cannot be made; those made before are stopped and joined.
+// Public.
+
+#ifndef ZMQLOOP_RUNTIME_LOOP_POOL_H_
+#define ZMQLOOP_RUNTIME_LOOP_POOL_H_
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "zmqloop/runtime/io_loop.h"
+#include "zmqloop/runtime/loop_options.h"
+#include "zmqloop/runtime/loop_thread.h"
+
+namespace zmqloop {
+
+class LoopPool {
+ public:
+  static constexpr std::size_t kMostLoops = 4096;
+
+  struct Options {
+    std::optional<std::size_t> loops = {};  // empty: usable_cores()
+    bool pin = false;                       // each loop to one usable CPU, in turn
+    std::string name = "pool";              // loops and threads are called "pool-0", "pool-1", …
+    LoopOptions loop = {};                  // for every loop; its name is not used
+  };
+
+  LoopPool() : LoopPool(Options()) {}
+  explicit LoopPool(Options options);
+  LoopPool(const LoopPool&) = delete;
+  LoopPool& operator=(const LoopPool&) = delete;
+  // Stops and joins. On a thread of its own loops: terminates the process with a message.
+  ~LoopPool();
+
+  std::size_t size() const noexcept { return threads_.size(); }
+  // Returns loop `i`; std::out_of_range beyond size().
+  IOLoop& loop(std::size_t i);
+
+  // Returns the loops in turn.
+  IOLoop& next() noexcept { return threads_[turn_.fetch_add(1) % threads_.size()]->loop(); }
+  // Returns the same loop for the same key, as long as the pool lives; keys are spread evenly.
+  IOLoop& for_key(std::uint64_t key) noexcept;
+  // Returns the loop with the fewest posts pending.
+  IOLoop& least_loaded() noexcept;
+
+  // Posts to next(); false once that loop is closed.
+  template <class F>
+  bool post(F&& f) {
+    return next().add_callback(std::forward<F>(f));
+  }
+  // Posts to next() and returns a future for the result; LoopClosedError if it never runs.
+  template <class F>
+  auto submit(F&& f) {
+    return next().submit(std::forward<F>(f));
+  }
+  // Posts a copy of `f` to each loop, to be called with that loop; returns how many accepted it.
+  template <class F>
+  std::size_t broadcast(F&& f) {
+    std::size_t accepted = 0;
+    for (const std::unique_ptr<LoopThread>& thread : threads_) {
+      IOLoop& loop = thread->loop();
+      if (loop.add_callback(std::decay_t<F>(f), std::ref(loop))) ++accepted;
+    }
+    return accepted;
+  }
+
+  // Lets each loop finish the batch it is in, and end. Async-signal-safe.
+  void stop() noexcept;
+
+  // Waits until all loops have ended, and returns the sum of what they left undone.
+  CloseReport join();
+
+ private:
+  std::vector<std::unique_ptr<LoopThread>> threads_;
+  std::atomic<std::size_t> turn_{0};
+};
+
+}  // namespace zmqloop
+
+#endif  // ZMQLOOP_RUNTIME_LOOP_POOL_H_

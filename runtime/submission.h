@@ -1,0 +1,50 @@
+// A posted callable with a promise for its result: what IOLoop::submit() posts.
+//
+// Threads: made by the submitter, run or destroyed by the loop.
+// Owns: the callable and the promise. Destroyed unrun, it breaks the promise with LoopClosedError.
+// Internal.
+
+#ifndef ZMQLOOP_RUNTIME_SUBMISSION_H_
+#define ZMQLOOP_RUNTIME_SUBMISSION_H_
+
+#include <exception>
+#include <string>
+#include <type_traits>
+#include <utility>
+
+#include "zmqloop/runtime/errors.h"
+#include "zmqloop/runtime/future.h"
+
+namespace zmqloop {
+
+template <class F>
+using SubmissionResult = std::decay_t<std::invoke_result_t<std::decay_t<F>&>>;
+
+template <class F>
+class Submission {
+ public:
+  using Result = SubmissionResult<F>;
+
+  template <class G>
+  Submission(G&& f, const std::string& loop_name) : f_(std::forward<G>(f)), loop_name_(loop_name) {}
+  Submission(Submission&& other) noexcept(std::is_nothrow_move_constructible_v<F>) = default;
+  Submission& operator=(Submission&&) = delete;
+  ~Submission() {
+    if (!promise_.is_pending()) return;
+    promise_.try_set_exception(std::make_exception_ptr(LoopClosedError(
+        "IOLoop::submit: loop '" + loop_name_ + "' was closed before it ran this")));
+  }
+
+  Future<Result> get_future() const { return promise_.get_future(); }
+
+  void operator()() { promise_.set_from(f_); }
+
+ private:
+  F f_;
+  std::string loop_name_;
+  Promise<Result> promise_;
+};
+
+}  // namespace zmqloop
+
+#endif  // ZMQLOOP_RUNTIME_SUBMISSION_H_

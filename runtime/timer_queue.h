@@ -1,0 +1,133 @@
+// The timers of one loop: callables ordered by deadline, first come first served among equals.
+//
+//   TimerId id = queue.add(deadline, f);
+//   queue.begin_due(now);                 // a snapshot: what these timers add waits for the next one
+//   while (queue.run_next_due()) {}
+//
+// A cancelled timer is gone when cancel() returns: its callable is destroyed, its memory free. What a
+// burst of timers took is given back when the queue becomes empty.
+//
+// Invariants:
+//   Q1  A timer is free, in the heap, due, or in nobody's hands (under construction, running, being
+//       destroyed); a record's generation is zero unless it is in the heap or due.
+//   Q2  The heap has room for every record, so that arming cannot fail.
+//   Q3  User code runs only in the fourth state of Q1 and with every field consistent: it may call
+//       anything but the destructor.
+//
+// Threads: none of its own and no clock; one thread at a time.
+// Owns: the callables, from add() until run, cancelled or cleared.
+// Errors: add() passes on what the callable's copy or move throws, std::bad_alloc, and std::length_error
+// beyond 2^31 timers: then nothing was added. A TimerId of the past is recognised by its generation,
+// which repeats after 2^32 timers.
+// Internal.
+
+#ifndef ZMQLOOP_RUNTIME_TIMER_QUEUE_H_
+#define ZMQLOOP_RUNTIME_TIMER_QUEUE_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <typeinfo>
+#include <utility>
+#include <vector>
+
+#include "zmqloop/poller/clock.h"
+#include "zmqloop/runtime/timer_cells.h"
+#include "zmqloop/runtime/timer_heap.h"
+#include "zmqloop/threading/one_shot.h"
+
+namespace zmqloop {
+
+// Names one timer of a TimerQueue; default-constructed, refers to nothing.
+struct TimerId {
+  std::uint32_t index = 0;
+  std::uint32_t generation = 0;
+
+  bool operator==(const TimerId&) const = default;
+  explicit operator bool() const { return generation != 0; }
+};
+
+class TimerQueue {
+ public:
+  // Numbers timers from `first_number`: a test starts where numbers are about to wrap around.
+  explicit TimerQueue(std::uint32_t first_number = 0)
+      : last_generation_(first_number), heap_(first_number) {}
+  TimerQueue(const TimerQueue&) = delete;
+  TimerQueue& operator=(const TimerQueue&) = delete;
+  // Destroys what was never run. The running timer must not destroy its queue.
+  ~TimerQueue() { clear(); }
+
+  // Adds a timer. At TimePoint::max() it never becomes due, but counts as armed.
+  template <class F>
+  TimerId add(TimePoint deadline, F&& f) {
+    decltype(auto) prepared = one_shot::prepare(std::forward<F>(f));
+    const std::uint32_t index = take_cell();
+    TimerCell& cell = cells_[index];
+    cell.ops = one_shot::construct(cell.storage, std::forward<decltype(prepared)>(prepared));
+    return arm(index, deadline);
+  }
+
+  // Cancels a timer and destroys its callable, at any time before it runs; false if it is not armed
+  // any more. O(log n), in place.
+  bool cancel(TimerId id) noexcept;
+
+  bool empty() const noexcept { return size() == 0; }
+  // Returns how many timers are armed, or due and not run yet.
+  std::size_t size() const noexcept { return heap_.size() + due_live_; }
+
+  // Returns the earliest deadline: TimePoint::min() while due timers have not run; nullopt if none of
+  // the timers can fire.
+  std::optional<TimePoint> next_deadline() const noexcept;
+
+  // Makes the timers with deadlines up to `now` due, behind those that still are; returns how many.
+  // Throws std::bad_alloc with the timers not yet reached still armed.
+  std::size_t begin_due(TimePoint now);
+
+  // Runs the next due timer; false when none is left. The callable stays in place while it runs, and
+  // is destroyed after. What it throws passes through: the timer is gone, the others are still due.
+  bool run_next_due();
+
+  // Returns the type of the callable that is running, or was the last to run; null before the first.
+  const std::type_info* running_type() const;
+
+  // Destroys all timers unrun, also those that the destructors of callables add; returns how many.
+  std::size_t clear() noexcept;
+
+ private:
+  class CellUse;
+
+  static constexpr std::uint32_t kNone = ~std::uint32_t{0};
+  // In a record's position: the rest is a place in due_, not in the heap.
+  static constexpr std::uint32_t kDueBit = std::uint32_t{1} << 31;
+  // What an empty queue keeps memory for.
+  static constexpr std::size_t kKept = 240;
+
+  std::uint32_t take_cell();
+  TimerId arm(std::uint32_t index, TimePoint deadline) noexcept;
+  void disarm(std::uint32_t index) noexcept;
+  void destroy(std::uint32_t index) noexcept;
+  void release_cell(std::uint32_t index) noexcept;
+  void give_memory_back() noexcept;
+  std::uint32_t take_due() noexcept;
+  void compact_due() noexcept;
+
+  // One record per cell; free ones are chained through their positions.
+  std::vector<TimerHeap::Record> records_;
+  std::uint32_t first_free_ = kNone;
+  std::uint32_t cells_in_use_ = 0;
+  std::uint32_t last_generation_;
+  TimerCells cells_;
+
+  TimerHeap heap_;
+
+  // The snapshot: indices of timers in the order they run, kNone where one was cancelled.
+  std::vector<std::uint32_t> due_;
+  std::size_t due_next_ = 0;
+  std::size_t due_live_ = 0;
+
+  one_shot::Ops last_run_ = nullptr;
+};
+
+}  // namespace zmqloop
+
+#endif  // ZMQLOOP_RUNTIME_TIMER_QUEUE_H_

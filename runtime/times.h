@@ -1,0 +1,80 @@
+// Parameter types for times: any std::chrono duration or steady time point, and nothing else.
+//
+//   void call_later(AnyDuration delay, …);      call_later(5ms, …),
+//   call_later(duration<double>(0.5), …)
+//
+// Bare numbers are refused by the compiler. NaN, infinities, overflow and max() mean "never", zero
+// and negative values "as soon as possible"; see to_duration() in zmqloop/poller/clock.h.
+//
+// Threads: values.
+// Public.
+
+#ifndef ZMQLOOP_RUNTIME_TIMES_H_
+#define ZMQLOOP_RUNTIME_TIMES_H_
+
+#include <chrono>
+#include <optional>
+
+#include "zmqloop/poller/clock.h"
+
+namespace zmqloop {
+
+class AnyDuration {
+ public:
+  template <class Rep, class Period>
+  AnyDuration(std::chrono::duration<Rep, Period> value) : value_(to_duration(value)) {}
+  Duration value() const { return value_; }
+
+ private:
+  Duration value_;
+};
+
+class AnyTimePoint {
+ public:
+  template <class D>
+  AnyTimePoint(std::chrono::time_point<Clock, D> value) : value_(to_time_point(value)) {}
+  TimePoint value() const { return value_; }
+
+ private:
+  TimePoint value_;
+};
+
+// A time point, or a delay from the moment of the call.
+class Deadline {
+ public:
+  template <class Rep, class Period>
+  Deadline(std::chrono::duration<Rep, Period> delay) : delay_(to_duration(delay)) {}
+  template <class D>
+  Deadline(std::chrono::time_point<Clock, D> when) : when_(to_time_point(when)) {}
+
+  // A delay of Duration::max() is "never", whatever the clock says.
+  TimePoint from(TimePoint now) const {
+    if (when_) return *when_;
+    return delay_ == Duration::max() ? TimePoint::max() : saturating_add(now, delay_);
+  }
+
+ private:
+  std::optional<TimePoint> when_;
+  Duration delay_ = Duration::zero();
+};
+
+// A duration, or none: no limit.
+class TimeLimit {
+ public:
+  TimeLimit() = default;
+  TimeLimit(std::nullopt_t) {}
+  template <class Rep, class Period>
+  TimeLimit(std::chrono::duration<Rep, Period> value) : value_(to_duration(value)) {}
+  template <class Rep, class Period>
+  TimeLimit(std::optional<std::chrono::duration<Rep, Period>> value) {
+    if (value) value_ = to_duration(*value);
+  }
+  const std::optional<Duration>& value() const { return value_; }
+
+ private:
+  std::optional<Duration> value_;
+};
+
+}  // namespace zmqloop
+
+#endif  // ZMQLOOP_RUNTIME_TIMES_H_

@@ -1,0 +1,89 @@
+#include "zmqloop/poller/descriptor_preflight.h"
+
+#include <sys/resource.h>
+
+#include <cerrno>
+#include <string>
+#include <system_error>
+
+#include "tests/support/zmq_fixture.h"
+#include "zmqloop/poller/waker.h"
+
+namespace zmqloop::testing {
+namespace {
+
+// Limits this process to descriptors below `soft`, and what it may raise that to.
+bool limit_descriptors(rlim_t soft, rlim_t hard) {
+  const rlimit limit{soft, hard};
+  return setrlimit(RLIMIT_NOFILE, &limit) == 0;
+}
+
+// Returns the lowest free number, which is how many are open if there are no gaps.
+int lowest_free() { return make_event().get(); }
+
+TEST(DescriptorPreflight, PassesAndLeavesNothingOpen) {
+  const int before = lowest_free();
+  require_free_descriptors(0, "nothing");
+  require_free_descriptors(1, "a little");
+  require_free_descriptors(100, "much");
+  EXPECT_EQ(lowest_free(), before);
+}
+
+TEST(DescriptorPreflight, RaisesTheSoftLimitIfThatHelps) {
+  EXPECT_EQ(exit_code_of_child([] {
+              const auto open = static_cast<rlim_t>(lowest_free());
+              if (!limit_descriptors(open + 2, open + 20)) return 1;
+              require_free_descriptors(10, "testing");
+              rlimit now{};
+              getrlimit(RLIMIT_NOFILE, &now);
+              return now.rlim_cur == open + 20 ? 0 : 2;
+            }),
+            0);
+}
+
+TEST(DescriptorPreflight, SaysWhatIsNeededWhatTheLimitIsAndWhatToDo) {
+  EXPECT_EQ(exit_code_of_child([] {
+              const auto open = static_cast<rlim_t>(lowest_free());
+              if (!limit_descriptors(open + 2, open + 2)) return 1;
+              try {
+                require_free_descriptors(10, "testing");
+                return 2;
+              } catch (const std::system_error& error) {
+                const std::string text = error.what();
+                if (error.code().value() != EMFILE) return 3;
+                if (text.find("testing needs 10") == std::string::npos) return 4;
+                if (text.find(std::to_string(open + 2)) == std::string::npos) return 5;
+                if (text.find("ulimit -n") == std::string::npos) return 6;
+              }
+              return lowest_free() == static_cast<int>(open) ? 0 : 7;
+            }),
+            0);
+}
+
+// libzmq aborts under some of these limits when asked first. Each child is forked from a process that
+// has no context, so that it meets the limit where the context starts.
+TEST(DescriptorPreflight, MakesAWakerThrowUnderEveryLimitAndNeverAbort) {
+  bool some_threw = false;
+  bool some_worked = false;
+  for (rlim_t spare = 0; spare <= 24; ++spare) {
+    const int code = exit_code_of_child([spare] {
+      const auto limit = static_cast<rlim_t>(lowest_free()) + spare;
+      if (!limit_descriptors(limit, limit)) return 3;
+      try {
+        Waker waker;
+        waker.wake();
+        return 0;
+      } catch (const std::system_error& error) {
+        return error.code().value() == EMFILE ? 1 : 4;
+      }
+    });
+    EXPECT_TRUE(code == 0 || code == 1) << code << " with " << spare << " spare descriptors";
+    EXPECT_FALSE(code == 1 && some_worked) << "worked with fewer than " << spare;
+    some_worked = some_worked || code == 0;
+    some_threw = some_threw || code == 1;
+  }
+  EXPECT_TRUE(some_threw && some_worked);
+}
+
+}  // namespace
+}  // namespace zmqloop::testing

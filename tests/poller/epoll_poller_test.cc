@@ -1,0 +1,108 @@
+// What only the epoll poller promises; the rest is in poller_*_test.cc.
+
+#include "zmqloop/poller/epoll_poller.h"
+
+#include <linux/audit.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+
+#include <cerrno>
+#include <cstddef>
+#include <string>
+#include <system_error>
+
+#include "tests/support/zmq_fixture.h"
+
+namespace zmqloop::testing {
+namespace {
+
+// Has the kernel refuse a system call with `error` from now on, in this process: as an old kernel or a
+// container's filter does.
+bool refuse_system_call(unsigned number, unsigned error) {
+  sock_filter program[] = {
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, number, 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | error),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+  };
+  const sock_fprog filter{sizeof program / sizeof program[0], program};
+  return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+         prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0;
+}
+
+TEST(EpollPoller, SleepsInMillisecondsWhereTheKernelHasNoFinerWait) {
+  for (const unsigned error : {ENOSYS, EPERM}) {
+    EXPECT_EQ(exit_code_of_child([error] {
+                if (!refuse_system_call(SYS_epoll_pwait2, error)) return 2;
+                EpollPoller poller;
+                for (const int microseconds : {1, 300, 1'500, 1'500}) {
+                  const TimePoint end = Clock::now() + std::chrono::microseconds(microseconds);
+                  if (!poller.wait(std::chrono::microseconds(microseconds)).empty()) return 3;
+                  if (Clock::now() < end) return 4;
+                }
+                return 0;
+              }),
+              0);
+  }
+}
+
+TEST(EpollPoller, NamesTheRemedyWhenTheKernelsWatchesAreUsedUp) {
+  EXPECT_EQ(exit_code_of_child([] {
+              EpollPoller poller;
+              const OwnedFd event = make_event();
+              if (!refuse_system_call(SYS_epoll_ctl, ENOSPC)) return 2;
+              try {
+                poller.add(event.get(), Events::kRead, 1);
+                return 3;
+              } catch (const std::system_error& error) {
+                if (error.code().value() != ENOSPC) return 4;
+                if (std::string(error.what()).find("max_user_watches") == std::string::npos) return 5;
+              }
+              return poller.size() == 0 ? 0 : 6;
+            }),
+            0);
+}
+
+TEST(EpollPoller, WatchesAnotherEpollSet) {
+  EpollPoller poller;
+  const OwnedFd outer(epoll_create1(EPOLL_CLOEXEC));
+  const OwnedFd event = make_event();
+  poller.add(outer.get(), Events::kRead, 1);
+  epoll_event interest{};
+  interest.events = EPOLLIN;
+  ASSERT_EQ(epoll_ctl(outer.get(), EPOLL_CTL_ADD, event.get(), &interest), 0);
+  EXPECT_TRUE(poll_now(poller).empty());
+  ring(event);
+  EXPECT_EQ(events_of(poll_now(poller), 1), Events::kRead);
+}
+
+// A socket that is looked at is drained, and a drained socket is reported: the poller must not take
+// its own looks for news for ever.
+TEST(EpollPoller, ComesToRestAfterLookingAtItsSockets) {
+  zmq::context_t context;
+  SocketPair pair(context, zmq::socket_type::pair, zmq::socket_type::pair);
+  EpollPoller poller(DrainDetection::kByEdge);
+  poller.add(pair.near, Events::kRead, 1);
+  const TimePoint end = Clock::now() + std::chrono::milliseconds(50);
+  EXPECT_TRUE(poller.wait(std::chrono::milliseconds(50)).empty());
+  EXPECT_GE(Clock::now(), end) << "returned early, for nothing";
+}
+
+TEST(EpollPoller, ForgetsSocketsThatWereRemovedBeforeItLookedAtThem) {
+  zmq::context_t context;
+  EpollPoller poller;
+  for (int i = 0; i < 100; ++i) {
+    SocketPair pair(context, zmq::socket_type::rep, zmq::socket_type::req);
+    send(pair.far, "x");
+    poller.add(pair.near, Events::kRead, 1);
+    if (i % 2 == 0) poll_now(poller);
+    EXPECT_TRUE(poller.remove(pair.near));
+  }
+  EXPECT_TRUE(poll_now(poller).empty());
+  EXPECT_EQ(poller.size(), 0u);
+}
+
+}  // namespace
+}  // namespace zmqloop::testing

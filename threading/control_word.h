@@ -1,0 +1,107 @@
+// The one atomic word of a mailbox: how many posts were begun, and whether its loop sleeps, stops
+// or is closed.
+//
+// Every question that two threads could answer differently is decided by the modification order of
+// this single variable, so that no fence and no re-check is needed:
+//   W1  A post's ticket is its place in the order of posts. If post(a) returned before post(b)
+//   began,
+//       ticket(a) < ticket(b); and whoever sees a ticket count above ticket(b) sees a's slot
+//       published.
+//   W2  A post whose ticket was taken with kClosed clear is accepted; all others are refused.
+//   W3  The loop falls asleep only by a compare-and-swap from "every ticket consumed, no flag", so
+//   a
+//       ticket, a stop or a close either precedes it (and it fails) or sees kAsleep (and rings).
+//   W4  Of those that saw kAsleep, the one that clears it rings: one ring per sleep.
+// The word is changed by read-modify-writes alone, never by a store: each of them continues the
+// release sequence that take_ticket() heads.
+//
+// Threads: any; take_ticket(), request_stop() and clear_asleep() are async-signal-safe.
+// Errors: none.
+// Internal.
+
+#ifndef ZMQLOOP_THREADING_CONTROL_WORD_H_
+#define ZMQLOOP_THREADING_CONTROL_WORD_H_
+
+#include <atomic>
+#include <cstdint>
+
+namespace zmqloop {
+
+class ControlWord {
+ public:
+  static constexpr std::uint64_t kFirstTicket = 1;  // 0 marks a slot that was never published
+
+  // A value of the word.
+  class View {
+   public:
+    explicit constexpr View(std::uint64_t raw) : raw_(raw) {}
+    // The next ticket: every ticket below it has been taken.
+    std::uint64_t next_ticket() const { return raw_ >> kTicketShift; }
+    bool asleep() const { return (raw_ & kAsleep) != 0; }
+    bool stop_requested() const { return (raw_ & kStop) != 0; }
+    bool closed() const { return (raw_ & kClosed) != 0; }
+
+   private:
+    std::uint64_t raw_;
+  };
+
+  // Takes the next ticket; the view is the word as it was, with next_ticket() the ticket taken.
+  View take_ticket() noexcept {
+    // release: what the caller, or a post that happened before this one, published is seen by
+    // whoever acquires a count above this ticket; pairs with acquire in look() [W1].
+    return View(word_.fetch_add(kOneTicket, std::memory_order_release));
+  }
+
+  // Looks at the word; what was posted before any ticket below next_ticket() was taken is visible.
+  View look() const noexcept {
+    // acquire: pairs with release in take_ticket() [W1].
+    return View(word_.load(std::memory_order_acquire));
+  }
+
+  // Falls asleep if `next_ticket` is still next and no flag is set.
+  bool try_fall_asleep(std::uint64_t next_ticket) noexcept {
+    std::uint64_t expected = next_ticket << kTicketShift;
+    // relaxed: decided by this word's modification order alone; no other memory hangs on it; its
+    // partner is the value that take_ticket(), request_stop() or close() returns [W3].
+    return word_.compare_exchange_strong(expected, expected | kAsleep, std::memory_order_relaxed);
+  }
+
+  // Clears kAsleep; true for the one caller that found it set.
+  bool clear_asleep() noexcept {
+    // relaxed: as in try_fall_asleep(); the doorbell itself orders ring and wait [W4].
+    return View(word_.fetch_and(~kAsleep, std::memory_order_relaxed)).asleep();
+  }
+
+  // Sets the stop flag; returns the word as it was.
+  View request_stop() noexcept {
+    // release: what the stopper wrote is seen by the loop that stops; pairs with look().
+    return View(word_.fetch_or(kStop, std::memory_order_release));
+  }
+
+  // Clears the stop flag; true if it was set.
+  bool clear_stop() noexcept {
+    // acquire: start() returns having seen what the stopper wrote; pairs with request_stop().
+    return View(word_.fetch_and(~kStop, std::memory_order_acquire)).stop_requested();
+  }
+
+  // Closes: no later ticket is accepted. Returns the word as it was; its next_ticket() is final.
+  View close() noexcept {
+    // acq_rel: sees what every accepted post's predecessor published; later refusals see the close.
+    // Pairs with take_ticket() [W2].
+    return View(word_.fetch_or(kClosed, std::memory_order_acq_rel));
+  }
+
+ private:
+  static constexpr std::uint64_t kAsleep = 1;
+  static constexpr std::uint64_t kStop = 2;
+  static constexpr std::uint64_t kClosed = 4;
+  static constexpr int kTicketShift = 3;
+  static constexpr std::uint64_t kOneTicket = std::uint64_t{1} << kTicketShift;
+
+  std::atomic<std::uint64_t> word_{kFirstTicket << kTicketShift};
+  static_assert(std::atomic<std::uint64_t>::is_always_lock_free);
+};
+
+}  // namespace zmqloop
+
+#endif  // ZMQLOOP_THREADING_CONTROL_WORD_H_

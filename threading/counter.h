@@ -1,0 +1,47 @@
+// A statistic: written by one thread, or added to by many, and read by any.
+//
+// Threads: Counter: one writer, any reader. SharedCounter: any. Both async-signal-safe. A value
+// says how often, never that something else is visible. Internal.
+
+#ifndef ZMQLOOP_THREADING_COUNTER_H_
+#define ZMQLOOP_THREADING_COUNTER_H_
+
+#include <atomic>
+#include <cstdint>
+
+namespace zmqloop {
+
+class Counter {
+ public:
+  // Adds without a locked instruction. The one writer only.
+  void add(std::uint64_t n = 1) noexcept {
+    // relaxed: a statistic with a single writer.
+    value_.store(get() + n, std::memory_order_relaxed);
+  }
+  std::uint64_t get() const noexcept {
+    // relaxed: a statistic.
+    return value_.load(std::memory_order_relaxed);
+  }
+
+ private:
+  std::atomic<std::uint64_t> value_{0};
+};
+
+class SharedCounter {
+ public:
+  void add(std::uint64_t n = 1) noexcept {
+    // relaxed: a statistic.
+    value_.fetch_add(n, std::memory_order_relaxed);
+  }
+  std::uint64_t get() const noexcept {
+    // relaxed: a statistic.
+    return value_.load(std::memory_order_relaxed);
+  }
+
+ private:
+  std::atomic<std::uint64_t> value_{0};
+};
+
+}  // namespace zmqloop
+
+#endif  // ZMQLOOP_THREADING_COUNTER_H_

@@ -1,0 +1,112 @@
+#include "zmqloop/threading/lane_set.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/container/flat_hash_map.h"
+
+#include "zmqloop/threading/fork_guard.h"
+
+namespace zmqloop {
+namespace {
+
+std::uint64_t next_set_id() {
+  static std::atomic<std::uint64_t> last{0};
+  // relaxed: only uniqueness matters; no data hangs on it.
+  return last.fetch_add(1, std::memory_order_relaxed) + 1;
+}
+
+}  // namespace
+
+// The lanes a thread owns, given back when the thread exits.
+class OwnedLanes {
+ public:
+  OwnedLanes() = default;
+  OwnedLanes(const OwnedLanes&) = delete;
+  OwnedLanes& operator=(const OwnedLanes&) = delete;
+  ~OwnedLanes() {
+    PostingThread::ended_ = true;
+    for (PostingThread::CacheLine& line : PostingThread::cache_) line = {};
+    for (auto& [id, owned] : lanes_) owned.set->release(*owned.lane);
+  }
+
+  Lane& find_or_acquire(LaneSet& set) {
+    auto found = lanes_.find(set.id());
+    if (found == lanes_.end()) {
+      if (lanes_.size() >= forget_at_) forget_retired_sets();
+      lanes_.reserve(lanes_.size() + 1);
+      found = lanes_.emplace(set.id(), Owned{set.shared_from_this(), &set.acquire()}).first;
+    }
+    Lane& lane = *found->second.lane;
+    PostingThread::cache_[set.id() % PostingThread::kCacheLines] = {set.id(), &lane};
+    return lane;
+  }
+
+ private:
+  struct Owned {
+    std::shared_ptr<LaneSet> set;
+    Lane* lane;
+  };
+  static constexpr std::size_t kForgetFirstAt = 16;
+
+  // Sets whose mailbox is closed are dropped each time their number may have doubled, so that a
+  // thread that posts to ever new loops holds memory for the living ones only.
+  void forget_retired_sets() {
+    absl::erase_if(lanes_, [](const auto& entry) {
+      if (!entry.second.set->retired()) return false;
+      PostingThread::CacheLine& line =
+          PostingThread::cache_[entry.first % PostingThread::kCacheLines];
+      if (line.set_id == entry.first) line = {};
+      return true;
+    });
+    forget_at_ = std::max(kForgetFirstAt, lanes_.size() * 2);
+  }
+
+  absl::flat_hash_map<std::uint64_t, Owned> lanes_;
+  std::size_t forget_at_ = kForgetFirstAt;
+};
+
+Lane* PostingThread::find_or_acquire_lane(LaneSet& set) {
+  if (ended_) return nullptr;
+  thread_local OwnedLanes owned;
+  return &owned.find_or_acquire(set);
+}
+
+LaneSet::LaneSet() : id_(next_set_id()), fork_generation_(fork_generation()) {}
+
+LaneSet::~LaneSet() {
+  Lane* lane = first();
+  while (lane != nullptr) {
+    delete std::exchange(lane, lane->next_listed);
+  }
+}
+
+Lane& LaneSet::acquire() {
+  absl::MutexLock lock(&mutex_);
+  if (!unowned_.empty()) {
+    Lane& lane = *unowned_.back();
+    unowned_.pop_back();
+    return lane;
+  }
+  unowned_.reserve(size_ + 1);  // so that release() cannot fail
+  auto lane = std::make_unique<Lane>();
+  // relaxed: only changed under mutex_.
+  lane->next_listed = first_.load(std::memory_order_relaxed);
+  // release: publishes the constructed, linked lane; pairs with acquire in first() [S1] [S2].
+  first_.store(lane.get(), std::memory_order_release);
+  ++size_;
+  return *lane.release();
+}
+
+void LaneSet::release(Lane& lane) {
+  if (fork_generation_ != fork_generation()) return;
+  absl::MutexLock lock(&mutex_);
+  unowned_.push_back(&lane);
+}
+
+std::size_t LaneSet::size() const {
+  absl::MutexLock lock(&mutex_);
+  return size_;
+}
+
+}  // namespace zmqloop

@@ -1,0 +1,130 @@
+// All lanes of one mailbox, and the lanes of one posting thread.
+//
+// A thread's first post to a mailbox takes a lane: one that an exited thread left behind, else a
+// new one. A thread gives its lanes back when it exits, with whatever is still in them; tickets put
+// the posts of successive owners in order. So a mailbox has as many lanes as it had posting threads
+// at one time, however many came and went.
+//
+// Invariants:
+//   S1  Lanes are listed for good: the consumer walks the list without a lock.
+//   S2  A lane is listed before its first ticket is taken, so that whoever sees the ticket sees the
+//   lane. S3  A lane has at most one owner: a thread, or one post that borrows it.
+//
+// Threads: LaneSet: any thread but for the parts marked consumer. Lookup touches only
+// thread-locals. Owns: the lanes; shared by the mailbox and every thread that has a lane in it.
+// Errors: std::bad_alloc on a thread's first post to a mailbox, with nothing changed.
+// Internal.
+
+#ifndef ZMQLOOP_THREADING_LANE_SET_H_
+#define ZMQLOOP_THREADING_LANE_SET_H_
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+
+#include "zmqloop/threading/lane.h"
+
+namespace zmqloop {
+
+class LaneSet : public std::enable_shared_from_this<LaneSet> {
+ public:
+  LaneSet();
+  LaneSet(const LaneSet&) = delete;
+  LaneSet& operator=(const LaneSet&) = delete;
+  ~LaneSet();
+
+  // Identifies this set among all that ever existed in the process.
+  std::uint64_t id() const { return id_; }
+
+  // ---- any thread ----
+
+  // Takes a lane for a single owner [S3].
+  Lane& acquire() ABSL_LOCKS_EXCLUDED(mutex_);
+  // Gives a lane back for the next owner, with what is in it. In a forked child, does nothing:
+  // another thread of the parent may hold the lock.
+  void release(Lane& lane) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // Says that nothing will be posted any more, so that threads forget their lanes.
+  void retire() noexcept {
+    // relaxed: only tells threads when to drop a cache entry; no data hangs on it.
+    retired_.store(true, std::memory_order_relaxed);
+  }
+  bool retired() const noexcept {
+    // relaxed: as in retire().
+    return retired_.load(std::memory_order_relaxed);
+  }
+
+  // Returns the number of lanes: the most threads that ever posted at one time.
+  std::size_t size() const ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // ---- consumer ----
+
+  // Returns the first lane of the list; follow Lane::next_listed.
+  Lane* first() const noexcept {
+    // acquire: the lane is constructed and linked; pairs with release in acquire() [S1].
+    return first_.load(std::memory_order_acquire);
+  }
+
+ private:
+  // Constant after construction.
+  const std::uint64_t id_;
+  const std::uint32_t fork_generation_;
+
+  // Guarded by mutex_.
+  mutable absl::Mutex mutex_;
+  std::vector<Lane*> unowned_ ABSL_GUARDED_BY(mutex_);
+  std::size_t size_ ABSL_GUARDED_BY(mutex_) = 0;
+
+  // Shared.
+  std::atomic<Lane*> first_{nullptr};
+  std::atomic<bool> retired_{false};
+};
+
+// A lane for one post: of a thread that is being destroyed, or from inside a callable's move.
+class BorrowedLane {
+ public:
+  explicit BorrowedLane(LaneSet& set) : set_(set), lane_(set.acquire()) {}
+  BorrowedLane(const BorrowedLane&) = delete;
+  BorrowedLane& operator=(const BorrowedLane&) = delete;
+  ~BorrowedLane() { set_.release(lane_); }
+  Lane& lane() { return lane_; }
+
+ private:
+  LaneSet& set_;
+  Lane& lane_;
+};
+
+// What a thread remembers of the mailboxes it posts to.
+class PostingThread {
+ public:
+  // Returns the calling thread's lane in `set`, or null if it has none yet or cannot keep one.
+  static Lane* cached_lane(std::uint64_t set_id) noexcept {
+    const CacheLine& line = cache_[set_id % kCacheLines];
+    return line.set_id == set_id ? line.lane : nullptr;
+  }
+  // As cached_lane(), after looking further and taking a lane if need be. Null only while the
+  // thread is being destroyed: borrow a lane then.
+  static Lane* find_or_acquire_lane(LaneSet& set);
+
+ private:
+  friend class OwnedLanes;
+
+  struct CacheLine {  // zeros: empty
+    std::uint64_t set_id;
+    Lane* lane;
+  };
+  static constexpr std::size_t kCacheLines = 8;
+
+  // Trivially destructible, so that they may be read at any time in a thread's life.
+  static inline constinit thread_local CacheLine cache_[kCacheLines] = {};
+  static inline constinit thread_local bool ended_ = false;
+};
+
+}  // namespace zmqloop
+
+#endif  // ZMQLOOP_THREADING_LANE_SET_H_

@@ -1,0 +1,136 @@
+// The queue through which any thread and any signal handler hands callables to one loop: the loop's
+// side.
+//
+// Posting is in mailbox_inlet.h. The loop takes callables in batches: a look at the word fixes
+// which tickets belong to the batch, and take() merges the lanes by ticket. Tickets are dense, so
+// while one lane holds the very next ticket no other lane is looked at.
+//
+// Invariants (W1 to W4 in control_word.h, L1 to L3 in lane.h, S1 to S3 in lane_set.h):
+//   M1  Order: if one post returned before another began, on whatever threads, it is taken first.
+//   M2  Of the posts accepted, each is taken exactly once, by take() or by close().
+//   M3  The loop does not fall asleep while a ticket is untaken (W3): a post half-way through keeps
+//   it
+//       awake, or sleeping with a time limit, and holds nobody else back.
+//   M4  Whoever touches the mailbox after its post, stop or signal may have taken effect was
+//   counted as
+//       a visitor before; close() waits for visitors, so that the last callable may end the loop.
+//
+// Threads: in groups, marked below.
+// Owns: what was accepted and not yet taken.
+// Errors: take() passes on std::bad_alloc when the number of lanes has grown; nothing is lost then.
+// Internal.
+
+#ifndef ZMQLOOP_THREADING_MAILBOX_H_
+#define ZMQLOOP_THREADING_MAILBOX_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "zmqloop/threading/control_word.h"
+#include "zmqloop/threading/counter.h"
+#include "zmqloop/threading/lane.h"
+#include "zmqloop/threading/mailbox_inlet.h"
+#include "zmqloop/threading/slot.h"
+
+namespace zmqloop {
+
+class Mailbox : public MailboxInlet {
+ public:
+  explicit Mailbox(std::size_t signal_slots);
+  ~Mailbox();
+
+  // ---- any thread ----
+
+  // Returns how many posts were accepted and not yet taken; approximate while others post.
+  std::uint64_t pending() const noexcept;
+  // Returns how many posts were taken.
+  std::uint64_t taken() const noexcept { return taken_.get(); }
+
+  // ---- consumer ----
+
+  // Starts a batch: take() returns what was posted before the look.
+  void begin_batch(ControlWord::View look) noexcept {
+    batch_limit_ = look.next_ticket();
+    gathered_ = false;
+    // Every ticket below the last batch's limit was taken and none above: the order is whole again.
+    if (expected_ == kOutOfOrder && ordered_up_to_ == taken_.get() + kFirst) {
+      expected_ = ordered_up_to_;
+    }
+    ordered_up_to_ = batch_limit_;
+  }
+  // Returns the next callable of the batch, in ticket order, or null at its end. The slot stays
+  // valid until the next take().
+  Slot* take() {
+    if (expected_ < batch_limit_) {
+      if (Slot* slot = current_->pop_if(expected_, batch_limit_)) [[likely]] {
+        ++expected_;
+        taken_.add();
+        return slot;
+      }
+    } else if (expected_ != kOutOfOrder) {
+      return nullptr;
+    }
+    return take_merged();
+  }
+  // Whether the next post in order has arrived in the lane at hand. Cheaper than look(), which
+  // takes the word away from posters; false says nothing.
+  bool next_has_arrived() noexcept { return current_->is_next(expected_); }
+  // Whether the last slot taken was posted by the consumer's own thread.
+  bool took_own_post() const noexcept { return current_ == own_lane(); }
+
+  bool clear_stop() noexcept { return word_.clear_stop(); }
+  // Whether every ticket taken so far has been consumed.
+  bool all_taken() const noexcept { return look().next_ticket() == taken_.get() + kFirst; }
+  // Falls asleep unless something is pending or a flag is set [M3]. After it, wait for the
+  // doorbell.
+  bool try_fall_asleep() noexcept { return word_.try_fall_asleep(taken_.get() + kFirst); }
+  void wake_up() noexcept { word_.clear_asleep(); }
+  // Gives memory of past bursts back.
+  void trim() noexcept;
+
+  // ---- owner, once the consumer has ended ----
+
+  // Refuses all later posts, destroys what was accepted and not taken on the calling thread, waits
+  // for posters half-way through, and returns the number destroyed.
+  std::uint64_t close();
+
+  // ---- forked child ----
+
+  // Refuses all later posts and ends the batch in progress. Touches nothing else of the parent's.
+  void poison() noexcept;
+  bool poisoned() const noexcept { return poisoned_; }
+
+ private:
+  static constexpr std::uint64_t kFirst = ControlWord::kFirstTicket;
+  static constexpr std::uint64_t kOutOfOrder = ~std::uint64_t{0};
+  static constexpr std::uint64_t kTrimEvery = 1024;
+
+  struct Head {
+    std::uint64_t ticket;
+    Lane* lane;
+    bool operator<(const Head& other) const { return ticket > other.ticket; }  // for a min-heap
+  };
+
+  Slot* take_merged();
+  void gather();
+  Slot* take_head_of(Lane& lane, Slot& head) noexcept;
+  Slot* take_signal_post(Slot& head) noexcept;
+  void note_order(std::uint64_t ticket) noexcept;
+
+  // Consumer only; taken_ and current_ have one writer and are read by stats().
+  alignas(128) std::uint64_t batch_limit_ = 0;
+  std::uint64_t expected_ = kFirst;  // every ticket below is taken and none above; or kOutOfOrder
+  Lane* current_;                    // the lane of the last slot taken
+  Counter taken_;
+  std::uint64_t ordered_up_to_ = kFirst;  // once this many are taken, the order is whole again
+  std::uint64_t trimmed_at_ = 0;
+  bool poisoned_ = false;    // in a forked child, which has one thread
+  bool gathered_ = false;    // heads_ holds this batch's heads of all lanes but current_
+  std::vector<Head> heads_;  // a heap, lowest ticket first
+  Slot signal_scratch_;      // a signal post's callable while it runs: its slot is free again
+};
+
+}  // namespace zmqloop
+
+#endif  // ZMQLOOP_THREADING_MAILBOX_H_

@@ -1,0 +1,170 @@
+// The side of a mailbox that any thread and any signal handler may touch: posting and stopping.
+//
+// Each posting thread writes to a lane of its own (lane.h); one word (control_word.h) gives every
+// post a ticket, and with it the verdict accepted or refused and the duty to wake a sleeping loop.
+// A post is one atomic add, one slot write and one release store: no lock, no allocation, no system
+// call.
+//
+//   if (mailbox.post(callable) == PostResult::kMustWake) { waker.wake(); mailbox.woken(); }
+//
+// Threads: any, and signal handlers where marked.
+// Owns: the word, the lanes and the signal slots; the taking side is mailbox.h.
+// Errors: post() passes on what the callable's copy or move throws, and std::bad_alloc: then
+// nothing was posted. Refusal is a value. Internal.
+
+#ifndef ZMQLOOP_THREADING_MAILBOX_INLET_H_
+#define ZMQLOOP_THREADING_MAILBOX_INLET_H_
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <type_traits>
+#include <utility>
+
+#include "zmqloop/threading/control_word.h"
+#include "zmqloop/threading/counter.h"
+#include "zmqloop/threading/lane.h"
+#include "zmqloop/threading/lane_set.h"
+#include "zmqloop/threading/one_shot.h"
+#include "zmqloop/threading/signal_slots.h"
+
+namespace zmqloop {
+
+enum class [[nodiscard]] PostResult : unsigned char{
+    kRefused,   // closed, or no signal slot free
+    kAccepted,  // the loop is awake and will see it
+    kMustWake,  // accepted; the caller rings the doorbell and then calls woken()
+};
+
+class MailboxInlet {
+ public:
+  MailboxInlet(const MailboxInlet&) = delete;
+  MailboxInlet& operator=(const MailboxInlet&) = delete;
+
+  // ---- any thread ----
+
+  // Posts a callable. When refused, it is destroyed unrun.
+  template <class F>
+  PostResult post(F&& f);
+
+  // Says that the doorbell of a kMustWake was rung.
+  void woken() noexcept { end_visit(); }
+
+  ControlWord::View look() const noexcept { return word_.look(); }
+
+  std::uint64_t refused() const noexcept { return refused_.get(); }
+  std::uint64_t signal_posts_accepted() const noexcept { return signal_accepted_.get(); }
+  std::uint64_t signal_posts_refused() const noexcept { return signal_refused_.get(); }
+
+  // ---- signal handler, or any thread ----
+
+  // Posts a callable from a signal handler: lock-free, no allocation, no thread-local construction.
+  template <class F>
+  PostResult post_from_signal(const F& f) noexcept;
+
+  // Latches a stop; kMustWake if the loop sleeps.
+  PostResult request_stop() noexcept;
+
+ protected:
+  explicit MailboxInlet(std::size_t signal_slots);
+  ~MailboxInlet() = default;
+
+  // Whether nobody is between taking effect and leaving [M4].
+  bool no_visitors() const noexcept {
+    // acquire: a visitor's last touch precedes our return; pairs with end_visit() [M4].
+    return visitors_.load(std::memory_order_acquire) == 0;
+  }
+  // The calling thread's lane, or null.
+  Lane* own_lane() const noexcept { return PostingThread::cached_lane(lanes_id_); }
+
+  // Shared by posters and consumer; on cache lines of its own.
+  alignas(128) ControlWord word_;
+
+  // Constant after construction.
+  alignas(128) const std::shared_ptr<LaneSet> lanes_;
+  const std::uint64_t lanes_id_;
+  SignalSlots signal_slots_;
+
+ private:
+  template <class P>
+  PostResult post_in(Lane& lane, P&& prepared);
+  // Ends a visit, unless the caller has to wake the loop: then woken() ends it.
+  PostResult end_visit_or_wake(ControlWord::View before) noexcept;
+  PostResult refuse_signal_post() noexcept;
+  void begin_visit() noexcept;
+  void end_visit() noexcept;
+
+  // Shared, rarely touched.
+  alignas(128) std::atomic<std::uint64_t> visitors_{0};
+  SharedCounter refused_;
+  SharedCounter signal_accepted_;
+  SharedCounter signal_refused_;
+};
+
+template <class F>
+PostResult MailboxInlet::post(F&& f) {
+  decltype(auto) prepared = one_shot::prepare(std::forward<F>(f));
+  Lane* lane = own_lane();
+  if (lane == nullptr) [[unlikely]] {
+    if (look().closed()) {
+      refused_.add();
+      return PostResult::kRefused;
+    }
+    lane = PostingThread::find_or_acquire_lane(*lanes_);
+  }
+  if (lane == nullptr || lane->constructing()) [[unlikely]] {
+    BorrowedLane borrowed(*lanes_);
+    return post_in(borrowed.lane(), std::forward<decltype(prepared)>(prepared));
+  }
+  return post_in(*lane, std::forward<decltype(prepared)>(prepared));
+}
+
+template <class P>
+PostResult MailboxInlet::post_in(Lane& lane, P&& prepared) {
+  using D = std::remove_cvref_t<P>;
+  Slot& slot = lane.reserve();
+  const ControlWord::View before = word_.take_ticket();
+  if (before.closed()) [[unlikely]] {
+    refused_.add();
+    if constexpr (!std::is_lvalue_reference_v<P&&>) D destroyed_unrun(std::forward<P>(prepared));
+    return PostResult::kRefused;
+  }
+  if (before.asleep()) [[unlikely]]
+    begin_visit();  // [M4]
+  if constexpr (std::is_trivially_copyable_v<D>) {
+    slot.construct(std::forward<P>(prepared));
+  } else {
+    lane.set_constructing(true);
+    slot.construct(std::forward<P>(prepared));
+    lane.set_constructing(false);
+  }
+  lane.commit(slot, before.next_ticket());
+  return before.asleep() ? end_visit_or_wake(before) : PostResult::kAccepted;
+}
+
+template <class F>
+PostResult MailboxInlet::post_from_signal(const F& f) noexcept {
+  static_assert(std::is_trivially_copyable_v<F>,
+                "a callable posted from a signal handler must be trivially copyable");
+  static_assert(sizeof(F) <= one_shot::kBytes,
+                "a callable posted from a signal handler must not exceed 48 bytes");
+  static_assert(alignof(F) <= one_shot::kAlignment,
+                "a callable posted from a signal handler must not be aligned to more than 16");
+  begin_visit();  // [M4]
+  Slot* const slot = signal_slots_.claim();
+  if (slot == nullptr) return refuse_signal_post();
+  slot->construct(f);
+  const ControlWord::View before = word_.take_ticket();
+  if (before.closed()) {
+    signal_slots_.abandon(*slot);
+    return refuse_signal_post();
+  }
+  signal_accepted_.add();
+  signal_slots_.publish(*slot, before.next_ticket());
+  return end_visit_or_wake(before);
+}
+
+}  // namespace zmqloop
+
+#endif  // ZMQLOOP_THREADING_MAILBOX_INLET_H_

@@ -1,0 +1,148 @@
+#include "zmqloop/threading/named_thread.h"
+
+#include <cxxabi.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <exception>
+#include <stdexcept>
+#include <system_error>
+#include <utility>
+
+#include "zmqloop/threading/cpu_set.h"
+#include "zmqloop/threading/usable_cores.h"
+
+namespace zmqloop {
+namespace {
+
+// Blocks all signals but the synchronous ones, so that a thread created meanwhile starts with this mask.
+class SignalsBlocked {
+ public:
+  SignalsBlocked() {
+    sigset_t blocked;
+    ::sigfillset(&blocked);
+    for (int signal : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGABRT}) {
+      ::sigdelset(&blocked, signal);
+    }
+    ::pthread_sigmask(SIG_SETMASK, &blocked, &before_);
+  }
+  SignalsBlocked(const SignalsBlocked&) = delete;
+  SignalsBlocked& operator=(const SignalsBlocked&) = delete;
+  ~SignalsBlocked() { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+
+ private:
+  sigset_t before_;
+};
+
+class ThreadAttributes {
+ public:
+  ThreadAttributes() { error_ = ::pthread_attr_init(&attributes_); }
+  ThreadAttributes(const ThreadAttributes&) = delete;
+  ThreadAttributes& operator=(const ThreadAttributes&) = delete;
+  ~ThreadAttributes() { ::pthread_attr_destroy(&attributes_); }
+
+  int error() const { return error_; }
+  const pthread_attr_t* get() const { return &attributes_; }
+
+  void run_on(int cpu) {
+    if (cpu < 0 || static_cast<std::size_t>(cpu) >= CpuSet::kMostCpus) {
+      error_ = EINVAL;
+      return;
+    }
+    CpuSet set(static_cast<std::size_t>(cpu) + 1);
+    set.add(cpu);
+    error_ = ::pthread_attr_setaffinity_np(&attributes_, set.bytes(), set.get());
+  }
+
+ private:
+  pthread_attr_t attributes_;
+  int error_;
+};
+
+// Says on stderr which thread let the current exception escape; std::terminate() then says which
+// exception.
+[[noreturn]] void terminate_thread() {
+  std::fprintf(stderr, "zmqloop: an exception escaped from %s\n", current_thread_label().c_str());
+  std::terminate();
+}
+
+}  // namespace
+
+NamedThread::NamedThread(Options options, absl::AnyInvocable<void()> body)
+    : options_(std::move(options)), process_(::getpid()), body_(std::move(body)) {
+  if (!body_) throw std::invalid_argument("NamedThread " + options_.name + ": null body");
+  if (const int error = create(); error != 0) throw_creation_failure(error);
+}
+
+int NamedThread::create() {
+  ThreadAttributes attributes;
+  if (attributes.error() == 0 && options_.cpu) attributes.run_on(*options_.cpu);
+  if (attributes.error() != 0) return attributes.error();
+  const SignalsBlocked blocked;
+  return ::pthread_create(&thread_, attributes.get(), &NamedThread::run, this);
+}
+
+void NamedThread::throw_creation_failure(int error) const {
+  const std::string thread = "thread \"" + options_.name + "\"";
+  std::string message = "starting " + thread;
+  if (error == EAGAIN) {
+    message +=
+        ": out of threads or memory; look at ulimit -u and -v, the control group's pids.max and "
+        "/proc/sys/kernel/threads-max";
+  } else if (options_.cpu) {
+    message = pinning_failure(thread, *options_.cpu);
+  }
+  throw std::system_error(error, std::generic_category(), message);
+}
+
+void* NamedThread::run(void* self) {
+  auto& thread = *static_cast<NamedThread*>(self);
+  if (!thread.options_.name.empty()) {
+    // Fails only for a name that is too long.
+    const std::string name = shorten_thread_name(thread.options_.name);
+    static_cast<void>(::pthread_setname_np(::pthread_self(), name.c_str()));
+  }
+  thread.id_ = current_thread_id();
+  thread.started_.Notify();
+  try {
+    thread.body_();
+    thread.body_ = nullptr;
+  } catch (const abi::__forced_unwind&) {
+    throw;  // the C library ends this thread
+  } catch (...) {
+    terminate_thread();
+  }
+  return nullptr;
+}
+
+NamedThread::~NamedThread() {
+  if (joinable()) join();
+}
+
+void NamedThread::join() {
+  if (!joinable()) {
+    throw std::system_error(std::make_error_code(std::errc::invalid_argument),
+                            "joining thread \"" + options_.name + "\" that was joined before");
+  }
+  if (::pthread_equal(thread_, ::pthread_self()) != 0) {
+    throw std::system_error(std::make_error_code(std::errc::resource_deadlock_would_occur),
+                            "joining " + current_thread_label() +
+                                " from itself; join it from another thread");
+  }
+  if (const int error = ::pthread_join(thread_, nullptr); error != 0) {
+    throw std::system_error(error, std::generic_category(),
+                            "joining thread \"" + options_.name + "\"");
+  }
+  joined_ = true;
+}
+
+bool NamedThread::joinable() const { return !joined_ && process_ == ::getpid(); }
+
+pid_t NamedThread::id() const {
+  started_.WaitForNotification();
+  return id_;
+}
+
+}  // namespace zmqloop

@@ -1,0 +1,143 @@
+// Type erasure for a callable that is run once or dropped, in 48 bytes that its owner provides.
+//
+// A callable that fits and moves without throwing lives in the storage itself; any other one lives
+// on the heap and the storage holds its pointer. One function pointer per type serves all
+// operations, so that a queue slot spends eight bytes on it and a run costs one indirect call.
+//
+// Threads: none of its own; the owner of the storage orders construct before run.
+// Owns: the callable, from construct() until exactly one kRun or kDestroy.
+// Errors: what the callable's constructors or call throw passes through.
+// Internal.
+
+#ifndef ZMQLOOP_THREADING_ONE_SHOT_H_
+#define ZMQLOOP_THREADING_ONE_SHOT_H_
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <new>
+#include <tuple>
+#include <type_traits>
+#include <typeinfo>
+#include <utility>
+
+namespace zmqloop::one_shot {
+
+inline constexpr std::size_t kBytes = 48;
+inline constexpr std::size_t kAlignment = 16;
+
+enum class Action : unsigned char {
+  kRun,      // calls the callable, then destroys it, also when it throws
+  kDestroy,  // destroys it without calling it
+  kType,     // only returns the type that the user posted
+};
+
+// Performs `action` on the callable in `storage`; returns its type for kType, else nullptr.
+using Ops = const std::type_info* (*)(void* storage, Action action);
+
+// Whether D may live in the storage itself: a queue must never fail half-way through taking it.
+template <class D>
+inline constexpr bool kFitsInline =
+    sizeof(D) <= kBytes && alignof(D) <= kAlignment&& std::is_nothrow_move_constructible_v<D>;
+
+// A callable that is too large, too aligned or throws when moved: kept on the heap.
+template <class D>
+struct Boxed {
+  std::unique_ptr<D> callable;
+};
+
+// A callable with arguments bound to it, as std::thread binds them: decayed copies, moved into the
+// call.
+template <class D, class... A>
+struct Bound {
+  D callable;
+  std::tuple<A...> arguments;
+  void operator()() { std::apply(std::move(callable), std::move(arguments)); }
+};
+
+// The type to report for a stored callable: the one the user wrote, without our wrappers.
+template <class D>
+struct ReportedType {
+  using type = D;
+};
+template <class D>
+struct ReportedType<Boxed<D>> : ReportedType<D> {};
+template <class D, class... A>
+struct ReportedType<Bound<D, A...>> : ReportedType<D> {};
+
+template <class D>
+void invoke(D& callable) {
+  if constexpr (std::is_invocable_v<D&>) {
+    static_cast<void>(std::invoke(callable));
+  } else {
+    static_cast<void>(std::invoke(std::move(callable)));
+  }
+}
+template <class D>
+void invoke(Boxed<D>& boxed) {
+  invoke(*boxed.callable);
+}
+
+template <class D>
+const std::type_info* ops(void* storage, Action action) {
+  if (action == Action::kType) return &typeid(typename ReportedType<D>::type);
+  D& callable = *std::launder(static_cast<D*>(storage));
+  struct DestroyAtExit {
+    D& callable;
+    ~DestroyAtExit() { callable.~D(); }
+  } destroy{callable};
+  if (action == Action::kRun) invoke(callable);
+  return nullptr;
+}
+
+// Returns what construct() can take without throwing: `f` itself where it can be moved or copied
+// into the storage safely, else a copy of it, in place or boxed. All user code that may throw runs
+// here, before the caller has taken a slot.
+template <class F>
+decltype(auto) prepare(F&& f) {
+  using D = std::decay_t<F>;
+  if constexpr (!kFitsInline<D>) {
+    return Boxed<D>{std::make_unique<D>(std::forward<F>(f))};
+  } else if constexpr (std::is_nothrow_constructible_v<D, F&&>) {
+    return std::forward<F>(f);
+  } else {
+    return D(std::forward<F>(f));
+  }
+}
+
+// Binds arguments to a callable; without arguments, returns the callable itself.
+template <class F, class... A>
+decltype(auto) bind(F&& f, A&&... arguments) {
+  if constexpr (sizeof...(A) == 0) {
+    return std::forward<F>(f);
+  } else {
+    return Bound<std::decay_t<F>, std::decay_t<A>...>{
+        std::forward<F>(f), std::tuple<std::decay_t<A>...>(std::forward<A>(arguments)...)};
+  }
+}
+
+// Constructs what prepare() returned in `storage` and returns its operations.
+template <class P>
+Ops construct(void* storage, P&& prepared) noexcept {
+  using D = std::decay_t<P>;
+  static_assert(kFitsInline<D> && std::is_nothrow_constructible_v<D, P&&>);
+  ::new (storage) D(std::forward<P>(prepared));
+  return &ops<D>;
+}
+
+// Whether `f` is a null function pointer, member pointer, std::function or the like.
+template <class F>
+constexpr bool is_null(const F& f) {
+  if constexpr (std::is_pointer_v<F> || std::is_member_pointer_v<F>) {
+    return f == nullptr;
+  } else if constexpr (std::is_constructible_v<F, std::nullptr_t> &&
+                       requires { static_cast<bool>(f); }) {
+    return !static_cast<bool>(f);
+  } else {
+    return false;
+  }
+}
+
+}  // namespace zmqloop::one_shot
+
+#endif  // ZMQLOOP_THREADING_ONE_SHOT_H_

@@ -1,0 +1,86 @@
+#include "zmqloop/threading/signal_slots.h"
+
+#include <algorithm>
+#include <bit>
+#include <cerrno>
+#include <string>
+#include <sys/mman.h>
+#include <system_error>
+
+namespace zmqloop {
+
+SignalSlots::SignalSlots(std::size_t count)
+    : count_(count),
+      words_((count + kBits - 1) / kBits),
+      order_(new Slot*[count]),
+      free_(std::make_unique<std::atomic<std::uint64_t>[]>(words_)),
+      ready_(std::make_unique<std::atomic<std::uint64_t>[]>(words_)) {
+  if (count == 0) return;
+  void* memory = ::mmap(nullptr, count * sizeof(Slot), PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (memory == MAP_FAILED) {
+    throw std::system_error(errno, std::generic_category(),
+                            "IOLoop: mmap of " + std::to_string(count) + " signal slots");
+  }
+  // Zeroed pages are valid slots (no operations, ticket 0): touching none of them keeps them
+  // unmapped.
+  slots_ = static_cast<Slot*>(memory);
+  for (std::size_t i = 0; i < count; ++i) set_free(i);
+}
+
+SignalSlots::~SignalSlots() {
+  if (slots_ != nullptr) ::munmap(static_cast<void*>(slots_), count_ * sizeof(Slot));
+}
+
+Slot* SignalSlots::claim() noexcept {
+  for (std::size_t word = 0; word < words_; ++word) {
+    // relaxed: only a hint at which bits to try; the fetch_and below decides.
+    std::uint64_t candidates = free_[word].load(std::memory_order_relaxed);
+    while (candidates != 0) {
+      const auto bit = static_cast<std::size_t>(std::countr_zero(candidates));
+      const std::uint64_t mask = std::uint64_t{1} << bit;
+      // acquire: the consumer is done with the slot; pairs with release in set_free().
+      if ((free_[word].fetch_and(~mask, std::memory_order_acquire) & mask) != 0) {
+        return &slots_[word * kBits + bit];
+      }
+      candidates &= ~mask;
+    }
+  }
+  return nullptr;
+}
+
+void SignalSlots::publish(Slot& slot, std::uint64_t ticket) noexcept {
+  slot.publish(ticket);
+  const std::size_t index = index_of(slot);
+  // release: the slot is complete; pairs with acquire in collect().
+  ready_[index / kBits].fetch_or(std::uint64_t{1} << (index % kBits), std::memory_order_release);
+}
+
+void SignalSlots::set_free(std::size_t index) noexcept {
+  // release: our last access to the slot precedes its reuse; pairs with acquire in claim().
+  free_[index / kBits].fetch_or(std::uint64_t{1} << (index % kBits), std::memory_order_release);
+}
+
+void SignalSlots::collect(std::uint64_t limit) noexcept {
+  collected_ = 0;
+  taken_ = 0;
+  for (std::size_t word = 0; word < words_; ++word) {
+    // acquire: the slots are complete; pairs with release in publish().
+    std::uint64_t ready = ready_[word].load(std::memory_order_acquire);
+    for (; ready != 0; ready &= ready - 1) {
+      Slot& slot = slots_[word * kBits + static_cast<std::size_t>(std::countr_zero(ready))];
+      if (slot.ticket() < limit) order_[collected_++] = &slot;
+    }
+  }
+  std::sort(order_.get(), order_.get() + collected_,
+            [](const Slot* a, const Slot* b) { return a->ticket() < b->ticket(); });
+}
+
+void SignalSlots::pop() noexcept {
+  const std::size_t index = index_of(*order_[taken_++]);
+  // relaxed: only the consumer clears ready bits and it has acquired this one in collect().
+  ready_[index / kBits].fetch_and(~(std::uint64_t{1} << (index % kBits)),
+                                  std::memory_order_relaxed);
+}
+
+}  // namespace zmqloop

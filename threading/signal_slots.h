@@ -1,0 +1,81 @@
+// The posts of signal handlers: a fixed table of slots that any handler may fill at any
+// instruction.
+//
+// A handler claims a free slot, writes its callable, takes a ticket as any post does and marks the
+// slot ready; the consumer picks ready slots by ticket. Two bitmaps, free and ready, hold the
+// state, so that a handler which interrupts another one, on this or another thread, finds each bit
+// either way: nothing is ever half linked, and an abandoned claim costs one slot and blocks nobody.
+//
+// Threads: claim(), publish() and abandon() any thread and any signal handler: lock-free atomics on
+// memory mapped beforehand. The rest: consumer only.
+// Owns: the callables, which are trivially copyable.
+// Errors: a full table is a value; construction throws std::system_error if the memory cannot be
+// mapped. Internal.
+
+#ifndef ZMQLOOP_THREADING_SIGNAL_SLOTS_H_
+#define ZMQLOOP_THREADING_SIGNAL_SLOTS_H_
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+#include "zmqloop/threading/slot.h"
+
+namespace zmqloop {
+
+class SignalSlots {
+ public:
+  // Maps memory for `count` slots; untouched slots cost address space only.
+  explicit SignalSlots(std::size_t count);
+  SignalSlots(const SignalSlots&) = delete;
+  SignalSlots& operator=(const SignalSlots&) = delete;
+  ~SignalSlots();
+
+  std::size_t capacity() const noexcept { return count_; }
+
+  // ---- signal handler ----
+
+  // Claims a free slot; null when all are taken. At most one step for each slot.
+  Slot* claim() noexcept;
+  // Hands a claimed, constructed slot to the consumer.
+  void publish(Slot& slot, std::uint64_t ticket) noexcept;
+  // Gives a claimed slot back unused.
+  void abandon(Slot& slot) noexcept { set_free(index_of(slot)); }
+
+  // ---- consumer ----
+
+  // Collects the ready slots with tickets below `limit` for peek() and pop(), in ticket order.
+  void collect(std::uint64_t limit) noexcept;
+  // Returns the next collected slot, or null.
+  Slot* peek() noexcept { return taken_ < collected_ ? order_[taken_] : nullptr; }
+  // Takes the slot that peek() returned; it stays reserved until recycle().
+  void pop() noexcept;
+  void recycle(Slot& popped) noexcept { set_free(index_of(popped)); }
+
+ private:
+  static constexpr std::size_t kBits = 64;
+
+  std::size_t index_of(const Slot& slot) const noexcept {
+    return static_cast<std::size_t>(&slot - slots_);
+  }
+  void set_free(std::size_t index) noexcept;
+
+  // Constant after construction.
+  const std::size_t count_;
+  const std::size_t words_;
+  Slot* slots_ = nullptr;
+
+  // Consumer only: what collect() found, and how much of it was taken.
+  std::unique_ptr<Slot*[]> order_;
+  std::size_t collected_ = 0;
+  std::size_t taken_ = 0;
+
+  // Shared: one bit per slot.
+  std::unique_ptr<std::atomic<std::uint64_t>[]> free_;
+  std::unique_ptr<std::atomic<std::uint64_t>[]> ready_;
+};
+
+}  // namespace zmqloop
+
+#endif  // ZMQLOOP_THREADING_SIGNAL_SLOTS_H_

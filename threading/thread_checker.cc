@@ -1,0 +1,38 @@
+#include "zmqloop/threading/thread_checker.h"
+
+#include <stdexcept>
+
+#include "absl/strings/str_cat.h"
+
+#include "zmqloop/threading/thread_label.h"
+
+namespace zmqloop {
+namespace {
+
+absl::string_view as_absl(std::string_view text) { return {text.data(), text.size()}; }
+
+}  // namespace
+
+bool ThreadChecker::try_bind() {
+  const void* nobody = nullptr;
+  if (!owner_.compare_exchange_strong(nobody, here())) return false;
+  std::string label = current_thread_label();
+  absl::MutexLock lock(&mutex_);
+  label_.swap(label);
+  return true;
+}
+
+void ThreadChecker::unbind() { owner_.store(nullptr); }
+
+std::string ThreadChecker::bound_label() const {
+  absl::MutexLock lock(&mutex_);
+  return label_;
+}
+
+void ThreadChecker::fail(std::string_view operation, std::string_view object) const {
+  throw std::logic_error(absl::StrCat(as_absl(operation), ": '", as_absl(object), "' runs on ",
+                                      bound_label(), "; called on ", current_thread_label(),
+                                      ". Post a callback to it instead (add_callback)."));
+}
+
+}  // namespace zmqloop

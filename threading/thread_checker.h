@@ -1,0 +1,50 @@
+// Which thread an object belongs to right now, if any, and a check that names both threads.
+//
+// Threads: bind() and unbind() on the thread that gets or gives up the object; the rest on any
+// thread; is_bound_here() is async-signal-safe. Errors: check() throws std::logic_error. Internal.
+
+#ifndef ZMQLOOP_THREADING_THREAD_CHECKER_H_
+#define ZMQLOOP_THREADING_THREAD_CHECKER_H_
+
+#include <atomic>
+#include <string>
+#include <string_view>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+
+namespace zmqloop {
+
+class ThreadChecker {
+ public:
+  // Binds to the calling thread; false if it is bound already, to this thread or another.
+  bool try_bind() ABSL_LOCKS_EXCLUDED(mutex_);
+  void unbind() ABSL_LOCKS_EXCLUDED(mutex_);
+
+  bool is_bound() const noexcept { return owner_.load() != nullptr; }
+  bool is_bound_here() const noexcept { return owner_.load() == here(); }
+
+  // Throws if another thread is bound: `operation` was called on the wrong thread of `object`.
+  void check(std::string_view operation, std::string_view object) const {
+    if (is_bound() && !is_bound_here()) [[unlikely]]
+      fail(operation, object);
+  }
+  // Returns "thread 1234 (name)" of the thread bound last.
+  std::string bound_label() const ABSL_LOCKS_EXCLUDED(mutex_);
+
+ private:
+  // An address that no two living threads share.
+  static const void* here() noexcept {
+    static constinit thread_local char address = 0;
+    return &address;
+  }
+  [[noreturn]] void fail(std::string_view operation, std::string_view object) const;
+
+  std::atomic<const void*> owner_{nullptr};
+  mutable absl::Mutex mutex_;
+  std::string label_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace zmqloop
+
+#endif  // ZMQLOOP_THREADING_THREAD_CHECKER_H_

@@ -1,0 +1,49 @@
+#include "zmqloop/threading/thread_label.h"
+
+#include <pthread.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstddef>
+
+namespace zmqloop {
+namespace {
+
+constexpr std::size_t kMostBytes = 15;  // of a thread name; the kernel's TASK_COMM_LEN less the NUL
+
+// Where the trailing number of `name` begins, the separator before it included.
+std::size_t begin_of_number(std::string_view name) {
+  constexpr std::string_view kDigits = "0123456789";
+  constexpr std::string_view kSeparators = "-_./:# ";
+  const std::size_t last_other = name.find_last_not_of(kDigits);
+  if (last_other == std::string_view::npos) return 0;
+  const bool has_number = last_other + 1 < name.size();
+  const bool separated = kSeparators.find(name[last_other]) != std::string_view::npos;
+  return has_number && separated ? last_other : last_other + 1;
+}
+
+bool continues_character(char byte) { return (static_cast<unsigned char>(byte) & 0xC0) == 0x80; }
+
+}  // namespace
+
+std::string current_thread_label() {
+  char name[kMostBytes + 1] = "";
+  // Fails only for a buffer that is too small.
+  static_cast<void>(::pthread_getname_np(::pthread_self(), name, sizeof(name)));
+  return "thread " + std::to_string(current_thread_id()) + " (" + name + ")";
+}
+
+pid_t current_thread_id() { return static_cast<pid_t>(::syscall(SYS_gettid)); }
+
+std::string shorten_thread_name(std::string_view name) {
+  if (name.size() <= kMostBytes) return std::string(name);
+  std::string_view number = name.substr(begin_of_number(name));
+  // Of a number that is itself too long, the last digits differ most.
+  if (number.size() > kMostBytes) number.remove_prefix(number.size() - kMostBytes);
+  std::size_t kept = kMostBytes - number.size();
+  while (kept > 0 && continues_character(name[kept])) --kept;
+  return std::string(name.substr(0, kept)).append(number);
+}
+
+}  // namespace zmqloop

@@ -1,0 +1,67 @@
+"""What the BUILD files share: warning flags, visibility, and one macro per kind of target."""
+
+# Also in CMakeLists.txt; tools/sync_build --check compares the two.
+ZMQLOOP_WARNINGS = [
+    "-Wall",
+    "-Wextra",
+    "-Wshadow",
+    "-Wconversion",
+    "-Wnon-virtual-dtor",
+    "-Wold-style-cast",
+    "-Wformat=2",
+    "-Werror",
+]
+
+# Everything but the layers may use every layer; between layers only runtime -> poller, threading.
+_OUTSIDE = [
+    "//:__pkg__",
+    "//benchmarks:__subpackages__",
+    "//examples:__subpackages__",
+    "//tests:__subpackages__",
+]
+
+LEAF_VISIBILITY = _OUTSIDE + ["//runtime:__pkg__"]
+
+ROOT_VISIBILITY = _OUTSIDE
+
+def zmqloop_library(name, deps = [], extra_srcs = [], **kwargs):
+    """One header of a layer: <name>.h, with <name>.cc if there is one.
+
+    Users include it as "zmqloop/<layer>/<name>.h".
+    """
+    native.cc_library(
+        name = name,
+        srcs = native.glob([name + ".cc"], allow_empty = True) + extra_srcs,
+        hdrs = [name + ".h"],
+        copts = ZMQLOOP_WARNINGS,
+        include_prefix = "zmqloop/" + native.package_name(),
+        deps = deps,
+        **kwargs
+    )
+
+def zmqloop_tests(deps, support = "//tests/support", size = "medium", tags = []):
+    """One cc_test for each *_test.cc of the folder: a new file needs no line here."""
+    for source in native.glob(["*_test.cc"], allow_empty = True):
+        native.cc_test(
+            name = source[:-len(".cc")],
+            size = size,
+            srcs = [source],
+            copts = ZMQLOOP_WARNINGS,
+            tags = tags,
+            deps = deps + [
+                support,
+                "@googletest//:gtest_main",
+            ],
+        )
+
+def zmqloop_binaries(deps, extra_deps = {}, exclude = []):
+    """One cc_binary for each .cc of the folder that is no test. extra_deps: by target name."""
+    sources = native.glob(["*.cc"], exclude = ["*_test.cc"] + exclude, allow_empty = True)
+    for source in sources:
+        name = source[:-len(".cc")]
+        native.cc_binary(
+            name = name,
+            srcs = [source],
+            copts = ZMQLOOP_WARNINGS,
+            deps = deps + extra_deps.get(name, []),
+        )

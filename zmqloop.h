@@ -1,0 +1,22 @@
+// Everything of zmqloop: per-core event loops over ZeroMQ with cross-thread dispatch.
+//
+// Start with IOLoop in zmqloop/runtime/io_loop.h.
+// Public.
+
+#ifndef ZMQLOOP_ZMQLOOP_H_
+#define ZMQLOOP_ZMQLOOP_H_
+
+#include "zmqloop/poller/clock.h"
+#include "zmqloop/poller/events.h"
+#include "zmqloop/poller/pollable.h"
+#include "zmqloop/poller/poller.h"
+#include "zmqloop/runtime/errors.h"
+#include "zmqloop/runtime/future.h"
+#include "zmqloop/runtime/io_loop.h"
+#include "zmqloop/runtime/loop_options.h"
+#include "zmqloop/runtime/loop_pool.h"
+#include "zmqloop/runtime/loop_thread.h"
+#include "zmqloop/runtime/timeout_handle.h"
+#include "zmqloop/threading/usable_cores.h"
+
+#endif  // ZMQLOOP_ZMQLOOP_H_
