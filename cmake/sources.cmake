@@ -29,6 +29,8 @@ set(ZMQLOOP_HEADERS
     runtime/io_loop.h
     runtime/loop_core.h
     runtime/loop_options.h
+    runtime/loop_pool.h
+    runtime/loop_thread.h
     runtime/submission.h
     runtime/sync_call.h
     runtime/timeout_handle.h
@@ -38,8 +40,8 @@ set(ZMQLOOP_HEADERS
     runtime/times.h
     threading/control_word.h
     threading/counter.h
+    threading/cpu_hints.h
     threading/cpu_quota.h
-    threading/cpu_relax.h
     threading/cpu_set.h
     threading/fork_guard.h
     threading/lane.h
@@ -54,6 +56,7 @@ set(ZMQLOOP_HEADERS
     threading/thread_label.h
     threading/thread_role.h
     threading/usable_cores.h
+    zmqloop.h
 )
 set(ZMQLOOP_SOURCES
     poller/descriptor_preflight.cc
@@ -80,6 +83,8 @@ set(ZMQLOOP_SOURCES
     runtime/idle_spin.cc
     runtime/io_loop.cc
     runtime/loop_core.cc
+    runtime/loop_pool.cc
+    runtime/loop_thread.cc
     runtime/timer_cells.cc
     runtime/timer_heap.cc
     runtime/timer_queue.cc

@@ -14,7 +14,7 @@
 #include <algorithm>
 #include <cstdint>
 
-#include "zmqloop/threading/cpu_relax.h"
+#include "zmqloop/threading/cpu_hints.h"
 
 namespace zmqloop {
 
@@ -33,9 +33,9 @@ class BatchPacer {
   }
 
  private:
-  static constexpr std::uint64_t kLargeEnough = 64;
+  static constexpr std::uint64_t kLargeEnough = 256;
   static constexpr int kFirstSteps = 4;
-  static constexpr int kMostSteps = 32;
+  static constexpr int kMostSteps = 64;
 
   int steps_ = 0;
 };

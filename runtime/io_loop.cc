@@ -81,7 +81,7 @@ class IOLoop::RunScope {
   ~RunScope() {
     loop_.running_ = false;
     current_.reset();
-    if (loop_.is_foreign()) return;
+    if (loop_.fork_guard_.is_foreign()) return;
     loop_.affinity_.unbind();
   }
 
@@ -120,7 +120,7 @@ IOLoop::~IOLoop() {
   }
   identity_->forget();
   CurrentLoop::forget_instance(*this);
-  if (is_foreign()) {
+  if (fork_guard_.is_foreign()) {
     core_->release_descriptors();
     // Leaked on purpose: the callables in it are the parent's, and not to be destroyed twice.
     static_cast<void>(new std::shared_ptr<LoopCore>(core_));
@@ -166,7 +166,7 @@ void IOLoop::run_call(const std::shared_ptr<SyncCallBase>& call, const TimeLimit
     TimeoutHandle timer;
     ~End() {
       call.end();
-      if (!loop.is_foreign()) loop.core_->timers().cancel(timer.timer_);
+      if (!loop.fork_guard_.is_foreign()) loop.core_->timers().cancel(timer.timer_);
     }
   } end{*this, *call, {}};
   static_cast<void>(core_->post([core = core_, call] { call->begin(core); }));
@@ -230,12 +230,12 @@ void IOLoop::touch(Pollable pollable) {
 }
 
 CloseReport IOLoop::close(bool all_fds) {
-  if (is_foreign()) {
+  if (fork_guard_.is_foreign()) {
     core_->release_descriptors();
     return {};
   }
   if (!affinity_.try_bind()) {
-    if (!is_running()) return {};  // another thread, or a destructor below us, is closing it
+    if (closed_) return {};  // another thread, or a destructor below us, is closing it
     throw std::logic_error(absl::StrCat("IOLoop::close: loop '", name_, "' runs on ",
                                         affinity_.bound_label(), "; stop it first"));
   }
@@ -267,7 +267,7 @@ void IOLoop::throw_null_callable(const char* operation) {
 }
 
 void IOLoop::require_process(const char* operation) const {
-  if (!is_foreign()) return;
+  if (!fork_guard_.is_foreign()) return;
   throw std::logic_error(absl::StrCat(operation, ": loop '", name_,
                                       "' belongs to the parent process; a forked child must make "
                                       "its own"));
@@ -284,8 +284,6 @@ void IOLoop::on_user_exception(std::exception_ptr error, const std::type_info* c
   failed_callable_ = callable;
   handle_callback_exception(std::move(error));
 }
-
-void IOLoop::after_fork_in_child() noexcept { core_->poison(); }
 
 void install() {
   const IOLoop& loop = CurrentLoop::instance(LoopOptions{.poller = PollerKind::kZmqPoll});

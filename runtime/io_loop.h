@@ -54,7 +54,7 @@
 
 namespace zmqloop {
 
-class IOLoop : private ForkGuard, private ExceptionSink {
+class IOLoop : private ExceptionSink {
  public:
   using Options = LoopOptions;
   static constexpr Events kNone = Events::kNone;
@@ -66,7 +66,7 @@ class IOLoop : private ForkGuard, private ExceptionSink {
   IOLoop() : IOLoop(Options()) {}
   explicit IOLoop(Options options);
   // Closes the loop. A loop that still runs: terminates the process with a message that names it.
-  ~IOLoop() override;
+  virtual ~IOLoop();
 
   // ---- any thread: which loop ----
 
@@ -134,8 +134,8 @@ class IOLoop : private ForkGuard, private ExceptionSink {
   // handlers and one more pass of callbacks and timers run. Async-signal-safe. (tornado: stop)
   void stop() noexcept { core_->request_stop(affinity_.is_bound_here()); }
 
-  bool is_running() const noexcept { return running_ && !is_foreign(); }
-  bool is_closed() const noexcept { return closed_ || is_foreign(); }
+  bool is_running() const noexcept { return running_ && !fork_guard_.is_foreign(); }
+  bool is_closed() const noexcept { return closed_ || fork_guard_.is_foreign(); }
   // Returns whether the loop runs on the calling thread.
   bool in_loop_thread() const noexcept { return is_running() && affinity_.is_bound_here(); }
   const std::string& name() const noexcept { return name_; }
@@ -235,7 +235,6 @@ class IOLoop : private ForkGuard, private ExceptionSink {
                           const std::type_info& type);
   void run_call(const std::shared_ptr<SyncCallBase>& call, const TimeLimit& limit);
   void on_user_exception(std::exception_ptr error, const std::type_info* callable) override;
-  void after_fork_in_child() noexcept override;
 
   // Constant after construction.
   const std::uint64_t id_;
@@ -252,6 +251,10 @@ class IOLoop : private ForkGuard, private ExceptionSink {
 
   // Loop thread only: the type of the callable whose exception is being handled.
   const std::type_info* failed_callable_ = nullptr;
+
+  // Last: in a forked child it refuses all further posts.
+  ForkGuard fork_guard_{[](void* loop) noexcept { static_cast<IOLoop*>(loop)->core_->poison(); },
+                        this};
 };
 
 // Makes a loop that waits with zmq_poll the process's instance; std::logic_error if there is one of

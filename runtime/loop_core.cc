@@ -7,7 +7,7 @@
 #include <string>
 #include <system_error>
 
-#include "zmqloop/threading/cpu_relax.h"
+#include "zmqloop/threading/cpu_hints.h"
 
 namespace zmqloop {
 
@@ -83,12 +83,14 @@ void LoopCore::run_callbacks(ControlWord::View look) {
       while (Slot* slot = mailbox_.take()) {
         running_ = slot;
         slot->run();
+        running_ = nullptr;
       }
       ended = true;
     } catch (abi::__forced_unwind&) {
       throw;  // the thread is being cancelled
     } catch (...) {
-      sink_.on_user_exception(std::current_exception(), &running_->type());
+      if (running_ == nullptr) throw;  // not user code: the mailbox ran out of memory
+      sink_.on_user_exception(std::current_exception(), &std::exchange(running_, nullptr)->type());
     }
   }
   const std::uint64_t batch = mailbox_.taken() - taken_before;

@@ -141,7 +141,7 @@ class LoopCore {
   TimerQueue timers_;
   HandlerTable handlers_;
   const std::unique_ptr<Poller> poller_;
-  Slot* running_ = nullptr;  // the callback that runs, or ran last
+  Slot* running_ = nullptr;  // the callback that runs, if any
   IdleSpin idle_spin_;
   BatchPacer pacer_;
   int straggler_looks_ = 0;  // in vain, since a batch was not empty

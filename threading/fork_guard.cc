@@ -28,7 +28,7 @@ struct ForkGuardList {
     // relaxed: the child has a single thread.
     generation.fetch_add(1, std::memory_order_relaxed);
     for (ForkGuard* guard = first; guard != nullptr; guard = guard->next_) {
-      guard->after_fork_in_child();
+      guard->in_child_(guard->context_);
     }
     mutex.unlock();
   }
@@ -55,7 +55,10 @@ std::uint32_t fork_generation() noexcept {
   return generation.load(std::memory_order_relaxed);
 }
 
-ForkGuard::ForkGuard() : generation_(fork_generation()) { ForkGuardList::get().add(*this); }
+ForkGuard::ForkGuard(InChild in_child, void* context)
+    : generation_(fork_generation()), in_child_(in_child), context_(context) {
+  ForkGuardList::get().add(*this);
+}
 
 ForkGuard::~ForkGuard() { ForkGuardList::get().remove(*this); }
 

@@ -5,7 +5,7 @@
 #include <sched.h>
 #include <utility>
 
-#include "zmqloop/threading/cpu_relax.h"
+#include "zmqloop/threading/cpu_hints.h"
 #include "zmqloop/threading/thread_role.h"
 
 namespace zmqloop {

@@ -118,7 +118,7 @@ class PostingThread {
     std::uint64_t set_id;
     Lane* lane;
   };
-  static constexpr std::size_t kCacheLines = 8;
+  static constexpr std::size_t kCacheLines = 64;
 
   // Trivially destructible, so that they may be read at any time in a thread's life.
   static inline constinit thread_local CacheLine cache_[kCacheLines] = {};

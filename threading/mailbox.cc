@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <sched.h>
 
-#include "zmqloop/threading/cpu_relax.h"
+#include "zmqloop/threading/cpu_hints.h"
 
 namespace zmqloop {
 namespace {

@@ -165,12 +165,12 @@ TEST(LaneSet, HasNoLaneToKeepForAThreadThatEnds) {
       if (set) *seen = PostingThread::find_or_acquire_lane(*set);
     }
   };
-  static thread_local AsksAtItsEnd at_end;
   const auto set = std::make_shared<LaneSet>();
   Lane* before = nullptr;
   Lane marker;
   Lane* at_its_end = &marker;
   std::thread([&] {
+    static thread_local AsksAtItsEnd at_end;
     at_end.set = set;
     at_end.seen = &at_its_end;
     before = PostingThread::find_or_acquire_lane(*set);

@@ -87,7 +87,7 @@ TEST(Lane, TakesOnlyTheTicketAskedFor) {
 // Invariant L2: what is left in a reused slot carries a ticket that was read before.
 TEST(Lane, NeverShowsASlotOfAnEarlierUseAgain) {
   Lane lane;
-  std::uint64_t ticket = 0;
+  std::uint64_t ticket = 1;  // an unused slot carries 0
   std::uint64_t run = 0;
   for (int round = 0; round < 2'000; ++round) {
     const int posts = round % 300;

@@ -1,0 +1,36 @@
+// Writes a file as a whole or not at all.
+//
+// The text goes to a new file beside the target, which then takes its place: who reads the target
+// sees the old text or the new one. A symbolic link is followed. What is no regular file (a pipe,
+// /dev/stdout) is written to directly.
+//
+// Threads: one.
+// Owns: nothing between the calls; no file is left behind, whatever fails.
+// Errors: std::system_error naming the file and the reason.
+// Internal.
+
+#ifndef ZMQLOOP_BENCHMARKS_ATOMIC_FILE_H_
+#define ZMQLOOP_BENCHMARKS_ATOMIC_FILE_H_
+
+#include <string>
+#include <string_view>
+
+namespace zmqloop::bench {
+
+class AtomicFile {
+ public:
+  // Throws if the file could not be written now; does not change it.
+  explicit AtomicFile(std::string name);
+
+  // Replaces the file's content.
+  void write(std::string_view text) const;
+
+ private:
+  std::string name_;    // as given, for messages
+  std::string target_;  // with links resolved
+  bool replace_;        // else written to directly
+};
+
+}  // namespace zmqloop::bench
+
+#endif  // ZMQLOOP_BENCHMARKS_ATOMIC_FILE_H_

@@ -1,0 +1,31 @@
+// A file or directory that could not be read, and why.
+//
+// Threads: values.
+// Errors: none.
+
+#ifndef ZMQLOOP_EXAMPLES_CHECKSUM_FILE_ERROR_H_
+#define ZMQLOOP_EXAMPLES_CHECKSUM_FILE_ERROR_H_
+
+#include <string>
+#include <string_view>
+#include <system_error>
+
+namespace checksum {
+
+struct FileError {
+  std::string path;
+  std::error_code error;
+};
+
+// Returns "PATH: Permission denied": always one line of printable ASCII, the path quoted as by
+// quoted().
+std::string describe(const FileError& error);
+
+// Returns a name as it could be typed into a shell: as it is, or 'in quotes' where it has special
+// characters, with $'\ooo' for bytes that do not print. An error message cannot forge a second line
+// or send escape sequences to a terminal.
+std::string quoted(std::string_view name);
+
+}  // namespace checksum
+
+#endif  // ZMQLOOP_EXAMPLES_CHECKSUM_FILE_ERROR_H_

@@ -1,0 +1,90 @@
+// Runs a piece of a test in a process of its own, and tells how it ended and what it wrote.
+
+#ifndef ZMQLOOP_TESTS_SUPPORT_CHILD_PROCESS_H_
+#define ZMQLOOP_TESTS_SUPPORT_CHILD_PROCESS_H_
+
+#include <fcntl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <string>
+
+#include <gtest/gtest.h>
+
+namespace zmqloop::testing {
+
+struct ChildResult {
+  int exit_code = -1;  // -1 if a signal ended it
+  int signal = 0;
+  std::string error_output;
+
+  bool ok() const { return exit_code == 0; }
+};
+
+inline std::ostream& operator<<(std::ostream& out, const ChildResult& result) {
+  return out << "exit code " << result.exit_code << ", signal " << result.signal << ", wrote: "
+             << result.error_output;
+}
+
+// Runs `body` in a forked child; what it returns is the exit code. An exception that escapes is 99, and a
+// child that hangs is ended by SIGALRM. The child's destructors and exit handlers do not run.
+template <class F>
+ChildResult run_in_child(F&& body, unsigned seconds = 60) {
+  int ends[2] = {-1, -1};
+  EXPECT_EQ(::pipe2(ends, O_CLOEXEC), 0);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::signal(SIGALRM, SIG_DFL);
+    ::alarm(seconds);
+    ::dup2(ends[1], STDERR_FILENO);
+    int code = 99;
+    try {
+      code = body();
+    } catch (const std::exception& error) {
+      std::fprintf(stderr, "escaped: %s\n", error.what());
+    }
+    std::fflush(stderr);
+    ::_exit(code);
+  }
+  ::close(ends[1]);
+  ChildResult result;
+  char text[4096];
+  for (ssize_t size = 0; (size = ::read(ends[0], text, sizeof text)) > 0;) {
+    result.error_output.append(text, static_cast<std::size_t>(size));
+  }
+  ::close(ends[0]);
+  int status = 0;
+  EXPECT_EQ(::waitpid(child, &status, 0), child);
+  if (WIFEXITED(status)) result.exit_code = WEXITSTATUS(status);
+  if (WIFSIGNALED(status)) result.signal = WTERMSIG(status);
+  return result;
+}
+
+}  // namespace zmqloop::testing
+
+// In a child: leaves the body with a code that names the line if `condition` does not hold.
+#define ZMQLOOP_CHILD_EXPECT(condition)                                               \
+  do {                                                                                \
+    if (!(condition)) {                                                               \
+      std::fprintf(stderr, "line %d: %s does not hold\n", __LINE__, #condition);      \
+      return 98;                                                                      \
+    }                                                                                 \
+  } while (false)
+
+// In a child: the same if `statement` does not throw an `exception`.
+#define ZMQLOOP_CHILD_EXPECT_THROW(statement, exception)                              \
+  do {                                                                                \
+    bool threw = false;                                                               \
+    try {                                                                             \
+      statement;                                                                      \
+    } catch (const exception&) {                                                      \
+      threw = true;                                                                   \
+    }                                                                                 \
+    if (!threw) {                                                                     \
+      std::fprintf(stderr, "line %d: %s did not throw\n", __LINE__, #statement);      \
+      return 98;                                                                      \
+    }                                                                                 \
+  } while (false)
+
+#endif  // ZMQLOOP_TESTS_SUPPORT_CHILD_PROCESS_H_

@@ -1,0 +1,122 @@
+// What tests of the mailbox share: a consumer's batch, a doorbell to sleep on, and a thread that notices
+// when nothing moves any more.
+
+#ifndef ZMQLOOP_TESTS_SUPPORT_MAILBOX_CONSUMER_H_
+#define ZMQLOOP_TESTS_SUPPORT_MAILBOX_CONSUMER_H_
+
+#include <gtest/gtest.h>
+#include <poll.h>
+#include <sched.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <functional>
+#include <thread>
+#include <utility>
+
+#include "absl/synchronization/notification.h"
+#include "absl/time/time.h"
+#include "zmqloop/threading/mailbox.h"
+
+namespace zmqloop::testing {
+
+// Runs one batch; returns how many callables ran.
+inline std::uint64_t run_batch(Mailbox& mailbox) {
+  std::uint64_t run = 0;
+  mailbox.begin_batch(mailbox.look());
+  for (Slot* slot = mailbox.take(); slot != nullptr; slot = mailbox.take(), ++run) slot->run();
+  return run;
+}
+
+// What a loop sleeps on: rings are hints, and many count as one.
+class Doorbell {
+ public:
+  Doorbell() : fd_(::eventfd(0, EFD_CLOEXEC)) { EXPECT_GE(fd_, 0); }
+  Doorbell(const Doorbell&) = delete;
+  Doorbell& operator=(const Doorbell&) = delete;
+  ~Doorbell() { ::close(fd_); }
+
+  void ring() {
+    const std::uint64_t one = 1;
+    EXPECT_EQ(::write(fd_, &one, sizeof(one)), static_cast<ssize_t>(sizeof(one)));
+  }
+  void wait() {
+    std::uint64_t rings = 0;
+    while (::read(fd_, &rings, sizeof(rings)) < 0) EXPECT_EQ(errno, EINTR);
+  }
+  bool has_rung() const {
+    pollfd item{fd_, POLLIN, 0};
+    return ::poll(&item, 1, 0) == 1;
+  }
+
+ private:
+  const int fd_;
+};
+
+// Posts as a loop's user does: rings if the consumer sleeps. False if refused.
+template <class F>
+bool post_and_ring(Mailbox& mailbox, Doorbell& doorbell, F&& f) {
+  const PostResult result = mailbox.post(std::forward<F>(f));
+  if (result == PostResult::kMustWake) {
+    doorbell.ring();
+    mailbox.woken();
+  }
+  return result != PostResult::kRefused;
+}
+
+// Waits for another thread's next step without keeping the core from it.
+class Backoff {
+ public:
+  void step() {
+    if (++steps_ % 64 == 0) sched_yield();
+  }
+
+ private:
+  unsigned steps_ = 0;
+};
+
+// Ends the process with a dump when `progress` stands still for ten seconds: a hang in a test is a lost
+// wake-up or a lost post, and its state says which.
+class HangOracle {
+ public:
+  HangOracle(std::function<std::uint64_t()> progress, std::function<void()> dump)
+      : watcher_([this, progress = std::move(progress), dump = std::move(dump)] {
+          std::uint64_t seen = progress();
+          while (!done_.WaitForNotificationWithTimeout(absl::Seconds(10))) {
+            const std::uint64_t now = progress();
+            if (now == seen) {
+              std::fprintf(stderr, "no progress for 10 s at %llu\n",
+                           static_cast<unsigned long long>(now));
+              dump();
+              std::abort();
+            }
+            seen = now;
+          }
+        }) {}
+  ~HangOracle() {
+    done_.Notify();
+    watcher_.join();
+  }
+
+ private:
+  absl::Notification done_;
+  std::thread watcher_;
+};
+
+// The part of a mailbox's state that any thread may read.
+inline void dump_mailbox(const Mailbox& mailbox) {
+  const ControlWord::View word = mailbox.look();
+  std::fprintf(stderr, "mailbox: next ticket %llu, taken %llu, asleep %d, stop %d, closed %d\n",
+               static_cast<unsigned long long>(word.next_ticket()),
+               static_cast<unsigned long long>(mailbox.taken()), word.asleep(),
+               word.stop_requested(), word.closed());
+}
+
+}  // namespace zmqloop::testing
+
+#endif  // ZMQLOOP_TESTS_SUPPORT_MAILBOX_CONSUMER_H_

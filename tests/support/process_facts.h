@@ -1,0 +1,61 @@
+// What /proc says of this process: its descriptors, its threads and their names.
+
+#ifndef ZMQLOOP_TESTS_SUPPORT_PROCESS_FACTS_H_
+#define ZMQLOOP_TESTS_SUPPORT_PROCESS_FACTS_H_
+
+#include <sched.h>
+#include <sys/types.h>
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <fstream>
+#include <set>
+#include <string>
+
+namespace zmqloop::testing {
+
+inline std::size_t entries_of(const char* folder) {
+  std::size_t count = 0;
+  for ([[maybe_unused]] const auto& each : std::filesystem::directory_iterator(folder)) ++count;
+  return count;
+}
+
+inline std::size_t open_descriptors() { return entries_of("/proc/self/fd"); }
+inline std::size_t living_threads() { return entries_of("/proc/self/task"); }
+
+// Returns the names of all threads.
+inline std::multiset<std::string> thread_names() {
+  std::multiset<std::string> names;
+  for (const auto& task : std::filesystem::directory_iterator("/proc/self/task")) {
+    std::string name;
+    std::getline(std::ifstream(task.path() / "comm"), name);
+    names.insert(name);
+  }
+  return names;
+}
+
+// Returns a field of the status of one of this process's threads, such as "SigBlk".
+inline std::string thread_status(pid_t thread, const std::string& field) {
+  std::ifstream status("/proc/self/task/" + std::to_string(thread) + "/status");
+  for (std::string line; std::getline(status, line);) {
+    if (line.rfind(field + ":", 0) == 0) return line.substr(line.find_first_not_of(" \t", field.size() + 1));
+  }
+  return {};
+}
+
+// Gives other threads the core until `condition` holds, at most a minute; returns whether it does. For
+// what no notification tells of, such as a reaper thread that closes descriptors.
+template <class F>
+bool eventually(F&& condition) {
+  const auto give_up = std::chrono::steady_clock::now() + std::chrono::minutes(1);
+  while (!condition()) {
+    if (std::chrono::steady_clock::now() > give_up) return false;
+    ::sched_yield();
+  }
+  return true;
+}
+
+}  // namespace zmqloop::testing
+
+#endif  // ZMQLOOP_TESTS_SUPPORT_PROCESS_FACTS_H_

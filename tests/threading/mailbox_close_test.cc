@@ -1,0 +1,278 @@
+// Posting against closing: accepted or refused, never lost.
+#include <gtest/gtest.h>
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/synchronization/notification.h"
+#include "tests/support/mailbox_consumer.h"
+#include "zmqloop/threading/mailbox.h"
+
+namespace zmqloop {
+namespace {
+
+using testing::run_batch;
+
+// Calls a function when it is destroyed, unless it was moved from.
+class AtDestruction {
+ public:
+  explicit AtDestruction(std::function<void()> f) : f_(std::move(f)) {}
+  AtDestruction(AtDestruction&& other) noexcept : f_(std::exchange(other.f_, nullptr)) {}
+  AtDestruction& operator=(AtDestruction&&) = delete;
+  ~AtDestruction() {
+    if (f_) f_();
+  }
+  void operator()() const {}
+
+ private:
+  std::function<void()> f_;
+};
+
+TEST(MailboxClose, RefusesLaterPostsAndCountsThem) {
+  Mailbox mailbox(0);
+  EXPECT_EQ(mailbox.post([] {}), PostResult::kAccepted);
+  EXPECT_EQ(mailbox.close(), 1u);
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(mailbox.post([] { FAIL(); }), PostResult::kRefused);
+  EXPECT_EQ(mailbox.refused(), 5u);
+  EXPECT_EQ(mailbox.pending(), 0u);
+  EXPECT_EQ(run_batch(mailbox), 0u);
+}
+
+TEST(MailboxClose, RefusesAThreadThatNeverPostedBefore) {
+  Mailbox mailbox(0);
+  mailbox.close();
+  std::thread([&mailbox] {
+    EXPECT_EQ(mailbox.post([] { FAIL(); }), PostResult::kRefused);
+  }).join();
+  EXPECT_EQ(mailbox.refused(), 1u);
+}
+
+// Also when the caller could have kept it: "refused" says that the callable is gone.
+TEST(MailboxClose, DestroysWhatItRefusesWhetherTheThreadHadPostedOrNot) {
+  for (const bool had_posted : {false, true}) {
+    Mailbox mailbox(0);
+    if (had_posted) static_cast<void>(mailbox.post([] {}));
+    mailbox.close();
+    const auto shared = std::make_shared<int>();
+    auto small = [shared] {};
+    auto large = [shared, bytes = std::array<char, 100>()] { static_cast<void>(bytes); };
+    EXPECT_EQ(mailbox.post(std::move(small)), PostResult::kRefused);
+    EXPECT_EQ(mailbox.post(std::move(large)), PostResult::kRefused);
+    EXPECT_EQ(shared.use_count(), 1) << "had posted before: " << had_posted;
+  }
+}
+
+TEST(MailboxClose, LeavesALvalueThatItRefusesAlone) {
+  Mailbox mailbox(0);
+  mailbox.close();
+  const auto shared = std::make_shared<int>();
+  const auto callable = [shared] {};
+  EXPECT_EQ(mailbox.post(callable), PostResult::kRefused);
+  EXPECT_EQ(shared.use_count(), 2);
+}
+
+TEST(MailboxClose, DestroysWhatWasNotRunAndReturnsHowMany) {
+  Mailbox mailbox(2);
+  const auto shared = std::make_shared<int>();
+  for (int i = 0; i < 1'000; ++i) static_cast<void>(mailbox.post([shared] { FAIL(); }));
+  std::thread([&] {
+    for (int i = 0; i < 10; ++i) static_cast<void>(mailbox.post([shared] { FAIL(); }));
+  }).join();
+  static_cast<void>(mailbox.post_from_signal([] { FAIL(); }));
+  EXPECT_EQ(mailbox.close(), 1'011u);
+  EXPECT_EQ(shared.use_count(), 1);
+  EXPECT_EQ(mailbox.close(), 0u);
+}
+
+TEST(MailboxClose, DoesNotCountWhatHasRun) {
+  Mailbox mailbox(0);
+  for (int i = 0; i < 10; ++i) static_cast<void>(mailbox.post([] {}));
+  run_batch(mailbox);
+  for (int i = 0; i < 3; ++i) static_cast<void>(mailbox.post([] {}));
+  EXPECT_EQ(mailbox.close(), 3u);
+}
+
+TEST(MailboxClose, DestroysOnTheClosingThread) {
+  Mailbox mailbox(0);
+  std::thread::id destroyed_on;
+  std::thread([&] {
+    static_cast<void>(mailbox.post(
+        AtDestruction([&destroyed_on] { destroyed_on = std::this_thread::get_id(); })));
+  }).join();
+  EXPECT_EQ(mailbox.close(), 1u);
+  EXPECT_EQ(destroyed_on, std::this_thread::get_id());
+}
+
+TEST(MailboxClose, IsPartOfDestruction) {
+  const auto shared = std::make_shared<int>();
+  {
+    Mailbox mailbox(0);
+    static_cast<void>(mailbox.post([shared] { FAIL(); }));
+  }
+  EXPECT_EQ(shared.use_count(), 1);
+}
+
+TEST(MailboxClose, RefusesWhatDestructorsPostMeanwhile) {
+  Mailbox mailbox(1);
+  int refused = 0;
+  for (int i = 0; i < 100; ++i) {
+    static_cast<void>(mailbox.post(AtDestruction([&] {
+      refused += mailbox.post([] { FAIL(); }) == PostResult::kRefused ? 1 : 0;
+      refused += mailbox.post_from_signal([] { FAIL(); }) == PostResult::kRefused ? 1 : 0;
+    })));
+  }
+  EXPECT_EQ(mailbox.close(), 100u);
+  EXPECT_EQ(refused, 200);
+}
+
+TEST(MailboxClose, RefusesWhatTheDestructorOfARefusedCallablePosts) {
+  Mailbox mailbox(0);
+  static_cast<void>(mailbox.post([] {}));
+  mailbox.close();
+  PostResult inner = PostResult::kAccepted;
+  EXPECT_EQ(mailbox.post(AtDestruction([&] { inner = mailbox.post([] { FAIL(); }); })),
+            PostResult::kRefused);
+  EXPECT_EQ(inner, PostResult::kRefused);
+}
+
+TEST(MailboxClose, MayFollowAnAbandonedBatch) {
+  Mailbox mailbox(0);
+  const auto shared = std::make_shared<int>();
+  for (int i = 0; i < 10; ++i) {
+    static_cast<void>(mailbox.post([shared] {}));
+    std::thread([&] { static_cast<void>(mailbox.post([shared] {})); }).join();
+  }
+  mailbox.begin_batch(mailbox.look());
+  for (int i = 0; i < 7; ++i) mailbox.take()->run();
+  EXPECT_EQ(mailbox.close(), 13u);
+  EXPECT_EQ(shared.use_count(), 1);
+}
+
+TEST(MailboxClose, WaitsForAPosterThatIsHalfWay) {
+  struct BlocksWhenMoved {
+    absl::Notification* reached;
+    absl::Notification* go_on;
+    std::shared_ptr<int> shared;
+    BlocksWhenMoved(absl::Notification& r, absl::Notification& g, std::shared_ptr<int> s)
+        : reached(&r), go_on(&g), shared(std::move(s)) {}
+    BlocksWhenMoved(BlocksWhenMoved&& other) noexcept
+        : reached(other.reached), go_on(other.go_on), shared(std::move(other.shared)) {
+      reached->Notify();
+      go_on->WaitForNotification();
+    }
+    BlocksWhenMoved& operator=(BlocksWhenMoved&&) = delete;
+    ~BlocksWhenMoved() = default;
+    void operator()() const { FAIL(); }
+  };
+  Mailbox mailbox(0);
+  const auto shared = std::make_shared<int>();
+  absl::Notification reached;
+  absl::Notification go_on;
+  std::thread poster([&] {
+    EXPECT_EQ(mailbox.post(BlocksWhenMoved(reached, go_on, shared)), PostResult::kAccepted);
+  });
+  reached.WaitForNotification();
+  std::thread releaser([&] {
+    for (testing::Backoff backoff; !mailbox.look().closed();) backoff.step();
+    go_on.Notify();
+  });
+  EXPECT_EQ(mailbox.close(), 1u);
+  EXPECT_EQ(shared.use_count(), 1);
+  poster.join();
+  releaser.join();
+}
+
+// A poster that was told to wake the consumer still uses the mailbox until it says woken().
+TEST(MailboxClose, WaitsForAPosterThatIsAboutToRing) {
+  auto mailbox = std::make_unique<Mailbox>(0);
+  ASSERT_TRUE(mailbox->try_fall_asleep());
+  std::atomic<bool> woken{false};
+  absl::Notification posted;
+  std::thread poster([&] {
+    ASSERT_EQ(mailbox->post([] {}), PostResult::kMustWake);
+    posted.Notify();
+    for (testing::Backoff backoff; !mailbox->look().closed();) backoff.step();
+    woken.store(true);
+    mailbox->woken();
+  });
+  posted.WaitForNotification();
+  EXPECT_EQ(mailbox->close(), 1u);
+  EXPECT_TRUE(woken.load());
+  poster.join();
+}
+
+// The consumer ends the mailbox in the callable itself, as a loop thread does that was posted its end.
+TEST(MailboxClose, MayBeCausedByTheLastPost) {
+  for (int round = 0; round < 2'000; ++round) {
+    auto mailbox = std::make_unique<Mailbox>(0);
+    testing::Doorbell doorbell;
+    std::thread consumer([&mailbox, &doorbell] {
+      for (bool end = false; !end;) {
+        if (mailbox->try_fall_asleep()) doorbell.wait();
+        mailbox->wake_up();
+        mailbox->begin_batch(mailbox->look());
+        while (Slot* slot = mailbox->take()) {
+          slot->run();
+          end = true;
+        }
+      }
+      mailbox->close();
+      mailbox.reset();
+    });
+    EXPECT_TRUE(testing::post_and_ring(*mailbox, doorbell, [] {}));
+    consumer.join();
+  }
+}
+
+// The same for a thread that is being destroyed, which borrows a lane for its post.
+TEST(MailboxClose, MayBeCausedByTheLastPostOfAThreadThatEnds) {
+  struct PostsAtItsEnd {
+    Mailbox* mailbox = nullptr;
+    ~PostsAtItsEnd() { EXPECT_EQ(mailbox->post([] {}), PostResult::kAccepted); }
+  };
+  for (int round = 0; round < 2'000; ++round) {
+    auto mailbox = std::make_unique<Mailbox>(0);
+    std::thread poster([&mailbox] {
+      static thread_local PostsAtItsEnd at_end;
+      at_end.mailbox = mailbox.get();
+      Mailbox other(0);  // from here on, the thread has lanes to give back before at_end is destroyed
+      EXPECT_EQ(other.post([] {}), PostResult::kAccepted);
+    });
+    for (testing::Backoff backoff; run_batch(*mailbox) == 0;) backoff.step();
+    mailbox.reset();
+    poster.join();
+  }
+}
+
+TEST(MailboxClose, LosesNothingAgainstConcurrentPosters) {
+  constexpr int kPosters = 3;
+  for (int round = 0; round < 300; ++round) {
+    Mailbox mailbox(0);
+    std::atomic<std::uint64_t> accepted{0};
+    std::atomic<std::uint64_t> destroyed{0};
+    std::vector<std::thread> posters;
+    for (int i = 0; i < kPosters; ++i) {
+      posters.emplace_back([&] {
+        std::uint64_t mine = 0;
+        const auto count = [&destroyed] { destroyed.fetch_add(1); };
+        while (mailbox.post(AtDestruction(count)) != PostResult::kRefused) ++mine;
+        accepted.fetch_add(mine);
+      });
+    }
+    for (testing::Backoff backoff; mailbox.pending() < 100;) backoff.step();
+    const std::uint64_t run = run_batch(mailbox);
+    const std::uint64_t abandoned = mailbox.close();
+    for (std::thread& poster : posters) poster.join();
+    EXPECT_EQ(run + abandoned, accepted.load());
+    EXPECT_EQ(destroyed.load(), accepted.load() + kPosters);
+  }
+}
+
+}  // namespace
+}  // namespace zmqloop
