@@ -41,8 +41,7 @@ class JsonWriter {
   JsonWriter& value(double number);
   JsonWriter& value(std::same_as<bool> auto truth) { return word(truth ? "true" : "false"); }
   template <std::integral T>
-    requires(!std::same_as<T, bool>)
-  JsonWriter& value(T number) {
+  requires(!std::same_as<T, bool>) JsonWriter& value(T number) {
     return word(std::to_string(number));
   }
   JsonWriter& null() { return word("null"); }

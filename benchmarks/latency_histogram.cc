@@ -14,7 +14,8 @@ void LatencyHistogram::merge(const LatencyHistogram& other) noexcept {
 std::uint64_t LatencyHistogram::percentile(double fraction) const noexcept {
   if (count_ == 0) return 0;
   const double wanted = std::ceil(std::clamp(fraction, 0.0, 1.0) * static_cast<double>(count_));
-  const std::uint64_t rank = std::clamp(static_cast<std::uint64_t>(wanted), std::uint64_t{1}, count_);
+  const std::uint64_t rank =
+      std::clamp(static_cast<std::uint64_t>(wanted), std::uint64_t{1}, count_);
   if (rank == count_) return largest_;
   std::uint64_t below = 0;
   for (std::size_t i = 0; i < buckets_.size(); ++i) {

@@ -47,11 +47,13 @@ class LatencyHistogram {
  private:
   static constexpr int kPrecisionBits = 6;
   static constexpr std::size_t kPerOctave = std::size_t{1} << kPrecisionBits;
+  static constexpr std::size_t kBuckets =
+      (static_cast<std::size_t>(std::bit_width(kLongest)) - kPrecisionBits + 1) * kPerOctave;
 
   // The bucket's number: the value itself up to 2 * kPerOctave, then its leading 7 bits and how far
   // they were shifted.
   static constexpr std::size_t bucket_of(std::uint64_t value) noexcept {
-    const int shift = std::max(std::bit_width(value) - (kPrecisionBits + 1), 0);
+    const int shift = std::max(static_cast<int>(std::bit_width(value)) - (kPrecisionBits + 1), 0);
     return static_cast<std::size_t>(shift) * kPerOctave + static_cast<std::size_t>(value >> shift);
   }
   // The smallest value in a bucket.
@@ -61,7 +63,7 @@ class LatencyHistogram {
     return std::uint64_t{bucket - shift * kPerOctave} << shift;
   }
 
-  std::array<std::uint64_t, bucket_of(kLongest) + 1> buckets_{};
+  std::array<std::uint64_t, kBuckets> buckets_{};
   std::uint64_t count_ = 0;
   std::uint64_t smallest_ = std::numeric_limits<std::uint64_t>::max();
   std::uint64_t largest_ = 0;

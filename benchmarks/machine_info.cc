@@ -1,9 +1,8 @@
 #include "benchmarks/machine_info.h"
 
+#include <fstream>
 #include <sys/utsname.h>
 #include <zmq.h>
-
-#include <fstream>
 
 #include "zmqloop/threading/usable_cores.h"
 

@@ -1,9 +1,8 @@
 #include "benchmarks/progress_line.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <chrono>
+#include <unistd.h>
 
 namespace zmqloop::bench {
 

@@ -92,26 +92,26 @@ std::span<const Ready> EpollPoller::wait(std::optional<Duration> timeout) {
   ready_.clear();
   check_unreliable_sockets();
   bool looked_at_all = registrations_.table().external() == 0;
+  // A wait with a timeout costs the kernel 60 to 100 ns more than one without, ready or not. So what is
+  // ready is asked for without one, and only a wait that is going to sleep pays.
+  if (has_work() || timeout || !looked_at_all) {
+    const Wake wake = look(Duration::zero());
+    if (!ready_.empty() || wake == Wake::kInterrupted) return ready_;
+    if (timeout && *timeout <= Duration::zero()) return ready_;
+  }
   std::optional<TimePoint> deadline;
+  if (timeout) deadline = saturating_add(Clock::now(), *timeout);
   for (;;) {
-    const bool sleeps = !has_work() && (!timeout || *timeout > Duration::zero());
-    // Raw descriptors cause no wake-ups without a report, so that only sockets need the clock.
-    if (sleeps && timeout && !deadline && registrations_.table().sockets() != 0) {
-      deadline = saturating_add(Clock::now(), *timeout);
-    }
-    const bool quiet_first = sleeps && !looked_at_all && (!timeout || *timeout > kQuiet);
+    const bool quiet_first = !looked_at_all && (!timeout || *timeout > kQuiet);
     const Wake wake = look(quiet_first ? kQuiet : timeout);
     if (!ready_.empty() || wake == Wake::kInterrupted) return ready_;
-    if (wake == Wake::kTimedOut && quiet_first) {
+    if (wake == Wake::kTimedOut && !quiet_first) return ready_;
+    if (wake == Wake::kTimedOut) {
       registrations_.end_closed_descriptors();
       check_all_sockets();
       looked_at_all = true;
-      if (timeout) *timeout -= kQuiet;
-    } else if (wake == Wake::kTimedOut || (timeout && *timeout <= Duration::zero())) {
-      return ready_;
-    } else if (sleeps && timeout && !deadline) {
-      return ready_;  // A stale report, and no clock was read: spurious, the caller computes anew.
     }
+    // Neither ready nor over: a report of our own look, or of an entry that is nobody's.
     registrations_.refresh();
     if (deadline) timeout = saturating_subtract(*deadline, Clock::now());
   }

@@ -22,6 +22,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
@@ -85,17 +86,19 @@ class LaneSet : public std::enable_shared_from_this<LaneSet> {
   std::atomic<bool> retired_{false};
 };
 
-// A lane for one post: of a thread that is being destroyed, or from inside a callable's move.
+// A lane for one post: of a thread that is being destroyed, or from inside a callable's move. Shares the
+// set, for the consumer may run the post and end the mailbox before the lane is given back.
 class BorrowedLane {
  public:
-  explicit BorrowedLane(LaneSet& set) : set_(set), lane_(set.acquire()) {}
+  explicit BorrowedLane(std::shared_ptr<LaneSet> set)
+      : set_(std::move(set)), lane_(set_->acquire()) {}
   BorrowedLane(const BorrowedLane&) = delete;
   BorrowedLane& operator=(const BorrowedLane&) = delete;
-  ~BorrowedLane() { set_.release(lane_); }
+  ~BorrowedLane() { set_->release(lane_); }
   Lane& lane() { return lane_; }
 
  private:
-  LaneSet& set_;
+  const std::shared_ptr<LaneSet> set_;
   Lane& lane_;
 };
 

@@ -89,6 +89,9 @@ class MailboxInlet {
  private:
   template <class P>
   PostResult post_in(Lane& lane, P&& prepared);
+  // Counts a refusal; destroys the callable if the caller gave it away.
+  template <class P>
+  PostResult refuse(P&& prepared);
   // Ends a visit, unless the caller has to wake the loop: then woken() ends it.
   PostResult end_visit_or_wake(ControlWord::View before) noexcept;
   PostResult refuse_signal_post() noexcept;
@@ -107,14 +110,11 @@ PostResult MailboxInlet::post(F&& f) {
   decltype(auto) prepared = one_shot::prepare(std::forward<F>(f));
   Lane* lane = own_lane();
   if (lane == nullptr) [[unlikely]] {
-    if (look().closed()) {
-      refused_.add();
-      return PostResult::kRefused;
-    }
+    if (look().closed()) return refuse(std::forward<decltype(prepared)>(prepared));
     lane = PostingThread::find_or_acquire_lane(*lanes_);
   }
   if (lane == nullptr || lane->constructing()) [[unlikely]] {
-    BorrowedLane borrowed(*lanes_);
+    BorrowedLane borrowed(lanes_);
     return post_in(borrowed.lane(), std::forward<decltype(prepared)>(prepared));
   }
   return post_in(*lane, std::forward<decltype(prepared)>(prepared));
@@ -125,11 +125,7 @@ PostResult MailboxInlet::post_in(Lane& lane, P&& prepared) {
   using D = std::remove_cvref_t<P>;
   Slot& slot = lane.reserve();
   const ControlWord::View before = word_.take_ticket();
-  if (before.closed()) [[unlikely]] {
-    refused_.add();
-    if constexpr (!std::is_lvalue_reference_v<P&&>) D destroyed_unrun(std::forward<P>(prepared));
-    return PostResult::kRefused;
-  }
+  if (before.closed()) [[unlikely]] return refuse(std::forward<P>(prepared));
   if (before.asleep()) [[unlikely]]
     begin_visit();  // [M4]
   if constexpr (std::is_trivially_copyable_v<D>) {
@@ -141,6 +137,15 @@ PostResult MailboxInlet::post_in(Lane& lane, P&& prepared) {
   }
   lane.commit(slot, before.next_ticket());
   return before.asleep() ? end_visit_or_wake(before) : PostResult::kAccepted;
+}
+
+template <class P>
+PostResult MailboxInlet::refuse(P&& prepared) {
+  refused_.add();
+  if constexpr (!std::is_lvalue_reference_v<P&&>) {
+    std::remove_cvref_t<P> destroyed_unrun(std::forward<P>(prepared));
+  }
+  return PostResult::kRefused;
 }
 
 template <class F>

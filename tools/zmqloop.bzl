@@ -54,14 +54,28 @@ def zmqloop_tests(deps, support = "//tests/support", size = "medium", tags = [])
             ],
         )
 
-def zmqloop_binaries(deps, extra_deps = {}, exclude = []):
-    """One cc_binary for each .cc of the folder that is no test. extra_deps: by target name."""
-    sources = native.glob(["*.cc"], exclude = ["*_test.cc"] + exclude, allow_empty = True)
+def zmqloop_programs(deps):
+    """One cc_binary for each .cc of the folder without a header of its name; those with one are
+    the library :support, which every program here links."""
+    headers = native.glob(["*.h"], allow_empty = True)
+    sources = native.glob(["*.cc"], exclude = ["*_test.cc"], allow_empty = True)
+    stems = [header[:-len(".h")] for header in headers]
+    native.cc_library(
+        name = "support",
+        srcs = [s for s in sources if s[:-len(".cc")] in stems],
+        hdrs = headers,
+        copts = ZMQLOOP_WARNINGS,
+        visibility = ["//tests:__subpackages__"],
+        deps = deps,
+    )
     for source in sources:
         name = source[:-len(".cc")]
+        if name in stems:
+            continue
         native.cc_binary(
             name = name,
             srcs = [source],
             copts = ZMQLOOP_WARNINGS,
-            deps = deps + extra_deps.get(name, []),
+            visibility = ["//tests:__subpackages__"],
+            deps = deps + [":support"],
         )

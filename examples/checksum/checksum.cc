@@ -42,9 +42,8 @@ int print(std::string_view text, int status) {
 int hash_files(const CommandLine& line) {
   Sha256();  // throws here, and not in the loops, if there is none
   zmqloop::IOLoop& coordinator = zmqloop::IOLoop::instance();
-  zmqloop::LoopPool pool({.loops = line.loops, .name = "hash"});
   ProgressBar progress(coordinator);
-  ChecksumJob job(coordinator, pool, line.paths, [&progress](const FileError& error) {
+  ChecksumJob job(coordinator, line.loops, line.paths, [&progress](const FileError& error) {
     progress.print_line("checksum: " + describe(error));
   });
   {
@@ -60,8 +59,6 @@ int hash_files(const CommandLine& line) {
     complain("interrupted: " + std::to_string(status.files_done) + " of " +
              std::to_string(status.files_found) + " files done");
   }
-  pool.stop();
-  pool.join();
   if (interrupted) return kInterrupted;
   const bool all_read = status.files_failed == 0 && status.paths_failed == 0;
   return print(format_table(job.take_digests()), all_read ? kSuccess : kFailure);

@@ -34,15 +34,16 @@ std::size_t most_files_per_worker(std::size_t workers) {
 
 }  // namespace
 
-ChecksumJob::ChecksumJob(zmqloop::IOLoop& coordinator, zmqloop::LoopPool& pool,
+ChecksumJob::ChecksumJob(zmqloop::IOLoop& coordinator, std::optional<std::size_t> loops,
                          std::vector<std::string> paths, ErrorFunction on_error)
     : coordinator_(coordinator),
       on_error_(std::move(on_error)),
-      most_files_per_worker_(most_files_per_worker(pool.size())),
-      walker_(std::move(paths)) {
-  workers_.reserve(pool.size());
-  for (std::size_t i = 0; i < pool.size(); ++i) {
-    workers_.push_back({.loop = &pool.loop(i),
+      walker_(std::move(paths)),
+      pool_({.loops = loops, .name = "hash"}) {
+  most_files_per_worker_ = most_files_per_worker(pool_.size());
+  workers_.reserve(pool_.size());
+  for (std::size_t i = 0; i < pool_.size(); ++i) {
+    workers_.push_back({.loop = &pool_.loop(i),
                         .buffer = std::make_unique_for_overwrite<std::byte[]>(kBufferSize)});
   }
 }

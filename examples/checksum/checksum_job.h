@@ -11,9 +11,9 @@
 // signal. And no queue grows long: each loop has a bounded number of files, and gets another one
 // when it gives one back.
 //
-// Threads: marked below. The pool must have ended before the job is destroyed, and the coordinator
-// must not run again after it: their callbacks refer to the job.
-// Errors: files that cannot be read go to the function given for them.
+// Threads: marked below. The coordinator must not run once the job is destroyed: what was posted to
+// it and not run refers to the job. Owns: the pool of loops. Errors: files that cannot be read go
+// to the function given for them.
 
 #ifndef ZMQLOOP_EXAMPLES_CHECKSUM_CHECKSUM_JOB_H_
 #define ZMQLOOP_EXAMPLES_CHECKSUM_CHECKSUM_JOB_H_
@@ -23,8 +23,10 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <stop_token>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "examples/checksum/checksum_table.h"
@@ -49,9 +51,10 @@ class ChecksumJob {
   };
   using ErrorFunction = std::function<void(const FileError&)>;
 
-  // `on_error` is called on the coordinator's thread.
-  ChecksumJob(zmqloop::IOLoop& coordinator, zmqloop::LoopPool& pool, std::vector<std::string> paths,
-              ErrorFunction on_error);
+  // Starts the loops: one per usable core if `loops` is empty. `on_error` is called on the
+  // coordinator's thread. std::system_error if that many loops cannot be started.
+  ChecksumJob(zmqloop::IOLoop& coordinator, std::optional<std::size_t> loops,
+              std::vector<std::string> paths, ErrorFunction on_error);
   ChecksumJob(const ChecksumJob&) = delete;
   ChecksumJob& operator=(const ChecksumJob&) = delete;
 
@@ -92,7 +95,8 @@ class ChecksumJob {
   // Constant after construction.
   zmqloop::IOLoop& coordinator_;
   const ErrorFunction on_error_;
-  const std::size_t most_files_per_worker_;
+  std::vector<Worker> workers_;  // but for what Worker says
+  std::size_t most_files_per_worker_ = 1;
 
   // Shared.
   std::stop_source stop_;
@@ -103,7 +107,7 @@ class ChecksumJob {
   std::vector<FileDigest> digests_;
   Status status_;
 
-  std::vector<Worker> workers_;  // see Worker
+  zmqloop::LoopPool pool_;  // last: it ends before what its callbacks use is destroyed
 };
 
 }  // namespace checksum

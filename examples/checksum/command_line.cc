@@ -1,6 +1,7 @@
 #include "examples/checksum/command_line.h"
 
 #include <charconv>
+#include <utility>
 
 #include "examples/checksum/file_error.h"
 
@@ -39,7 +40,9 @@ std::optional<std::size_t> parse_loops(std::string_view text) {
 }
 
 CommandLine wrong_usage(std::string problem) {
-  return {.problem = std::move(problem) + " (see checksum --help)"};
+  CommandLine line;
+  line.problem = std::move(problem) + " (see checksum --help)";
+  return line;
 }
 
 }  // namespace
@@ -55,7 +58,8 @@ CommandLine parse_command_line(std::span<const char* const> arguments) {
     } else if (argument == "--") {
       options_ended = true;
     } else if (argument == "--help" || argument == "-h") {
-      return {.help = true};
+      line.help = true;
+      return line;
     } else if (argument == kLoops || argument.starts_with("--loops=")) {
       if (argument == kLoops && ++i == arguments.size()) {
         return wrong_usage("--loops needs a number");

@@ -1,6 +1,9 @@
 #include "examples/checksum/sha256.h"
 
 #include <stdexcept>
+#include <string>
+
+#include <openssl/evp.h>
 
 namespace checksum {
 namespace {

@@ -60,8 +60,8 @@ TEST(MailboxClose, DestroysWhatItRefusesWhetherTheThreadHadPostedOrNot) {
     if (had_posted) static_cast<void>(mailbox.post([] {}));
     mailbox.close();
     const auto shared = std::make_shared<int>();
-    auto small = [shared] {};
-    auto large = [shared, bytes = std::array<char, 100>()] { static_cast<void>(bytes); };
+    auto small = [p = shared] {};
+    auto large = [p = shared, bytes = std::array<char, 100>()] { static_cast<void>(bytes); };
     EXPECT_EQ(mailbox.post(std::move(small)), PostResult::kRefused);
     EXPECT_EQ(mailbox.post(std::move(large)), PostResult::kRefused);
     EXPECT_EQ(shared.use_count(), 1) << "had posted before: " << had_posted;
@@ -252,7 +252,7 @@ TEST(MailboxClose, MayBeCausedByTheLastPostOfAThreadThatEnds) {
 
 TEST(MailboxClose, LosesNothingAgainstConcurrentPosters) {
   constexpr int kPosters = 3;
-  for (int round = 0; round < 300; ++round) {
+  for (int round = 0; round < 100; ++round) {
     Mailbox mailbox(0);
     std::atomic<std::uint64_t> accepted{0};
     std::atomic<std::uint64_t> destroyed{0};

@@ -207,7 +207,8 @@ TEST(Mailbox, TakesPostsFromTheDestructorsOfThreadLocals) {
     std::thread([&, before] {
       if (!before) static_cast<void>(mailbox.post([&order] { order.push_back(-1); }));
       static thread_local PostsAtItsEnd at_end;
-      at_end = {&mailbox, &order};
+      at_end.mailbox = &mailbox;
+      at_end.order = &order;
       if (before) static_cast<void>(mailbox.post([&order] { order.push_back(-1); }));
     }).join();
     EXPECT_EQ(run_batch(mailbox), 11u);

@@ -1,0 +1,36 @@
+// Waits for another thread: spins first, then lets it have the core.
+//
+// Threads: each thread its own.
+// Errors: none.
+// Internal.
+
+#ifndef ZMQLOOP_BENCHMARKS_BACKOFF_H_
+#define ZMQLOOP_BENCHMARKS_BACKOFF_H_
+
+#include <sched.h>
+
+#include "zmqloop/threading/cpu_hints.h"
+
+namespace zmqloop::bench {
+
+class Backoff {
+ public:
+  void wait() noexcept {
+    if (waits_ < kSpins) {
+      ++waits_;
+      cpu_relax();
+    } else {
+      sched_yield();
+    }
+  }
+  // Says that what was waited for has come.
+  void reset() noexcept { waits_ = 0; }
+
+ private:
+  static constexpr int kSpins = 1024;  // some tens of microseconds
+  int waits_ = 0;
+};
+
+}  // namespace zmqloop::bench
+
+#endif  // ZMQLOOP_BENCHMARKS_BACKOFF_H_

@@ -1,0 +1,154 @@
+#include "benchmarks/bare_ring.h"
+
+#include "benchmarks/backoff.h"
+
+namespace zmqloop::bench {
+namespace {
+
+constexpr std::uint64_t kSampleEvery = 128;
+
+// What running a post does in flood.cc and circuit.cc.
+void run(const RingItem& item, std::int64_t received_at) {
+  if (item.check != ~item.sequence) ++item.end->corrupt;
+  if (received_at != 0) item.end->latency.record(received_at - item.sent_at);
+  item.end->run.add();
+}
+
+void add(Tally& tally, const RingEnd& end) {
+  tally.accepted += end.sent;
+  tally.run += end.run.get();
+  tally.corrupt += end.corrupt;
+  tally.latency.merge(end.latency);
+}
+
+}  // namespace
+
+// ---- RingFlood ----
+
+RingFlood::RingFlood(const WorkloadOptions& options)
+    : team_({.size = 2, .pin = options.pin}, [this](std::size_t i) {
+        if (i == 0) {
+          pop_all();
+        } else {
+          push_all();
+        }
+      }) {}
+
+void RingFlood::push_all() {
+  std::uint64_t sequence = 0;
+  Backoff backoff;
+  for (bool last = false; !last;) {
+    last = stopped();
+    const bool timed = (sequence + 1) % kSampleEvery == 0 && sampling();
+    const RingItem item = {.end = last ? nullptr : &end_,
+                           .sequence = sequence + 1,
+                           .sent_at = timed ? now() : kUntimed,
+                           .check = ~(sequence + 1)};
+    while (!ring_.try_push(item)) backoff.wait();
+    backoff.reset();
+    if (!last) ++sequence;
+  }
+  sent_ = sequence;
+}
+
+void RingFlood::pop_all() {
+  std::uint64_t expected = 0;
+  Backoff backoff;
+  for (RingItem item;;) {
+    if (!ring_.try_pop(item)) {
+      backoff.wait();
+      continue;
+    }
+    backoff.reset();
+    if (item.end == nullptr) return;
+    if (item.sequence != ++expected) ++item.end->corrupt;
+    run(item, item.sent_at != kUntimed ? now() : kUntimed);
+  }
+}
+
+Tally RingFlood::finish() {
+  request_stop();
+  team_.join();
+  Tally tally;
+  add(tally, end_);
+  tally.accepted += sent_;
+  return tally;
+}
+
+// ---- RingExchange ----
+
+RingExchange::RingExchange(const WorkloadOptions& options, std::size_t items_each_way)
+    : items_(2 * items_each_way),
+      items_left_([this] {
+        for (std::size_t i = 0; i < items_; ++i) {
+          const RingItem item = {
+              .end = &ends_[i % 2], .sequence = 1, .sent_at = kUntimed, .check = ~std::uint64_t{1}};
+          static_cast<void>(rings_[i % 2].try_push(item));  // there is room for all
+        }
+        return items_;
+      }()),
+      team_({.size = 2, .pin = options.pin}, [this](std::size_t side) { pass_on(side); }) {}
+
+void RingExchange::pass_on(std::size_t side) {
+  RingEnd& here = ends_[side];
+  RingEnd& there = ends_[1 - side];
+  Backoff backoff;
+  for (RingItem item;;) {
+    if (!rings_[side].try_pop(item)) {
+      if (items_left_ == 0) return;
+      backoff.wait();
+      continue;
+    }
+    backoff.reset();
+    run(item, item.sent_at != kUntimed ? now() : kUntimed);
+    if (stopped()) {
+      --items_left_;
+      continue;
+    }
+    const std::uint64_t hop = item.sequence + 1;
+    const bool timed = hop % kSampleEvery == 0 && sampling();
+    const RingItem next = {
+        .end = &there, .sequence = hop, .sent_at = timed ? now() : kUntimed, .check = ~hop};
+    static_cast<void>(rings_[1 - side].try_push(next));  // there is room for all
+    ++here.sent;
+  }
+}
+
+std::uint64_t RingExchange::posts_run() const noexcept {
+  return ends_[0].run.get() + ends_[1].run.get();
+}
+
+Tally RingExchange::finish() {
+  request_stop();
+  team_.join();
+  Tally tally;
+  for (const RingEnd& end : ends_) add(tally, end);
+  tally.accepted += items_;
+  return tally;
+}
+
+// ---- RingSelf ----
+
+RingSelf::RingSelf(const WorkloadOptions& options)
+    : team_({.size = 1, .pin = options.pin}, [this](std::size_t) { push_and_pop(); }) {}
+
+void RingSelf::push_and_pop() {
+  while (!stopped()) {
+    const std::uint64_t hop = end_.sent + 1;
+    const bool timed = hop % kSampleEvery == 0 && sampling();
+    RingItem item = {
+        .end = &end_, .sequence = hop, .sent_at = timed ? now() : kUntimed, .check = ~hop};
+    if (ring_.try_push(item)) ++end_.sent;
+    if (ring_.try_pop(item)) run(item, item.sent_at != kUntimed ? now() : kUntimed);
+  }
+}
+
+Tally RingSelf::finish() {
+  request_stop();
+  team_.join();
+  Tally tally;
+  add(tally, end_);
+  return tally;
+}
+
+}  // namespace zmqloop::bench

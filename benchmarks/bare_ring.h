@@ -1,0 +1,95 @@
+// The floors of throughput: the same posts through bare rings, without any library.
+//
+// Threads, errors: as in workload.h.
+// Internal.
+
+#ifndef ZMQLOOP_BENCHMARKS_BARE_RING_H_
+#define ZMQLOOP_BENCHMARKS_BARE_RING_H_
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+#include "benchmarks/spsc_ring.h"
+#include "benchmarks/team.h"
+#include "benchmarks/workload.h"
+
+#include "zmqloop/threading/counter.h"
+
+namespace zmqloop::bench {
+
+// What a ring's receiving side counts.
+struct alignas(128) RingEnd {
+  Counter run;
+  std::uint64_t sent = 0;  // by the same thread, to elsewhere
+  std::uint64_t corrupt = 0;
+  LatencyHistogram latency;
+};
+
+// The payload of a post: a pointer and 24 bytes.
+struct RingItem {
+  RingEnd* end;  // null: nothing comes after this
+  std::uint64_t sequence;
+  std::int64_t sent_at;
+  std::uint64_t check;
+};
+static_assert(sizeof(RingItem) == sizeof(void*) + 24);
+
+using Ring = SpscRing<RingItem, 1024>;
+
+// One thread pushes as fast as it can, another pops.
+class RingFlood : public Workload {
+ public:
+  explicit RingFlood(const WorkloadOptions& options);
+  ~RingFlood() override { request_stop(); }
+  std::uint64_t posts_run() const noexcept override { return end_.run.get(); }
+  Tally finish() override;
+
+ private:
+  void push_all();
+  void pop_all();
+
+  Ring ring_;
+  RingEnd end_;
+  alignas(128) std::uint64_t sent_ = 0;  // the producer's
+  Team team_;                            // last: it uses the other members
+};
+
+// Two threads pop from a ring each and push to the other's: a fixed number of items goes round.
+class RingExchange : public Workload {
+ public:
+  RingExchange(const WorkloadOptions& options, std::size_t items_each_way);
+  ~RingExchange() override { request_stop(); }
+  std::uint64_t posts_run() const noexcept override;
+  Tally finish() override;
+
+ private:
+  void pass_on(std::size_t side);
+
+  const std::size_t items_;
+  std::array<Ring, 2> rings_;
+  std::array<RingEnd, 2> ends_;
+  alignas(128) std::atomic<std::size_t> items_left_;
+  Team team_;  // last: it uses the other members
+};
+
+// One thread pushes to a ring and pops from it, one item at a time.
+class RingSelf : public Workload {
+ public:
+  explicit RingSelf(const WorkloadOptions& options);
+  ~RingSelf() override { request_stop(); }
+  std::uint64_t posts_run() const noexcept override { return end_.run.get(); }
+  Tally finish() override;
+
+ private:
+  void push_and_pop();
+
+  Ring ring_;
+  RingEnd end_;
+  Team team_;  // last: it uses the other members
+};
+
+}  // namespace zmqloop::bench
+
+#endif  // ZMQLOOP_BENCHMARKS_BARE_RING_H_

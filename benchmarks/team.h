@@ -1,0 +1,50 @@
+// Threads that begin together: none runs its part before all of them exist.
+//
+// Threads: made and joined by one thread.
+// Owns: the threads.
+// Errors: the constructor throws std::system_error when a thread cannot be made or pinned; then no
+// part has run and no thread is left.
+// Internal.
+
+#ifndef ZMQLOOP_BENCHMARKS_TEAM_H_
+#define ZMQLOOP_BENCHMARKS_TEAM_H_
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "absl/synchronization/notification.h"
+
+#include "zmqloop/threading/named_thread.h"
+
+namespace zmqloop::bench {
+
+class Team {
+ public:
+  struct Options {
+    std::size_t size;
+    bool pin = false;           // each thread to one usable CPU, in turn
+    std::size_t first_cpu = 0;  // the place in that turn of the first thread
+  };
+
+  // Runs part(0), part(1), … part(size - 1), each on a thread of its own.
+  Team(Options options, std::function<void(std::size_t)> part);
+  // Joins; the parts must be about to end.
+  ~Team() { join(); }
+
+  // Waits until all parts have ended. May be called again.
+  void join() { threads_.clear(); }
+
+ private:
+  // Constant once `go_` is notified.
+  const std::function<void(std::size_t)> part_;
+  bool cancelled_ = false;
+
+  absl::Notification go_;
+  std::vector<std::unique_ptr<NamedThread>> threads_;  // last: they use the other members
+};
+
+}  // namespace zmqloop::bench
+
+#endif  // ZMQLOOP_BENCHMARKS_TEAM_H_

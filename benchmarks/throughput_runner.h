@@ -1,0 +1,82 @@
+// Runs scenarios in interleaved rounds and collects what each round measured.
+//
+// A round runs each scenario once for the same length of time. So whatever slows the machine down
+// meanwhile slows a scenario and its floor alike, and their ratio is taken round by round. Before
+// the first round each scenario runs shortly without being measured; the first tenth of each later
+// run is not measured either.
+//
+// Threads: one.
+// Errors: CountError when a scenario's counts disagree; std::system_error from starting one.
+// Internal.
+
+#ifndef ZMQLOOP_BENCHMARKS_THROUGHPUT_RUNNER_H_
+#define ZMQLOOP_BENCHMARKS_THROUGHPUT_RUNNER_H_
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <stdexcept>
+#include <vector>
+
+#include "benchmarks/progress_line.h"
+#include "benchmarks/throughput_scenarios.h"
+#include "benchmarks/workload.h"
+
+#include "zmqloop/poller/clock.h"
+
+namespace zmqloop::bench {
+
+// What one round measured of one scenario. NaN where nothing was run.
+struct Sample {
+  double posts_per_second;
+  double cpu_ns_per_post;  // of all threads together
+  double hop_p50_ns;
+  double hop_p99_ns;
+  double hop_p999_ns;
+};
+
+struct ScenarioResult {
+  const Scenario* scenario;
+  std::vector<Sample> samples = {};  // one per round
+  std::uint64_t posts_accepted = 0;  // of all rounds, warm-ups included
+  std::uint64_t posts_run = 0;       // likewise
+  std::uint64_t hops_timed = 0;
+};
+
+struct ThroughputResult {
+  std::vector<ScenarioResult> scenarios;
+  std::size_t rounds = 0;  // planned
+  Duration run_length = {};
+  bool interrupted = false;
+};
+
+class CountError : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+class ThroughputRunner {
+ public:
+  // `interrupted` may be set by a signal handler: run() then returns soon.
+  ThroughputRunner(const WorkloadOptions& options, const std::atomic<bool>& interrupted,
+                   ProgressLine& progress)
+      : options_(options), interrupted_(interrupted), progress_(progress) {}
+
+  // Measures for about `total`, all scenarios together.
+  ThroughputResult run(const std::vector<const Scenario*>& scenarios, Duration total);
+
+ private:
+  bool measure(ScenarioResult& result, Duration length, bool keep);
+  // Waits; false if interrupted.
+  bool wait(const Scenario& scenario, Duration length);
+
+  const WorkloadOptions options_;
+  const std::atomic<bool>& interrupted_;
+  ProgressLine& progress_;
+  Duration planned_ = {};
+  Duration waited_ = {};
+};
+
+}  // namespace zmqloop::bench
+
+#endif  // ZMQLOOP_BENCHMARKS_THROUGHPUT_RUNNER_H_

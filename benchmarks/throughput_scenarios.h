@@ -1,0 +1,45 @@
+// The scenarios of the throughput benchmark, and the floor that each is compared with.
+//
+// Threads: constant.
+// Errors: start() passes on what the workload's constructor throws.
+// Internal.
+
+#ifndef ZMQLOOP_BENCHMARKS_THROUGHPUT_SCENARIOS_H_
+#define ZMQLOOP_BENCHMARKS_THROUGHPUT_SCENARIOS_H_
+
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "benchmarks/workload.h"
+
+namespace zmqloop::bench {
+
+struct Scenario {
+  // What a scenario's ratio to its floor is a ratio of.
+  enum class Compared { kPostsPerSecond, kMedianHop };
+
+  std::string_view name;
+  std::string_view question;
+  std::string_view floor;  // another scenario's name; empty: this is one
+  Compared compared;
+  std::unique_ptr<Workload> (*start)(const WorkloadOptions& options);
+
+  bool is_floor() const { return floor.empty(); }
+};
+
+// All of them, floors first.
+std::span<const Scenario> all_scenarios();
+
+// Returns the scenario of that name, or null.
+const Scenario* find_scenario(std::string_view name);
+
+// Returns those of the given names and the floors they need, in the order of all_scenarios(); all
+// if no name is given. Unknown names select nothing.
+std::vector<const Scenario*> select_scenarios(std::span<const std::string> names);
+
+}  // namespace zmqloop::bench
+
+#endif  // ZMQLOOP_BENCHMARKS_THROUGHPUT_SCENARIOS_H_

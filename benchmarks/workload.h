@@ -1,0 +1,88 @@
+// What a scenario runs: threads that post until they are told to stop, and counts that must agree.
+//
+// Threads: made, asked and ended by one thread; posts_run() may be read while others run.
+// Owns: its loops and threads.
+// Errors: constructors throw std::system_error when loops or threads cannot be made.
+// Internal.
+
+#ifndef ZMQLOOP_BENCHMARKS_WORKLOAD_H_
+#define ZMQLOOP_BENCHMARKS_WORKLOAD_H_
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+
+#include "benchmarks/latency_histogram.h"
+
+#include "zmqloop/poller/clock.h"
+
+namespace zmqloop::bench {
+
+struct WorkloadOptions {
+  std::size_t loops = 1;
+  std::size_t producers = 1;
+  bool pin = false;
+  std::optional<Duration> idle_spin = {};  // as LoopOptions::idle_spin
+};
+
+// What a workload did from its first post to its last.
+struct Tally {
+  std::uint64_t accepted = 0;
+  std::uint64_t run = 0;
+  std::uint64_t refused = 0;
+  std::uint64_t corrupt = 0;  // run with another payload than was posted, or out of order
+  LatencyHistogram latency = {};
+
+  bool agrees() const { return accepted == run && refused == 0 && corrupt == 0; }
+};
+
+// Runs from its construction on. Destroying it without finish() loses posts, but not threads.
+class Workload {
+ public:
+  Workload() = default;
+  Workload(const Workload&) = delete;
+  Workload& operator=(const Workload&) = delete;
+  virtual ~Workload() = default;
+
+  // Returns how many posts were run so far.
+  virtual std::uint64_t posts_run() const noexcept = 0;
+
+  // Stops posting, lets everything accepted run, and ends all threads.
+  virtual Tally finish() = 0;
+
+  // Says whether the hops of posts from now on go into the latency histogram.
+  void sample_latency(bool wanted) noexcept {
+    // relaxed: which post is the first to be timed does not matter.
+    sampling_.store(wanted, std::memory_order_relaxed);
+  }
+
+ protected:
+  void request_stop() noexcept {
+    // relaxed: nothing is published with it; threads look again and again.
+    stopped_.store(true, std::memory_order_relaxed);
+  }
+  bool stopped() const noexcept {
+    // relaxed: as in request_stop().
+    return stopped_.load(std::memory_order_relaxed);
+  }
+  bool sampling() const noexcept {
+    // relaxed: as in sample_latency().
+    return sampling_.load(std::memory_order_relaxed);
+  }
+
+  // A post carries the time it was posted, or this.
+  static constexpr std::int64_t kUntimed = 0;
+  static std::int64_t now() noexcept {
+    return std::chrono::nanoseconds(Clock::now().time_since_epoch()).count();
+  }
+
+ private:
+  // Read by all threads and written twice: on a cache line that nothing else shares.
+  alignas(128) std::atomic<bool> stopped_{false};
+  std::atomic<bool> sampling_{false};
+};
+
+}  // namespace zmqloop::bench
+
+#endif  // ZMQLOOP_BENCHMARKS_WORKLOAD_H_

@@ -1,0 +1,16 @@
+// One loop on this thread, and another thread that posts to it.
+
+#include <cstdio>
+#include <thread>
+
+#include "zmqloop/zmqloop.h"
+
+int main() {
+  zmqloop::IOLoop loop;
+  std::thread worker([&loop] {
+    loop.add_callback([] { std::puts("hello from the loop"); });
+    loop.add_callback([&loop] { loop.stop(); });  // runs after what was posted before it
+  });
+  loop.start();  // until it is stopped
+  worker.join();
+}

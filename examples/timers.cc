@@ -1,0 +1,54 @@
+// Timers: once, again and again, and cancelled in time.
+
+#include <chrono>
+#include <cstdio>
+
+#include "zmqloop/zmqloop.h"
+
+using namespace std::chrono_literals;
+
+namespace {
+
+// Calls itself again every 20 ms: the next time is counted from the last, so it does not drift.
+class Ticker {
+ public:
+  explicit Ticker(zmqloop::IOLoop& loop) : loop_(loop), next_(loop.time()) { tick_later(); }
+
+  int ticks() const { return ticks_; }
+  void stop() { loop_.remove_timeout(timer_); }
+
+ private:
+  void tick_later() {
+    next_ += 20ms;
+    timer_ = loop_.call_at(next_, [this] {
+      std::printf("tick %d\n", ++ticks_);
+      tick_later();
+    });
+  }
+
+  zmqloop::IOLoop& loop_;
+  zmqloop::TimePoint next_;
+  zmqloop::TimeoutHandle timer_;
+  int ticks_ = 0;
+};
+
+}  // namespace
+
+int main() {
+  zmqloop::IOLoop loop;
+  Ticker ticker(loop);
+
+  bool alarm_rang = false;
+  const zmqloop::TimeoutHandle alarm = loop.call_later(150ms, [&alarm_rang] { alarm_rang = true; });
+  loop.call_later(50ms, [&] {
+    std::puts("alarm cancelled");
+    loop.remove_timeout(alarm);
+    loop.remove_timeout(alarm);  // nothing is left to cancel: no harm
+  });
+  loop.call_later(200ms, [&] {
+    ticker.stop();
+    loop.stop();
+  });
+  loop.start();
+  return !alarm_rang && ticker.ticks() > 0 ? 0 : 1;
+}

@@ -1,0 +1,253 @@
+#include "zmqloop/threading/named_thread.h"
+
+#include <gtest/gtest.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <system_error>
+#include <thread>
+#include <vector>
+
+#include "absl/synchronization/notification.h"
+#include "zmqloop/threading/cpu_set.h"
+#include "zmqloop/threading/usable_cores.h"
+
+namespace zmqloop {
+namespace {
+
+constexpr int kSynchronous[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGABRT};
+
+bool is_synchronous(int signal) {
+  for (const int synchronous : kSynchronous) {
+    if (signal == synchronous) return true;
+  }
+  return false;
+}
+
+sigset_t mask_of_this_thread() {
+  sigset_t mask;
+  EXPECT_EQ(::pthread_sigmask(SIG_SETMASK, nullptr, &mask), 0);
+  return mask;
+}
+
+TEST(NamedThread, RunsItsBodyUnderItsName) {
+  std::string label;
+  pid_t id = 0;
+  NamedThread thread({.name = "worker-3", .cpu = {}}, [&] {
+    label = current_thread_label();
+    id = ::gettid();
+  });
+  EXPECT_EQ(thread.name(), "worker-3");
+  EXPECT_TRUE(thread.joinable());
+  thread.join();
+  EXPECT_FALSE(thread.joinable());
+  EXPECT_EQ(label, "thread " + std::to_string(id) + " (worker-3)");
+  EXPECT_EQ(thread.id(), id);
+}
+
+TEST(NamedThread, ShortensALongName) {
+  std::string label;
+  NamedThread thread({.name = "telemetry-worker-12", .cpu = {}},
+                     [&label] { label = current_thread_label(); });
+  thread.join();
+  EXPECT_NE(label.find("(telemetry-wo-12)"), std::string::npos) << label;
+  EXPECT_EQ(thread.name(), "telemetry-worker-12");
+}
+
+TEST(NamedThread, HasAnIdWhileItRuns) {
+  absl::Notification end;
+  NamedThread thread({.name = "id", .cpu = {}}, [&end] { end.WaitForNotification(); });
+  EXPECT_GT(thread.id(), 0);
+  EXPECT_NE(thread.id(), ::gettid());
+  end.Notify();
+}
+
+TEST(NamedThread, JoinsInItsDestructor) {
+  std::atomic<bool> ran{false};
+  {
+    const NamedThread thread({.name = "joined", .cpu = {}}, [&ran] {
+      for (int i = 0; i < 100; ++i) sched_yield();
+      ran.store(true);
+    });
+  }
+  EXPECT_TRUE(ran.load());
+}
+
+TEST(NamedThread, DestroysItsBodyBeforeJoinReturns) {
+  const auto shared = std::make_shared<int>();
+  NamedThread thread({.name = "body", .cpu = {}}, [p = shared] {});
+  thread.join();
+  EXPECT_EQ(shared.use_count(), 1);
+}
+
+TEST(NamedThread, RunsOnItsCpuFromTheStart) {
+  for (const int cpu : usable_cpus()) {
+    std::vector<int> mask;
+    int seen = -1;
+    NamedThread thread({.name = "pinned", .cpu = cpu}, [&] {
+      seen = ::sched_getcpu();
+      mask = affinity_of(0);
+    });
+    thread.join();
+    EXPECT_EQ(seen, cpu);
+    EXPECT_EQ(mask, std::vector<int>{cpu});
+  }
+}
+
+TEST(NamedThread, IsNotStartedWhenItCannotBePinned) {
+  for (const int cpu : {-1, 5'000, 100'000'000}) {
+    const auto shared = std::make_shared<int>();
+    try {
+      const NamedThread thread({.name = "stray", .cpu = cpu}, [p = shared] { FAIL(); });
+      FAIL() << cpu;
+    } catch (const std::system_error& error) {
+      EXPECT_EQ(error.code(), std::errc::invalid_argument);
+      const std::string message = error.what();
+      EXPECT_NE(message.find("\"stray\""), std::string::npos) << message;
+      EXPECT_NE(message.find("CPU " + std::to_string(cpu) + ":"), std::string::npos) << message;
+    }
+    EXPECT_EQ(shared.use_count(), 1);
+  }
+}
+
+TEST(NamedThread, RefusesANullBody) {
+  EXPECT_THROW(NamedThread({.name = "null", .cpu = {}}, nullptr), std::invalid_argument);
+}
+
+TEST(NamedThread, BlocksAllButTheSynchronousSignals) {
+  sigset_t mask;
+  ::sigemptyset(&mask);
+  NamedThread thread({.name = "masked", .cpu = {}}, [&mask] { mask = mask_of_this_thread(); });
+  thread.join();
+  for (int signal = 1; signal <= SIGRTMAX; ++signal) {
+    // The C library keeps two below SIGRTMIN to itself; nobody can block SIGKILL and SIGSTOP.
+    if (signal == SIGKILL || signal == SIGSTOP || (signal > SIGSYS && signal < SIGRTMIN)) continue;
+    EXPECT_EQ(::sigismember(&mask, signal) == 0, is_synchronous(signal)) << signal;
+  }
+}
+
+TEST(NamedThread, LeavesTheMaskOfItsCreatorAsItWas) {
+  sigset_t before = mask_of_this_thread();
+  { const NamedThread thread({.name = "mask", .cpu = {}}, [] {}); }
+  try {
+    const NamedThread thread({.name = "mask", .cpu = -1}, [] {});
+    FAIL();
+  } catch (const std::system_error&) {
+  }
+  sigset_t after = mask_of_this_thread();
+  for (int signal = 1; signal <= SIGRTMAX; ++signal) {
+    EXPECT_EQ(::sigismember(&before, signal), ::sigismember(&after, signal)) << signal;
+  }
+}
+
+TEST(NamedThread, CannotJoinItself) {
+  absl::Notification made;
+  NamedThread* self = nullptr;
+  std::string message;
+  std::error_code code;
+  NamedThread thread({.name = "self", .cpu = {}}, [&] {
+    made.WaitForNotification();
+    try {
+      self->join();
+    } catch (const std::system_error& error) {
+      code = error.code();
+      message = error.what();
+    }
+  });
+  self = &thread;
+  made.Notify();
+  thread.join();
+  EXPECT_EQ(code, std::errc::resource_deadlock_would_occur);
+  EXPECT_NE(message.find("(self)"), std::string::npos) << message;
+}
+
+TEST(NamedThread, IsJoinedOnce) {
+  NamedThread thread({.name = "once", .cpu = {}}, [] {});
+  thread.join();
+  try {
+    thread.join();
+    FAIL();
+  } catch (const std::system_error& error) {
+    EXPECT_EQ(error.code(), std::errc::invalid_argument);
+  }
+}
+
+TEST(NamedThread, MayBeCancelled) {
+  pthread_t handle{};
+  absl::Notification running;
+  const auto shared = std::make_shared<int>();
+  {
+    const NamedThread thread({.name = "cancelled", .cpu = {}}, [&, p = shared] {
+      const std::shared_ptr<int> on_the_stack = p;
+      handle = ::pthread_self();
+      running.Notify();
+      for (;;) ::pause();
+    });
+    running.WaitForNotification();
+    EXPECT_EQ(::pthread_cancel(handle), 0);
+  }
+  EXPECT_EQ(shared.use_count(), 1);
+}
+
+TEST(NamedThread, IsNotJoinedInAForkedChild) {
+  absl::Notification end;
+  auto thread = std::make_unique<NamedThread>(NamedThread::Options{.name = "parent", .cpu = {}},
+                                              [&end] { end.WaitForNotification(); });
+  const pid_t child = ::fork();
+  if (child == 0) {
+    const bool joinable = thread->joinable();
+    thread.reset();  // would wait for ever
+    ::_exit(joinable ? 1 : 0);
+  }
+  int status = 0;
+  EXPECT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_TRUE(WIFEXITED(status));
+  EXPECT_EQ(WEXITSTATUS(status), 0);
+  EXPECT_TRUE(thread->joinable());
+  end.Notify();
+}
+
+using NamedThreadDeathTest = ::testing::Test;
+
+TEST(NamedThreadDeathTest, TerminatesWithItsNameWhenAnExceptionEscapes) {
+  ::testing::FLAGS_gtest_death_test_style = "threadsafe";
+  EXPECT_DEATH(NamedThread({.name = "thrower-7", .cpu = {}},
+                           [] { throw std::runtime_error("out of the body"); }),
+               "escaped from thread [0-9]+ \\(thrower-7\\)");
+}
+
+// A limit on address space, in a child, makes thread creation fail for real.
+TEST(NamedThread, NamesItselfAndTheLimitsWhenItCannotBeCreated) {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  GTEST_SKIP() << "sanitizers reserve the address space that this test takes away";
+#endif
+  const pid_t child = ::fork();
+  if (child == 0) {
+    const rlimit no_room{1, 1};
+    if (::setrlimit(RLIMIT_AS, &no_room) != 0) ::_exit(2);
+    try {
+      const NamedThread thread({.name = "unborn", .cpu = {}}, [] {});
+    } catch (const std::system_error& error) {
+      const std::string message = error.what();
+      const bool clear = error.code() == std::errc::resource_unavailable_try_again &&
+                         message.find("\"unborn\"") != std::string::npos &&
+                         message.find("ulimit") != std::string::npos;
+      ::_exit(clear ? 0 : 3);
+    }
+    ::_exit(4);
+  }
+  int status = 0;
+  EXPECT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_TRUE(WIFEXITED(status));
+  EXPECT_EQ(WEXITSTATUS(status), 0);
+}
+
+}  // namespace
+}  // namespace zmqloop

@@ -1,0 +1,132 @@
+#include "zmqloop/threading/usable_cores.h"
+
+#include <gtest/gtest.h>
+#include <sched.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <string>
+#include <system_error>
+#include <thread>
+#include <vector>
+
+#include "zmqloop/threading/cpu_set.h"
+
+namespace zmqloop {
+namespace {
+
+// Runs `f` in a child process, so that what it does to masks stays there; returns its exit code.
+template <class F>
+int in_child(F f) {
+  const pid_t child = ::fork();
+  if (child == 0) ::_exit(f());
+  int status = 0;
+  EXPECT_EQ(::waitpid(child, &status, 0), child);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+std::string message_of_pinning_to(int cpu) {
+  try {
+    pin_this_thread(cpu);
+  } catch (const std::system_error& error) {
+    return error.what();
+  }
+  return "";
+}
+
+TEST(UsableCores, AreAtLeastOneAndAtMostTheMask) {
+  EXPECT_GE(usable_cores(), 1u);
+  EXPECT_LE(usable_cores(), usable_cpus().size());
+}
+
+TEST(UsableCores, AreCappedByTheQuotaRoundedUp) {
+  EXPECT_EQ(usable_cores(8, std::nullopt), 8u);
+  EXPECT_EQ(usable_cores(8, 0.2), 1u);
+  EXPECT_EQ(usable_cores(8, 1.0), 1u);
+  EXPECT_EQ(usable_cores(8, 1.01), 2u);
+  EXPECT_EQ(usable_cores(8, 7.5), 8u);
+  EXPECT_EQ(usable_cores(8, 64.0), 8u);
+  EXPECT_EQ(usable_cores(8, 1e300), 8u);
+  EXPECT_EQ(usable_cores(0, std::nullopt), 1u);
+}
+
+TEST(UsableCores, FollowTheMaskOfTheProcess) {
+  const int last = usable_cpus().back();
+  EXPECT_EQ(in_child([last] {
+              pin_this_thread(last);  // the child's main thread
+              return usable_cpus() == std::vector<int>{last} && usable_cores() == 1 ? 0 : 1;
+            }),
+            0);
+}
+
+TEST(UsableCores, AreNotChangedByPinningAnotherThread) {
+  const std::vector<int> before = usable_cpus();
+  std::thread([&before] {
+    pin_this_thread(before.front());
+    EXPECT_EQ(usable_cpus(), before);
+  }).join();
+}
+
+TEST(UsableCores, AreKnownAfterTheMainThreadHasEnded) {
+  EXPECT_EQ(in_child([] {
+              const std::vector<int> before = usable_cpus();
+              std::thread([before] {
+                // The kernel still answers for the process; what matters is an answer.
+                ::_exit(usable_cpus().empty() || usable_cpus() != before ? 1 : 0);
+              }).detach();
+              ::pthread_exit(nullptr);
+              return 2;
+            }),
+            0);
+}
+
+TEST(PinThisThread, LeavesOneCpu) {
+  for (const int cpu : usable_cpus()) {
+    std::thread([cpu] {
+      pin_this_thread(cpu);
+      EXPECT_EQ(affinity_of(0), std::vector<int>{cpu});
+      EXPECT_EQ(::sched_getcpu(), cpu);
+    }).join();
+  }
+}
+
+TEST(PinThisThread, RefusesACpuThatDoesNotExistAndNamesThoseThatDo) {
+  for (const int cpu : {-1, 5'000, 100'000'000}) {
+    const std::string message = message_of_pinning_to(cpu);
+    EXPECT_NE(message.find("CPU " + std::to_string(cpu) + ":"), std::string::npos) << message;
+    EXPECT_NE(message.find("may use CPU " + format_cpus(usable_cpus()) + ";"), std::string::npos)
+        << message;
+    EXPECT_NE(message.find("thread "), std::string::npos) << message;
+  }
+  EXPECT_FALSE(affinity_of(0).empty());
+}
+
+TEST(PinThisThread, ReportsTheKernelsReason) {
+  try {
+    pin_this_thread(-1);
+    FAIL();
+  } catch (const std::system_error& error) {
+    EXPECT_EQ(error.code(), std::errc::invalid_argument);
+  }
+}
+
+TEST(FormatCpus, WritesRangesAsTheKernelDoes) {
+  EXPECT_EQ(format_cpus({}), "");
+  EXPECT_EQ(format_cpus({3}), "3");
+  EXPECT_EQ(format_cpus({0, 1}), "0-1");
+  EXPECT_EQ(format_cpus({0, 1, 2, 5, 7, 8}), "0-2,5,7-8");
+}
+
+TEST(CpuSet, HoldsCpusBeyondTheClassicLimit) {
+  CpuSet set(5'000);
+  EXPECT_TRUE(set.cpus().empty());
+  for (const int cpu : {0, 1'023, 1'024, 4'999}) set.add(cpu);
+  EXPECT_EQ(set.cpus(), (std::vector<int>{0, 1'023, 1'024, 4'999}));
+}
+
+TEST(CpuSet, OfAThreadThatDoesNotExistIsEmpty) {
+  EXPECT_TRUE(affinity_of(-1).empty());
+}
+
+}  // namespace
+}  // namespace zmqloop
