@@ -76,7 +76,7 @@ AtomicFile::AtomicFile(std::string name) : name_(std::move(name)), target_(name_
     if (::access(name_.c_str(), W_OK) != 0) fail(name_, errno);
     replace_ = S_ISREG(found.st_mode);
     if (replace_) target_ = std::filesystem::canonical(name_).string();
-  } else if (errno != ENOENT) {
+  } else if (errno != ENOENT || name_.empty()) {
     fail(name_, errno);
   }
   if (replace_ && !Beside(target_).file().is_open()) fail(name_, errno);

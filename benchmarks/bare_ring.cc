@@ -37,32 +37,35 @@ RingFlood::RingFlood(const WorkloadOptions& options)
 void RingFlood::push_all() {
   std::uint64_t sequence = 0;
   Backoff backoff;
-  for (bool last = false; !last;) {
-    last = stopped();
-    const bool timed = (sequence + 1) % kSampleEvery == 0 && sampling();
-    const RingItem item = {.end = last ? nullptr : &end_,
-                           .sequence = sequence + 1,
-                           .sent_at = timed ? now() : kUntimed,
-                           .check = ~(sequence + 1)};
-    while (!ring_.try_push(item)) backoff.wait();
+  const auto push = [&](RingEnd* end, std::int64_t sent_at) {
+    RingItem* place = ring_.next_free();
+    for (; place == nullptr; place = ring_.next_free()) backoff.wait();
     backoff.reset();
-    if (!last) ++sequence;
+    *place = {.end = end, .sequence = sequence, .sent_at = sent_at, .check = ~sequence};
+    ring_.push();
+  };
+  while (!stopped()) {
+    ++sequence;
+    push(&end_, sequence % kSampleEvery == 0 && sampling() ? now() : kUntimed);
   }
+  push(nullptr, kUntimed);
   sent_ = sequence;
 }
 
 void RingFlood::pop_all() {
   std::uint64_t expected = 0;
   Backoff backoff;
-  for (RingItem item;;) {
-    if (!ring_.try_pop(item)) {
+  for (;;) {
+    const RingItem* const item = ring_.oldest();
+    if (item == nullptr) {
       backoff.wait();
       continue;
     }
     backoff.reset();
-    if (item.end == nullptr) return;
-    if (item.sequence != ++expected) ++item.end->corrupt;
-    run(item, item.sent_at != kUntimed ? now() : kUntimed);
+    if (item->end == nullptr) return;
+    if (item->sequence != ++expected) ++item->end->corrupt;
+    run(*item, item->sent_at != kUntimed ? now() : kUntimed);
+    ring_.pop();
   }
 }
 
@@ -81,9 +84,12 @@ RingExchange::RingExchange(const WorkloadOptions& options, std::size_t items_eac
     : items_(2 * items_each_way),
       items_left_([this] {
         for (std::size_t i = 0; i < items_; ++i) {
-          const RingItem item = {
-              .end = &ends_[i % 2], .sequence = 1, .sent_at = kUntimed, .check = ~std::uint64_t{1}};
-          static_cast<void>(rings_[i % 2].try_push(item));  // there is room for all
+          *rings_[i % 2].next_free() = {  // there is room for all
+              .end = &ends_[i % 2],
+              .sequence = 1,
+              .sent_at = kUntimed,
+              .check = ~std::uint64_t{1}};
+          rings_[i % 2].push();
         }
         return items_;
       }()),
@@ -93,23 +99,28 @@ void RingExchange::pass_on(std::size_t side) {
   RingEnd& here = ends_[side];
   RingEnd& there = ends_[1 - side];
   Backoff backoff;
-  for (RingItem item;;) {
-    if (!rings_[side].try_pop(item)) {
+  for (;;) {
+    const RingItem* const item = rings_[side].oldest();
+    if (item == nullptr) {
       if (items_left_ == 0) return;
       backoff.wait();
       continue;
     }
     backoff.reset();
-    run(item, item.sent_at != kUntimed ? now() : kUntimed);
+    run(*item, item->sent_at != kUntimed ? now() : kUntimed);
+    const std::uint64_t hop = item->sequence + 1;
+    rings_[side].pop();
     if (stopped()) {
       --items_left_;
       continue;
     }
-    const std::uint64_t hop = item.sequence + 1;
     const bool timed = hop % kSampleEvery == 0 && sampling();
-    const RingItem next = {
-        .end = &there, .sequence = hop, .sent_at = timed ? now() : kUntimed, .check = ~hop};
-    static_cast<void>(rings_[1 - side].try_push(next));  // there is room for all
+    *rings_[1 - side].next_free() = {// there is room for all
+                                     .end = &there,
+                                     .sequence = hop,
+                                     .sent_at = timed ? now() : kUntimed,
+                                     .check = ~hop};
+    rings_[1 - side].push();
     ++here.sent;
   }
 }
@@ -136,10 +147,16 @@ void RingSelf::push_and_pop() {
   while (!stopped()) {
     const std::uint64_t hop = end_.sent + 1;
     const bool timed = hop % kSampleEvery == 0 && sampling();
-    RingItem item = {
-        .end = &end_, .sequence = hop, .sent_at = timed ? now() : kUntimed, .check = ~hop};
-    if (ring_.try_push(item)) ++end_.sent;
-    if (ring_.try_pop(item)) run(item, item.sent_at != kUntimed ? now() : kUntimed);
+    *ring_.next_free() = {// the ring is empty
+                          .end = &end_,
+                          .sequence = hop,
+                          .sent_at = timed ? now() : kUntimed,
+                          .check = ~hop};
+    ring_.push();
+    ++end_.sent;
+    const RingItem* const item = ring_.oldest();
+    run(*item, item->sent_at != kUntimed ? now() : kUntimed);
+    ring_.pop();
   }
 }
 

@@ -20,15 +20,15 @@ void Flood::Arrival::operator()() const noexcept {
 
 Flood::Flood(const WorkloadOptions& options, std::uint64_t outstanding)
     : window_(std::max<std::uint64_t>(outstanding / options.producers, 1)),
-      pool_({.loops = options.loops,
-             .pin = options.pin,
-             .name = "loop",
-             .loop = {.idle_spin = options.idle_spin}}),
       inboxes_([&options] {
         std::vector<std::unique_ptr<Inbox>> inboxes(options.producers);
         for (std::unique_ptr<Inbox>& inbox : inboxes) inbox = std::make_unique<Inbox>();
         return inboxes;
       }()),
+      pool_({.loops = options.loops,
+             .pin = options.pin,
+             .name = "loop",
+             .loop = {.idle_spin = options.idle_spin}}),
       producers_({.size = options.producers, .pin = options.pin, .first_cpu = options.loops},
                  [this](std::size_t producer) { produce(producer); }) {}
 

@@ -59,8 +59,8 @@ class Flood : public Workload {
   void produce(std::size_t producer);
 
   const std::uint64_t window_;  // outstanding posts of one producer
-  LoopPool pool_;
   std::vector<std::unique_ptr<Inbox>> inboxes_;
+  LoopPool pool_;   // after what its callbacks use: they may run until it is destroyed
   Team producers_;  // last: its parts use the other members
 };
 

@@ -2,8 +2,8 @@
 // costs.
 //
 // The benchmark's floor: no type erasure, no order among producers, no sleeping, no closing. Each
-// item has a cache line of its own, like a mailbox slot; each side keeps a copy of the other's
-// index and looks again only when the ring seems full or empty.
+// item has a cache line of its own, like a mailbox slot, and is written and read in place; each
+// side keeps a copy of the other's index and looks again only when the ring seems full or empty.
 //
 // Threads: one producer, one consumer.
 // Owns: the items.
@@ -26,36 +26,44 @@ class SpscRing {
  public:
   // ---- producer ----
 
-  // Puts an item in; false if the ring is full.
-  bool try_push(const T& item) noexcept {
+  // Returns the place to write the next item to, in place; null if the ring is full.
+  T* next_free() noexcept {
     // relaxed: only the producer writes this index.
     const std::uint64_t write = write_.load(std::memory_order_relaxed);
     if (write - read_seen_ == kSlots) {
-      // acquire: the consumer is done with the slot; pairs with release in try_pop().
+      // acquire: the consumer is done with the slot; pairs with release in pop().
       read_seen_ = read_.load(std::memory_order_acquire);
-      if (write - read_seen_ == kSlots) return false;
+      if (write - read_seen_ == kSlots) return nullptr;
     }
-    slots_[write % kSlots].item = item;
-    // release: publishes the item; pairs with acquire in try_pop().
+    return &slots_[write % kSlots].item;
+  }
+  // Publishes the item written there.
+  void push() noexcept {
+    // relaxed: only the producer writes this index.
+    const std::uint64_t write = write_.load(std::memory_order_relaxed);
+    // release: publishes the item; pairs with acquire in oldest().
     write_.store(write + 1, std::memory_order_release);
-    return true;
   }
 
   // ---- consumer ----
 
-  // Takes the oldest item; false if the ring is empty.
-  bool try_pop(T& item) noexcept {
+  // Returns the oldest item; null if the ring is empty.
+  const T* oldest() noexcept {
     // relaxed: only the consumer writes this index.
     const std::uint64_t read = read_.load(std::memory_order_relaxed);
     if (read == write_seen_) {
-      // acquire: the item is visible; pairs with release in try_push().
+      // acquire: the item is visible; pairs with release in push().
       write_seen_ = write_.load(std::memory_order_acquire);
-      if (read == write_seen_) return false;
+      if (read == write_seen_) return nullptr;
     }
-    item = slots_[read % kSlots].item;
-    // release: our read of the slot precedes its reuse; pairs with acquire in try_push().
+    return &slots_[read % kSlots].item;
+  }
+  // Gives that item's place back.
+  void pop() noexcept {
+    // relaxed: only the consumer writes this index.
+    const std::uint64_t read = read_.load(std::memory_order_relaxed);
+    // release: our read of the slot precedes its reuse; pairs with acquire in next_free().
     read_.store(read + 1, std::memory_order_release);
-    return true;
   }
 
  private:

@@ -99,7 +99,7 @@ std::string row(const ThroughputResult& result, const ScenarioResult& scenario) 
   if (!asked.is_floor()) {
     of_floor = ratio(summarize(ratios_to_floor(result, scenario)).median) + " x " +
                std::string(asked.floor) +
-               (asked.compared == Scenario::Compared::kMedianHop ? "'s hop p50" : "'s posts");
+               (asked.compared == Scenario::Compared::kMedianHop ? ", hop p50" : ", posts/s");
   }
   char text[256];
   std::snprintf(text, sizeof(text), "%-18.*s %9s  %9s - %-9s  %8s  %8s %8s %8s  %s",

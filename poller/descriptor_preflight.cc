@@ -1,13 +1,12 @@
 #include "zmqloop/poller/descriptor_preflight.h"
 
+#include <cerrno>
 #include <fcntl.h>
+#include <string>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
-#include <unistd.h>
-
-#include <cerrno>
-#include <string>
 #include <system_error>
+#include <unistd.h>
 #include <vector>
 
 namespace zmqloop {
@@ -52,11 +51,10 @@ void require_free_descriptors(int count, const char* operation) {
   int error = try_to_open(count);
   if (error == EMFILE && raise_limit()) error = try_to_open(count);
   if (error == 0) return;
-  throw std::system_error(
-      error, std::system_category(),
-      std::string(operation) + " needs " + std::to_string(count) +
-          " free file descriptors (RLIMIT_NOFILE is " + limit_text() +
-          "): close some, raise the limit (ulimit -n), or make fewer loops");
+  throw std::system_error(error, std::system_category(),
+                          std::string(operation) + " needs " + std::to_string(count) +
+                              " free file descriptors (RLIMIT_NOFILE is " + limit_text() +
+                              "): close some, raise the limit (ulimit -n), or make fewer loops");
 }
 
 }  // namespace zmqloop

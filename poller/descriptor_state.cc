@@ -1,8 +1,7 @@
 #include "zmqloop/poller/descriptor_state.h"
 
-#include <poll.h>
-
 #include <cerrno>
+#include <poll.h>
 
 namespace zmqloop {
 

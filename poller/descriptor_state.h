@@ -11,8 +11,8 @@
 
 namespace zmqloop {
 
-// Returns which of `interest` the descriptor is ready for, and kError if it has an error, has hung up
-// or is closed. One poll(2) that does not wait.
+// Returns which of `interest` the descriptor is ready for, and kError if it has an error, has hung
+// up or is closed. One poll(2) that does not wait.
 Events read_descriptor_state(int fd, Events interest) noexcept;
 
 }  // namespace zmqloop

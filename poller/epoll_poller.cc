@@ -8,8 +8,9 @@
 namespace zmqloop {
 namespace {
 
-// Room for reports. When a wait fills it, it is doubled, so that whatever is ready is served within a
-// few rounds; beyond the limit the kernel's rotation of level-triggered entries is what keeps it fair.
+// Room for reports. When a wait fills it, it is doubled, so that whatever is ready is served within
+// a few rounds; beyond the limit the kernel's rotation of level-triggered entries is what keeps it
+// fair.
 constexpr std::size_t kFirstBuffer = 64;
 constexpr std::size_t kLargestBuffer = 8'192;
 
@@ -17,7 +18,8 @@ constexpr std::size_t kLargestBuffer = 8'192;
 constexpr Duration kQuiet = std::chrono::milliseconds(100);
 
 // One round in so many asks the kernel whether the descriptors it reports are still those that were
-// registered (0.3 us each): a descriptor closed while a dup lives would otherwise be reported for ever.
+// registered (0.3 us each): a descriptor closed while a dup lives would otherwise be reported for
+// ever.
 constexpr std::uint32_t kVerifyEvery = 256;
 
 Events from_kernel(std::uint32_t bits) noexcept {
@@ -58,8 +60,7 @@ void EpollPoller::add(Pollable pollable, Events events, std::uint64_t token) {
 
 void EpollPoller::modify(Pollable pollable, Events events) {
   registrations_.require_usable("modify");
-  Registration& changed =
-      registrations_.modify(pollable, events, kernel_events(pollable, events));
+  Registration& changed = registrations_.modify(pollable, events, kernel_events(pollable, events));
   if (pollable.is_socket()) check(changed);
 }
 
@@ -92,8 +93,8 @@ std::span<const Ready> EpollPoller::wait(std::optional<Duration> timeout) {
   ready_.clear();
   check_unreliable_sockets();
   bool looked_at_all = registrations_.table().external() == 0;
-  // A wait with a timeout costs the kernel 60 to 100 ns more than one without, ready or not. So what is
-  // ready is asked for without one, and only a wait that is going to sleep pays.
+  // A wait with a timeout costs the kernel 60 to 100 ns more than one without, ready or not. So
+  // what is ready is asked for without one, and only a wait that is going to sleep pays.
   if (has_work() || timeout || !looked_at_all) {
     const Wake wake = look(Duration::zero());
     if (!ready_.empty() || wake == Wake::kInterrupted) return ready_;

@@ -1,10 +1,11 @@
-// The Linux poller: one epoll set for raw descriptors and ZeroMQ sockets, whose cost does not grow with
-// what is registered and idle.
+// The Linux poller: one epoll set for raw descriptors and ZeroMQ sockets, whose cost does not grow
+// with what is registered and idle.
 //
-// Raw descriptors are level-triggered entries, and a wait that concerns only them is one epoll_wait and
-// nothing else. ZeroMQ sockets are entries for their ZMQ_FD, edge-triggered for reading and writing
-// (see drain_detection.h), and a report is only a reason to look at ZMQ_EVENTS. The sockets that there
-// is a reason to look at are the check list. A wait:
+// Raw descriptors are level-triggered entries, and a wait that finds one of them ready is one
+// epoll_wait and nothing else; one that has to sleep is two, see wait(). ZeroMQ sockets are entries
+// for their ZMQ_FD, edge-triggered for reading and writing (see drain_detection.h), and a report is
+// only a reason to look at ZMQ_EVENTS. The sockets that there is a reason to look at are the check
+// list. A wait:
 //
 //   1. puts all REQ and REP sockets on the check list: they flip without a trace on any descriptor;
 //   2. epoll_wait, without sleeping if the check list is not empty: descriptors reported are ready,
@@ -14,7 +15,8 @@
 //   4. returns if anything is ready, else sleeps by going back to 2.
 //
 // Invariants:
-//   P1  When the poller sleeps, the check list is empty and every socket is armed: between step 3 and
+//   P1  When the poller sleeps, the check list is empty and every socket is armed: between step 3
+//   and
 //       the sleep nothing runs on this thread, and others can only write the eventfd.
 //   P2  add, modify and touch put a socket on the check list; so do reports and readiness.
 //
@@ -27,10 +29,9 @@
 #ifndef ZMQLOOP_POLLER_EPOLL_POLLER_H_
 #define ZMQLOOP_POLLER_EPOLL_POLLER_H_
 
-#include <sys/epoll.h>
-
 #include <cstdint>
 #include <optional>
+#include <sys/epoll.h>
 #include <vector>
 
 #include "zmqloop/poller/drain_detection.h"
@@ -70,10 +71,10 @@ class EpollPoller final : public Poller {
 
   Registrations registrations_;
   std::optional<DrainDetection> detection_;
-  std::vector<RegistrationId> check_;    // sockets to look at; may name removed ones
+  std::vector<RegistrationId> check_;     // sockets to look at; may name removed ones
   std::vector<RegistrationId> flippers_;  // REQ and REP; may name removed ones
   std::vector<epoll_event> buffer_;
-  std::vector<Ready> ready_;        // what the last wait() returned
+  std::vector<Ready> ready_;         // what the last wait() returned
   std::uint32_t report_rounds_ = 0;  // waits that had reports, to verify some
 };
 

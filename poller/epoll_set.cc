@@ -1,11 +1,10 @@
 #include "zmqloop/poller/epoll_set.h"
 
-#include <time.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <time.h>
+#include <unistd.h>
 
 #include "zmqloop/poller/poller_error.h"
 

@@ -9,11 +9,10 @@
 #ifndef ZMQLOOP_POLLER_EPOLL_SET_H_
 #define ZMQLOOP_POLLER_EPOLL_SET_H_
 
-#include <sys/epoll.h>
-
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <sys/epoll.h>
 
 #include "zmqloop/poller/clock.h"
 
@@ -41,9 +40,10 @@ class EpollSet {
   int change(int fd, std::uint32_t events, std::uint64_t data) noexcept;
   int take_out(int fd) noexcept;
 
-  // Waits at most `timeout` (empty: for ever; zero or less: not at all) and fills `reports` from the
-  // start; returns how many, 0 if the time is up, -1 if a signal handler ran. Uses epoll_pwait2 where
-  // there is one, and whole milliseconds, rounded up, elsewhere. Sleeps kLongestSleep at most.
+  // Waits at most `timeout` (empty: for ever; zero or less: not at all) and fills `reports` from
+  // the start; returns how many, 0 if the time is up, -1 if a signal handler ran. Uses epoll_pwait2
+  // where there is one, and whole milliseconds, rounded up, elsewhere. Sleeps kLongestSleep at
+  // most.
   int wait(std::span<epoll_event> reports, std::optional<Duration> timeout);
 
   static constexpr Duration kLongestSleep = std::chrono::hours(24 * 24);

@@ -20,7 +20,8 @@ enum class Events : unsigned {
   kNone = 0,
   kRead = 1,
   kWrite = 4,
-  // Error or hang-up. Always subscribed to, and always delivered whole: test it with `any(e & kError)`.
+  // Error or hang-up. Always subscribed to, and always delivered whole: test it with `any(e &
+  // kError)`.
   kError = 24,
 };
 

@@ -1,9 +1,7 @@
 #include "zmqloop/poller/pollable.h"
 
-#include <unistd.h>
-
 #include <cstdio>
-
+#include <unistd.h>
 #include <zmq.h>
 
 namespace zmqloop {
@@ -24,7 +22,7 @@ int read_option(void* handle, int option) noexcept {
 
 }  // namespace
 
-int Pollable::fd() const noexcept { return is_socket_ ? read_option(handle_, ZMQ_FD) : fd_; }
+int Pollable::socket_fd() const noexcept { return read_option(handle_, ZMQ_FD); }
 
 void Pollable::close() const noexcept {
   if (!is_valid()) return;

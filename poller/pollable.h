@@ -4,8 +4,9 @@
 //   poller.add(socket, Events::kRead);       // a zmq::socket_t& or zmq::socket_ref
 //   poller.add(stream, Events::kRead);       // anything with `int fileno() const`
 //
-// Two are equal when they name the same descriptor number or the same socket handle. Any int and any
-// reference makes a value; one that cannot be waited for (is_valid()) is refused by Poller::add.
+// Two are equal when they name the same descriptor number or the same socket handle. Any int and
+// any reference makes a value; one that cannot be waited for (is_valid()) is refused by
+// Poller::add.
 //
 // Threads: a value; any thread. fd(), describe() and close() of a socket touch that socket and
 //          therefore belong on the thread that uses it.
@@ -54,18 +55,18 @@ class Pollable {
   bool is_valid() const noexcept { return is_socket_ ? handle_ != nullptr : fd_ >= 0; }
 
   // Returns the raw descriptor, or the socket's ZMQ_FD; -1 if that socket is null or closed.
-  // ZMQ_FD is edge-triggered and speaks of libzmq's commands, not of messages: wait for it through a
-  // Poller, do not read from it.
-  int fd() const noexcept;
+  // ZMQ_FD is edge-triggered and speaks of libzmq's commands, not of messages: wait for it through
+  // a Poller, do not read from it.
+  int fd() const noexcept { return is_socket_ ? socket_fd() : fd_; }
 
   // Returns the socket, null for a raw descriptor.
   zmq::socket_ref socket() const noexcept {
     return handle_ == nullptr ? zmq::socket_ref() : zmq::socket_ref(zmq::from_handle, handle_);
   }
 
-  // Closes what this names. A raw descriptor: one ::close, not repeated on EINTR (Linux has released
-  // the number by then). A socket_ref: zmq_close. A zmq::socket_t&: through that object, and not at
-  // all if it holds another socket by now. Invalid values: nothing happens.
+  // Closes what this names. A raw descriptor: one ::close, not repeated on EINTR (Linux has
+  // released the number by then). A socket_ref: zmq_close. A zmq::socket_t&: through that object,
+  // and not at all if it holds another socket by now. Invalid values: nothing happens.
   void close() const noexcept;
 
   // Returns "fd 7", "PULL socket 0x55..", or "closed socket 0x55.." for messages and logs.
@@ -81,6 +82,8 @@ class Pollable {
   }
 
  private:
+  int socket_fd() const noexcept;
+
   void* handle_ = nullptr;          // libzmq's handle; null for a raw descriptor
   zmq::socket_t* owner_ = nullptr;  // not part of the identity
   int fd_ = -1;                     // -1 for a socket

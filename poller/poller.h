@@ -3,7 +3,8 @@
 //   std::unique_ptr<Poller> poller = make_poller(parse_poller_kind("epoll"));
 //
 // Threads: pure functions; any thread.
-// Errors: std::invalid_argument for an unknown name; std::system_error naming the call if the kernel
+// Errors: std::invalid_argument for an unknown name; std::system_error naming the call if the
+// kernel
 //         refuses a descriptor.
 // Public.
 

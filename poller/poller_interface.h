@@ -1,8 +1,8 @@
 // What a poller is: waits until descriptors or ZeroMQ sockets are ready, and says which.
 //
-//   std::unique_ptr<Poller> poller = make_poller(PollerKind::kEpoll);   // "zmqloop/poller/poller.h"
-//   poller->add(socket, Events::kRead, /*token=*/1);
-//   for (const Ready& r : poller->wait(std::nullopt)) handle(r.token, r.events);
+//   std::unique_ptr<Poller> poller = make_poller(PollerKind::kEpoll);   //
+//   "zmqloop/poller/poller.h" poller->add(socket, Events::kRead, /*token=*/1); for (const Ready& r
+//   : poller->wait(std::nullopt)) handle(r.token, r.events);
 //
 // Both kinds are level-triggered in effect, for descriptors and sockets alike: what stays ready is
 // reported again by the next wait. For ZeroMQ sockets that holds whatever other code sends and
@@ -13,8 +13,8 @@
 //          that uses the registered sockets.
 // Owns: its kernel objects; never a registered descriptor or socket. Remove before closing those.
 // Errors: std::invalid_argument (bad events, bad pollable, registered twice, unknown),
-//         std::system_error (EPERM: a regular file or directory, EBADF: a closed descriptor, EMFILE),
-//         zmq::error_t (ENOTSOCK: a closed socket, ETERM: its context was terminated),
+//         std::system_error (EPERM: a regular file or directory, EBADF: a closed descriptor,
+//         EMFILE), zmq::error_t (ENOTSOCK: a closed socket, ETERM: its context was terminated),
 //         std::logic_error (used after close, or in a forked child). A call that throws changes
 //         nothing.
 // Public.
@@ -39,8 +39,9 @@ enum class PollerKind {
   kEpoll,    // epoll: each wait costs in proportion to what is ready
 };
 
-// The token of an event loop's own doorbells. They are never closed behind the poller's back, so that
-// a poller with no other registrations skips the one look after 100 ms described at Poller::wait().
+// The token of an event loop's own doorbells. They are never closed behind the poller's back, so
+// that a poller with no other registrations skips the one look after 100 ms described at
+// Poller::wait().
 inline constexpr std::uint64_t kInternalToken = std::numeric_limits<std::uint64_t>::max();
 
 // One entry of what wait() returns.
@@ -48,9 +49,9 @@ struct Ready {
   Pollable pollable;
   Events events = Events::kNone;
   std::uint64_t token = 0;  // as given to add()
-  // 0, or why this registration has ended. Then events is kError, the poller has dropped it and this
-  // is its only report: ETERM (the socket's context was terminated), ENOTSOCK (the socket was closed
-  // while registered), EBADF (the descriptor was closed while registered).
+  // 0, or why this registration has ended. Then events is kError, the poller has dropped it and
+  // this is its only report: ETERM (the socket's context was terminated), ENOTSOCK (the socket was
+  // closed while registered), EBADF (the descriptor was closed while registered).
   int error = 0;
 };
 
@@ -61,21 +62,21 @@ class Poller {
   Poller& operator=(const Poller&) = delete;
   virtual ~Poller();
 
-  // Registers `pollable` for `events`; kError is always included and kNone means errors only. Throws
-  // std::invalid_argument if it is registered already, and the first registration stays as it was. A
-  // registration whose descriptor was closed, and whose number now names another open file, does not
-  // count: it is replaced.
+  // Registers `pollable` for `events`; kError is always included and kNone means errors only.
+  // Throws std::invalid_argument if it is registered already, and the first registration stays as
+  // it was. A registration whose descriptor was closed, and whose number now names another open
+  // file, does not count: it is replaced.
   virtual void add(Pollable pollable, Events events, std::uint64_t token = 0) = 0;
 
   // Replaces the events that `pollable` is registered for. Its token stays.
   virtual void modify(Pollable pollable, Events events) = 0;
 
-  // Ends a registration; false if there is none. Works on closed descriptors and sockets too. Entries
-  // of the span that is being iterated are not withdrawn.
+  // Ends a registration; false if there is none. Works on closed descriptors and sockets too.
+  // Entries of the span that is being iterated are not withdrawn.
   virtual bool remove(Pollable pollable) noexcept = 0;
 
-  // Has the next wait look at a registered socket again. Needed after a raw connect or disconnect on
-  // it, which no descriptor shows; harmless at any other time.
+  // Has the next wait look at a registered socket again. Needed after a raw connect or disconnect
+  // on it, which no descriptor shows; harmless at any other time.
   virtual void touch(Pollable pollable) = 0;
 
   // Returns what a registered `pollable` is ready for at this moment, within its interest, without
@@ -86,9 +87,9 @@ class Poller {
   // sleep) and returns it. The span is valid until the next call of wait() or close(); add, modify
   // and remove are allowed while iterating over it.
   //
-  // Timeouts are rounded up, never early, and as fine as the kernel allows. An empty span means that
-  // the time is up, that a signal handler ran (EINTR: the caller looks at its queues at once) or
-  // nothing in particular (spurious; also a timeout beyond 24 days): the caller computes the
+  // Timeouts are rounded up, never early, and as fine as the kernel allows. An empty span means
+  // that the time is up, that a signal handler ran (EINTR: the caller looks at its queues at once)
+  // or nothing in particular (spurious; also a timeout beyond 24 days): the caller computes the
   // remaining time and waits again. An entry can be stale when an earlier handler of the same span
   // used its socket: handlers take EAGAIN as an answer.
   //
@@ -99,8 +100,8 @@ class Poller {
   // Returns the number of registrations.
   virtual std::size_t size() const = 0;
 
-  // Forgets all registrations and releases the kernel objects. Idempotent; afterwards remove() returns
-  // false, size() 0 and everything else throws std::logic_error.
+  // Forgets all registrations and releases the kernel objects. Idempotent; afterwards remove()
+  // returns false, size() 0 and everything else throws std::logic_error.
   virtual void close() noexcept = 0;
 
   virtual PollerKind kind() const = 0;

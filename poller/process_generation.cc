@@ -1,8 +1,7 @@
 #include "zmqloop/poller/process_generation.h"
 
-#include <pthread.h>
-
 #include <atomic>
+#include <pthread.h>
 
 namespace zmqloop {
 namespace {

@@ -1,8 +1,8 @@
 // Tells a process from the children it forks, at the price of one load.
 //
 // Sockets, epoll sets and doorbells are shared with a forked child, and a child that touches them
-// damages its parent. Objects that hold any remember the generation they were made in and leave them
-// alone when it has changed.
+// damages its parent. Objects that hold any remember the generation they were made in and leave
+// them alone when it has changed.
 //
 // Threads: any thread, and signal handlers.
 // Errors: none. Only fork() is seen, not a raw clone system call.

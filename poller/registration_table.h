@@ -55,8 +55,8 @@ class RegistrationTable {
   // Returns the id that the next insert() will use.
   RegistrationId next_id() const noexcept;
 
-  // Inserts behind reserve_one(). An older registration of the same pollable or descriptor stays, but
-  // can from now on be found by its id only.
+  // Inserts behind reserve_one(). An older registration of the same pollable or descriptor stays,
+  // but can from now on be found by its id only.
   RegistrationId insert(const Pollable& pollable, int fd, Events interest,
                         std::uint32_t kernel_events, std::uint64_t token) noexcept;
 

@@ -27,7 +27,8 @@ Registrations::Registrations() : generation_(process_generation()) {}
 void Registrations::refuse(const char* operation) const {
   const std::string call = std::string("Poller::") + operation;
   if (process_generation() != generation_) {
-    throw std::logic_error(call + " in a forked child: this poller is the parent's, make a new one");
+    throw std::logic_error(call +
+                           " in a forked child: this poller is the parent's, make a new one");
   }
   throw std::logic_error(call + " after close");
 }
@@ -45,8 +46,8 @@ RegistrationId Registrations::add(const Pollable& pollable, Events events, std::
   const Registration* const holder = table_.find_descriptor(fd);
   const RegistrationId id = table_.next_id();
   int error = set_.add(fd, kernel_events, id.packed());
-  // An entry that no registration owns is left over from one removed after its descriptor was closed
-  // while a dup lived [R3]; the number names that file again, so the entry is ours to take.
+  // An entry that no registration owns is left over from one removed after its descriptor was
+  // closed while a dup lived [R3]; the number names that file again, so the entry is ours to take.
   if (error == EEXIST && holder == nullptr) error = set_.change(fd, kernel_events, id.packed());
   if (error == EEXIST) throw_registered_twice(pollable, holder->pollable);
   if (error != 0) throw_call_failed("add", "epoll_ctl", pollable, error);
@@ -62,8 +63,9 @@ RegistrationId Registrations::add(const Pollable& pollable, Events events, std::
   return inserted;
 }
 
-// Drops a registration whose descriptor was found to name another file by now. The same pollable takes
-// its place without a word; another one did not replace it, so its owner must hear of the end.
+// Drops a registration whose descriptor was found to name another file by now. The same pollable
+// takes its place without a word; another one did not replace it, so its owner must hear of the
+// end.
 void Registrations::replace_stale(RegistrationId stale, const Pollable& by) {
   const Pollable& gone = table_.get(stale)->pollable;
   if (gone == by) {
@@ -95,8 +97,8 @@ bool Registrations::remove(const Pollable& pollable) noexcept {
   return true;
 }
 
-// Takes the entry out of the set, unless its number belongs to a later registration, and forgets it.
-// Errors do not matter: a closed descriptor has left the set by itself, or for ever [R3].
+// Takes the entry out of the set, unless its number belongs to a later registration, and forgets
+// it. Errors do not matter: a closed descriptor has left the set by itself, or for ever [R3].
 void Registrations::drop(RegistrationId id) noexcept {
   const Registration* const gone = table_.get(id);
   const bool owns_number = table_.find_descriptor(gone->fd) == gone;
@@ -145,7 +147,8 @@ void Registrations::deliver_ended(std::vector<Ready>& reports) {
 }
 
 void Registrations::rebuild() {
-  // stale_ until the end, for the case that open() throws. First who is still in the old set: a number that was reused must not enter the new one.
+  // stale_ until the end, for the case that open() throws. First who is still in the old set: a
+  // number that was reused must not enter the new one.
   if (set_.is_open()) end_closed_descriptors();
   // The old one goes before the new one comes, so that its descriptor is free for it.
   set_.close();

@@ -1,18 +1,22 @@
-// What both kinds of poller know about their registrations: a table, and an epoll set in step with it.
+// What both kinds of poller know about their registrations: a table, and an epoll set in step with
+// it.
 //
 // The epoll poller sleeps on that set. The zmq_poll poller never waits on it: it is there for one
-// question that only epoll answers, because only epoll keys its entries by open file and number: does
-// this number still name the file that was registered? (EpollSet::add, EpollSet::change.)
+// question that only epoll answers, because only epoll keys its entries by open file and number:
+// does this number still name the file that was registered? (EpollSet::add, EpollSet::change.)
 //
 // Invariants:
 //   R1  An entry of the table is in the set, unless its file was closed: the kernel takes that out.
-//   R2  A registration that ends by itself is reported exactly once: end() queues, deliver_ended() hands
+//   R2  A registration that ends by itself is reported exactly once: end() queues, deliver_ended()
+//   hands
 //       over.
-//   R3  A descriptor that is closed while a dup of it lives stays in the set beyond anyone's reach. Its
+//   R3  A descriptor that is closed while a dup of it lives stays in the set beyond anyone's reach.
+//   Its
 //       reports carry an id that finds nothing; a new set is the only way to be rid of them.
 //
 // Threads: one at a time.
-// Owns: the table and the set. In a forked child, where the set is the parent's, nothing but forgetting
+// Owns: the table and the set. In a forked child, where the set is the parent's, nothing but
+// forgetting
 //       is done.
 // Errors: as stated in poller_interface.h.
 // Internal.
@@ -39,12 +43,13 @@ class Registrations {
     if (closed_ || process_generation() != generation_) refuse(operation);
   }
 
-  // Checks everything that Poller::add promises to check, and registers; `kernel_events` is for the set.
+  // Checks everything that Poller::add promises to check, and registers; `kernel_events` is for the
+  // set.
   RegistrationId add(const Pollable& pollable, Events events, std::uint64_t token,
                      std::uint32_t kernel_events);
 
-  // Checks and changes the interest; returns the registration. One that has ended unseen throws, and
-  // is left for deliver_ended().
+  // Checks and changes the interest; returns the registration. One that has ended unseen throws,
+  // and is left for deliver_ended().
   Registration& modify(const Pollable& pollable, Events events, std::uint32_t kernel_events);
 
   bool remove(const Pollable& pollable) noexcept;

@@ -1,11 +1,10 @@
 #include "zmqloop/poller/signal_doorbell.h"
 
-#include <sys/eventfd.h>
-#include <unistd.h>
-
 #include <cerrno>
 #include <cstdint>
+#include <sys/eventfd.h>
 #include <system_error>
+#include <unistd.h>
 
 #include "zmqloop/poller/process_generation.h"
 

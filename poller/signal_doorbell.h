@@ -9,10 +9,9 @@
 // A ring is a hint, never a count. In a forked child ring() and drain() are no-ops: the eventfd is
 // shared with the parent.
 //
-// Threads: ring() anywhere, the rest on the loop thread. Destroy it when no handler can ring any more.
-// Owns: the eventfd, non-blocking and close-on-exec.
-// Errors: the constructor throws std::system_error naming eventfd. Nothing else fails.
-// Internal.
+// Threads: ring() anywhere, the rest on the loop thread. Destroy it when no handler can ring any
+// more. Owns: the eventfd, non-blocking and close-on-exec. Errors: the constructor throws
+// std::system_error naming eventfd. Nothing else fails. Internal.
 
 #ifndef ZMQLOOP_POLLER_SIGNAL_DOORBELL_H_
 #define ZMQLOOP_POLLER_SIGNAL_DOORBELL_H_

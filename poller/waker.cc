@@ -1,19 +1,19 @@
 #include "zmqloop/poller/waker.h"
 
-#include <unistd.h>
-
 #include <cerrno>
 #include <cinttypes>
 #include <cstdio>
 #include <random>
 #include <string>
 #include <system_error>
+#include <unistd.h>
 
 #include <zmq.hpp>
 
 #include "zmqloop/poller/descriptor_preflight.h"
 #include "zmqloop/poller/process_generation.h"
 #include "zmqloop/poller/runtime_context.h"
+#include "zmqloop/poller/visible_mutex_lock.h"
 
 namespace zmqloop {
 namespace {
@@ -21,8 +21,8 @@ namespace {
 // One for each socket, and as many for what other threads open meanwhile.
 constexpr int kDescriptorsOfAWaker = 4;
 
-// A name nobody can guess: names are not access control, and whoever knew it could bind it first. The
-// counter alone makes it unique within the process, the pid across forks.
+// A name nobody can guess: names are not access control, and whoever knew it could bind it first.
+// The counter alone makes it unique within the process, the pid across forks.
 std::string unguessable_address() {
   static std::atomic<std::uint64_t> counter{0};
   std::random_device random;
@@ -33,8 +33,8 @@ std::string unguessable_address() {
   return text;
 }
 
-// HWM 0 on both ends, before bind and connect: with any other a ring can be refused (EAGAIN) while the
-// receiver sleeps on an empty pipe. Linger 0: closing never waits.
+// HWM 0 on both ends, before bind and connect: with any other a ring can be refused (EAGAIN) while
+// the receiver sleeps on an empty pipe. Linger 0: closing never waits.
 void set_doorbell_options(zmq::socket_ref socket) {
   socket.set(zmq::sockopt::sndhwm, 0);
   socket.set(zmq::sockopt::rcvhwm, 0);
@@ -88,7 +88,7 @@ bool Waker::in_forked_child() const noexcept { return process_generation() != ge
 void Waker::wake() noexcept {
   // Before the mutex: the parent's other threads may have held it when they vanished in the fork.
   if (in_forked_child()) return;
-  absl::MutexLock lock(&mutex_);
+  VisibleMutexLock lock(&mutex_);
   if (sender_ == nullptr) return;
   int sent = -1;
   do {
@@ -111,7 +111,7 @@ void Waker::drain() noexcept {
 void Waker::close() noexcept {
   if (in_forked_child()) return;
   {
-    absl::MutexLock lock(&mutex_);
+    VisibleMutexLock lock(&mutex_);
     sender_.reset();
   }
   receiver_.reset();

@@ -5,9 +5,10 @@
 //   waker.wake();                                         // any thread: the wait ends
 //   waker.drain();                                        // loop thread, when fd() is readable
 //
-// A wake-up is a hint, never a count: any number of wake() calls may become one. None is lost: after
-// drain() returned, the next wake() makes fd() readable, and so does one that came before the first
-// drain. It costs 0.4 us on the ringing side and more if the loop really sleeps, so ring only then.
+// A wake-up is a hint, never a count: any number of wake() calls may become one. None is lost:
+// after drain() returned, the next wake() makes fd() readable, and so does one that came before the
+// first drain. It costs 0.4 us on the ringing side and more if the loop really sleeps, so ring only
+// then.
 //
 // fd() may be watched level-triggered, as a raw descriptor, although it is a ZMQ_FD: nobody but
 // drain() touches the receiving socket, and drain() always reads it to the end.
@@ -27,10 +28,10 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <zmq.h>
 
 #include <absl/base/thread_annotations.h>
 #include <absl/synchronization/mutex.h>
-#include <zmq.h>
 
 namespace zmqloop {
 

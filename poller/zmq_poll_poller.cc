@@ -1,9 +1,8 @@
 #include "zmqloop/poller/zmq_poll_poller.h"
 
-#include <poll.h>
-
 #include <algorithm>
 #include <cerrno>
+#include <poll.h>
 
 #include "zmqloop/poller/poller_error.h"
 #include "zmqloop/poller/zmq_socket_state.h"
@@ -115,9 +114,9 @@ void ZmqPollPoller::refresh_items() {
 int ZmqPollPoller::poll_items(std::optional<Duration> timeout) {
   const int milliseconds = to_milliseconds(timeout);
   // zmq_poll of nothing does not sleep for ever.
-  const int count = items_.empty() ? poll(nullptr, 0, milliseconds)
-                                   : zmq_poll(items_.data(), static_cast<int>(items_.size()),
-                                              milliseconds);
+  const int count = items_.empty()
+                        ? poll(nullptr, 0, milliseconds)
+                        : zmq_poll(items_.data(), static_cast<int>(items_.size()), milliseconds);
   if (count >= 0) return count;
   const int error = items_.empty() ? errno : zmq_errno();
   if (error == EINTR) return -1;

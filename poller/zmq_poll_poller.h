@@ -1,10 +1,10 @@
 // The portable poller: zmq_poll over everything that is registered, at every wait.
 //
-// zmq_poll looks at every socket before and after it sleeps, and is therefore level-triggered without any
-// doing of ours. It costs 0.35 us per socket and pass, two passes per sleep, and whole milliseconds: a
-// poller for few sockets. What it cannot tell is whether a descriptor's number was reused for another
-// file; an epoll set that nobody waits on answers that (registrations.h), at 0.3 us per descriptor
-// reported. Where there is no epoll, that set is the one part to replace.
+// zmq_poll looks at every socket before and after it sleeps, and is therefore level-triggered
+// without any doing of ours. It costs 0.35 us per socket and pass, two passes per sleep, and whole
+// milliseconds: a poller for few sockets. What it cannot tell is whether a descriptor's number was
+// reused for another file; an epoll set that nobody waits on answers that (registrations.h), at 0.3
+// us per descriptor reported. Where there is no epoll, that set is the one part to replace.
 //
 // Threads, Owns, Errors: poller_interface.h.
 // Internal: use make_poller().
@@ -14,7 +14,6 @@
 
 #include <optional>
 #include <vector>
-
 #include <zmq.h>
 
 #include "zmqloop/poller/poller_interface.h"

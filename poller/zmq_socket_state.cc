@@ -2,7 +2,6 @@
 
 #include <cerrno>
 #include <cstddef>
-
 #include <zmq.h>
 
 namespace zmqloop {

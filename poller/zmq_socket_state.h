@@ -16,8 +16,8 @@ struct SocketState {
   int error = 0;                  // ETERM: context terminated; ENOTSOCK: closed; else 0
 };
 
-// Reads ZMQ_EVENTS: 0.3 us, 0.9 us if commands have come. This processes the commands and so silences
-// ZMQ_FD until the next one.
+// Reads ZMQ_EVENTS: 0.3 us, 0.9 us if commands have come. This processes the commands and so
+// silences ZMQ_FD until the next one.
 SocketState read_socket_state(void* socket) noexcept;
 
 // An integer option of a socket, or why it cannot be had.
@@ -29,8 +29,8 @@ struct SocketOption {
 // Reads the descriptor that libzmq signals commands on.
 SocketOption read_socket_descriptor(void* socket) noexcept;
 
-// Returns whether a send or receive on the socket can change what it is ready for without any trace on
-// its descriptor: REQ and REP, which flip between the two directions.
+// Returns whether a send or receive on the socket can change what it is ready for without any trace
+// on its descriptor: REQ and REP, which flip between the two directions.
 bool flips_silently(void* socket) noexcept;
 
 }  // namespace zmqloop

@@ -6,12 +6,11 @@
 namespace zmqloop {
 
 void TimerCells::Free::operator()(TimerCell* cells) const noexcept {
-  ::operator delete(static_cast<void*>(cells), std::align_val_t{alignof(TimerCell)});
+  ::operator delete (static_cast<void*>(cells), std::align_val_t{alignof(TimerCell)});
 }
 
 TimerCells::Chunk TimerCells::make_chunk(std::size_t cells) {
-  void* memory =
-      ::operator new(cells * sizeof(TimerCell), std::align_val_t{alignof(TimerCell)});
+  void* memory = ::operator new (cells * sizeof(TimerCell), std::align_val_t{alignof(TimerCell)});
   return Chunk(static_cast<TimerCell*>(memory));  // untouched: a cell is written when it is used
 }
 

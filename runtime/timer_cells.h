@@ -1,7 +1,7 @@
 // Memory for the callables of timers: numbered cells whose addresses never change.
 //
-// Cells stand in chunks that double in size: the number of a cell names its chunk by its highest bit, a
-// queue with few timers costs little, and a burst is given back chunk by chunk.
+// Cells stand in chunks that double in size: the number of a cell names its chunk by its highest
+// bit, a queue with few timers costs little, and a burst is given back chunk by chunk.
 //
 // Threads: none of its own; one thread at a time.
 // Owns: the chunks; what is constructed in a cell is its user's.

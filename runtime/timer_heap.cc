@@ -8,13 +8,13 @@
 namespace zmqloop {
 
 void TimerHeap::Free::operator()(Entry* entries) const noexcept {
-  ::operator delete(static_cast<void*>(entries), std::align_val_t{kLine});
+  ::operator delete (static_cast<void*>(entries), std::align_val_t{kLine});
 }
 
 void TimerHeap::reserve(std::size_t count) {
   if (count <= capacity_) return;
   const std::size_t wanted = std::max(count, 2 * capacity_ + 1);
-  void* memory = ::operator new((kRoot + wanted) * sizeof(Entry), std::align_val_t{kLine});
+  void* memory = ::operator new ((kRoot + wanted) * sizeof(Entry), std::align_val_t{kLine});
   Entries grown(static_cast<Entry*>(memory));
   if (!empty()) std::uninitialized_copy(&entries_[kRoot], &entries_[end_], &grown[kRoot]);
   entries_ = std::move(grown);
@@ -37,8 +37,8 @@ void TimerHeap::push(std::uint32_t index, TimePoint deadline, Record* records) n
   sift_up(end_++, entry, records);
 }
 
-// The last entry belongs near the bottom again: the hole is led all the way down, and the entry back
-// up from there, which saves a comparison on each level.
+// The last entry belongs near the bottom again: the hole is led all the way down, and the entry
+// back up from there, which saves a comparison on each level.
 void TimerHeap::pop(Record* records) noexcept {
   const Entry moved = entries_[--end_];
   if (empty()) return;
@@ -87,8 +87,8 @@ void TimerHeap::sift_up(std::size_t hole, const Entry& entry, Record* records) n
 }
 
 void TimerHeap::sift_down(std::size_t hole, const Entry& entry, Record* records) noexcept {
-  for (std::size_t child = least_child(children_of(hole));
-       child < end_ && entries_[child] < entry; child = least_child(children_of(hole))) {
+  for (std::size_t child = least_child(children_of(hole)); child < end_ && entries_[child] < entry;
+       child = least_child(children_of(hole))) {
     place(hole, entries_[child], records);
     hole = child;
   }

@@ -1,8 +1,8 @@
-// A 4-ary min-heap of timers by deadline, first come first served among equals, that knows where each
-// timer stands, so that any of them can be taken out in place.
+// A 4-ary min-heap of timers by deadline, first come first served among equals, that knows where
+// each timer stands, so that any of them can be taken out in place.
 //
-// An entry is 16 bytes and the four children of an entry share one cache line: a step down costs one
-// cache miss. Entries are moved along a hole, never swapped.
+// An entry is 16 bytes and the four children of an entry share one cache line: a step down costs
+// one cache miss. Entries are moved along a hole, never swapped.
 //
 // Invariants:
 //   H1  No entry is less than its parent, by (deadline, number).

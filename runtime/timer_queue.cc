@@ -142,7 +142,8 @@ std::uint32_t TimerQueue::take_due() noexcept {
   return index;
 }
 
-// Moves what is left of the snapshot to its front, so that one that never becomes empty does not grow.
+// Moves what is left of the snapshot to its front, so that one that never becomes empty does not
+// grow.
 void TimerQueue::compact_due() noexcept {
   std::size_t kept = 0;
   for (; due_next_ < due_.size(); ++due_next_) {

@@ -1,11 +1,11 @@
 // The timers of one loop: callables ordered by deadline, first come first served among equals.
 //
 //   TimerId id = queue.add(deadline, f);
-//   queue.begin_due(now);                 // a snapshot: what these timers add waits for the next one
-//   while (queue.run_next_due()) {}
+//   queue.begin_due(now);                 // a snapshot: what these timers add waits for the next
+//   one while (queue.run_next_due()) {}
 //
-// A cancelled timer is gone when cancel() returns: its callable is destroyed, its memory free. What a
-// burst of timers took is given back when the queue becomes empty.
+// A cancelled timer is gone when cancel() returns: its callable is destroyed, its memory free. What
+// a burst of timers took is given back when the queue becomes empty.
 //
 // Invariants:
 //   Q1  A timer is free, in the heap, due, or in nobody's hands (under construction, running, being
@@ -16,10 +16,9 @@
 //
 // Threads: none of its own and no clock; one thread at a time.
 // Owns: the callables, from add() until run, cancelled or cleared.
-// Errors: add() passes on what the callable's copy or move throws, std::bad_alloc, and std::length_error
-// beyond 2^31 timers: then nothing was added. A TimerId of the past is recognised by its generation,
-// which repeats after 2^32 timers.
-// Internal.
+// Errors: add() passes on what the callable's copy or move throws, std::bad_alloc, and
+// std::length_error beyond 2^31 timers: then nothing was added. A TimerId of the past is recognised
+// by its generation, which repeats after 2^32 timers. Internal.
 
 #ifndef ZMQLOOP_RUNTIME_TIMER_QUEUE_H_
 #define ZMQLOOP_RUNTIME_TIMER_QUEUE_H_
@@ -75,19 +74,21 @@ class TimerQueue {
   // Returns how many timers are armed, or due and not run yet.
   std::size_t size() const noexcept { return heap_.size() + due_live_; }
 
-  // Returns the earliest deadline: TimePoint::min() while due timers have not run; nullopt if none of
-  // the timers can fire.
+  // Returns the earliest deadline: TimePoint::min() while due timers have not run; nullopt if none
+  // of the timers can fire.
   std::optional<TimePoint> next_deadline() const noexcept;
 
   // Makes the timers with deadlines up to `now` due, behind those that still are; returns how many.
   // Throws std::bad_alloc with the timers not yet reached still armed.
   std::size_t begin_due(TimePoint now);
 
-  // Runs the next due timer; false when none is left. The callable stays in place while it runs, and
-  // is destroyed after. What it throws passes through: the timer is gone, the others are still due.
+  // Runs the next due timer; false when none is left. The callable stays in place while it runs,
+  // and is destroyed after. What it throws passes through: the timer is gone, the others are still
+  // due.
   bool run_next_due();
 
-  // Returns the type of the callable that is running, or was the last to run; null before the first.
+  // Returns the type of the callable that is running, or was the last to run; null before the
+  // first.
   const std::type_info* running_type() const;
 
   // Destroys all timers unrun, also those that the destructors of callables add; returns how many.

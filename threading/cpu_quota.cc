@@ -129,8 +129,8 @@ std::optional<double> tighter(std::optional<double> a, std::optional<double> b) 
   return std::min(*a, *b);
 }
 
-// Returns the part of `group` below the mounted one: "" for the mounted group itself. A group outside of
-// what is mounted here (a container sees another name) counts as the mounted one.
+// Returns the part of `group` below the mounted one: "" for the mounted group itself. A group
+// outside of what is mounted here (a container sees another name) counts as the mounted one.
 std::string path_below(const std::string& mounted_group, const std::string& group) {
   const std::string base = mounted_group == "/" ? "" : mounted_group;
   const bool below = group.starts_with(base) &&
@@ -149,7 +149,7 @@ std::optional<double> quota_along(const std::string& root, const Mount& mount,
   for (;;) {
     const std::string folder = root + mount.path + below;
     tightest = tighter(tightest, mount.hierarchy == Hierarchy::kV2 ? read_v2_quota(folder)
-                                                                  : read_v1_quota(folder));
+                                                                   : read_v1_quota(folder));
     if (below.empty()) return tightest;
     below.resize(below.rfind('/'));
   }

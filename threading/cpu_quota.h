@@ -1,7 +1,7 @@
 // How much CPU time the control groups of this process allow it.
 //
-// Reads cgroup v2 (cpu.max), v1 (cpu.cfs_quota_us and cpu.cfs_period_us) and hosts that mount both, along
-// the group's path up to the root that is visible here; the tightest limit on the way counts.
+// Reads cgroup v2 (cpu.max), v1 (cpu.cfs_quota_us and cpu.cfs_period_us) and hosts that mount both,
+// along the group's path up to the root that is visible here; the tightest limit on the way counts.
 //
 // Threads: any.
 // Errors: none; what cannot be read or understood is no quota.
@@ -15,8 +15,8 @@
 
 namespace zmqloop {
 
-// Returns the tightest quota in CPUs (0.5: half of one), or nullopt if there is none. `root` is put before
-// every path read: a test gives a folder of its own.
+// Returns the tightest quota in CPUs (0.5: half of one), or nullopt if there is none. `root` is put
+// before every path read: a test gives a folder of its own.
 std::optional<double> cpu_quota(const std::string& root = "");
 
 }  // namespace zmqloop

@@ -7,11 +7,10 @@
 #ifndef ZMQLOOP_THREADING_CPU_SET_H_
 #define ZMQLOOP_THREADING_CPU_SET_H_
 
-#include <sched.h>
-#include <sys/types.h>
-
 #include <cstddef>
 #include <memory>
+#include <sched.h>
+#include <sys/types.h>
 #include <vector>
 
 namespace zmqloop {
@@ -41,8 +40,8 @@ class CpuSet {
   std::unique_ptr<cpu_set_t, Free> set_;
 };
 
-// Returns the CPUs in the affinity mask of the thread `tid` (0: the calling one), in ascending order;
-// empty, with errno set, if the kernel does not tell.
+// Returns the CPUs in the affinity mask of the thread `tid` (0: the calling one), in ascending
+// order; empty, with errno set, if the kernel does not tell.
 std::vector<int> affinity_of(pid_t tid);
 
 }  // namespace zmqloop

@@ -1,29 +1,29 @@
 // One thread with a name, pinned to a CPU if so wanted, that no application signal interrupts.
 //
-//   NamedThread worker({.name = "worker-3", .cpu = 3}, [] { work(); });   // joins in its destructor
+//   NamedThread worker({.name = "worker-3", .cpu = 3}, [] { work(); });   // joins in its
+//   destructor
 //
-// All signals but those a thread raises itself by a fault (SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP,
-// SIGSYS, SIGABRT) are blocked in the thread from its first instruction on: they go to the threads the
-// application meant to take them.
+// All signals but those a thread raises itself by a fault (SIGSEGV, SIGBUS, SIGFPE, SIGILL,
+// SIGTRAP, SIGSYS, SIGABRT) are blocked in the thread from its first instruction on: they go to the
+// threads the application meant to take them.
 //
-// Threads: the body runs on the new thread; everything else is for one thread at a time, joining for any
-// but the new one.
-// Owns: the thread and its body; the body is destroyed on the new thread, before join() returns.
-// Errors: std::system_error from the constructor, and then there is no thread. What escapes the body
-// terminates the process, with a message that names the thread.
+// Threads: the body runs on the new thread; everything else is for one thread at a time, joining
+// for any but the new one. Owns: the thread and its body; the body is destroyed on the new thread,
+// before join() returns. Errors: std::system_error from the constructor, and then there is no
+// thread. What escapes the body terminates the process, with a message that names the thread.
 // Public.
 
 #ifndef ZMQLOOP_THREADING_NAMED_THREAD_H_
 #define ZMQLOOP_THREADING_NAMED_THREAD_H_
 
-#include <pthread.h>
-#include <sys/types.h>
-
 #include <optional>
+#include <pthread.h>
 #include <string>
+#include <sys/types.h>
 
 #include "absl/functional/any_invocable.h"
 #include "absl/synchronization/notification.h"
+
 #include "zmqloop/threading/thread_label.h"  // IWYU pragma: export
 
 namespace zmqloop {
@@ -42,8 +42,8 @@ class NamedThread {
   // Joins, if that was not done before. In a forked child, where there is no such thread, does not.
   ~NamedThread();
 
-  // Waits for the body to end. std::system_error: resource_deadlock_would_occur on the thread itself,
-  // invalid_argument if it was joined before.
+  // Waits for the body to end. std::system_error: resource_deadlock_would_occur on the thread
+  // itself, invalid_argument if it was joined before.
   void join();
 
   // Whether join() is still to be called.

@@ -12,12 +12,11 @@ namespace zmqloop {
 SignalSlots::SignalSlots(std::size_t count)
     : count_(count),
       words_((count + kBits - 1) / kBits),
-      order_(new Slot*[count]),
       free_(std::make_unique<std::atomic<std::uint64_t>[]>(words_)),
       ready_(std::make_unique<std::atomic<std::uint64_t>[]>(words_)) {
   if (count == 0) return;
-  void* memory = ::mmap(nullptr, count * sizeof(Slot), PROT_READ | PROT_WRITE,
-                        MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  void* memory =
+      ::mmap(nullptr, bytes(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (memory == MAP_FAILED) {
     throw std::system_error(errno, std::generic_category(),
                             "IOLoop: mmap of " + std::to_string(count) + " signal slots");
@@ -25,11 +24,12 @@ SignalSlots::SignalSlots(std::size_t count)
   // Zeroed pages are valid slots (no operations, ticket 0): touching none of them keeps them
   // unmapped.
   slots_ = static_cast<Slot*>(memory);
+  order_ = reinterpret_cast<Slot**>(slots_ + count);
   for (std::size_t i = 0; i < count; ++i) set_free(i);
 }
 
 SignalSlots::~SignalSlots() {
-  if (slots_ != nullptr) ::munmap(static_cast<void*>(slots_), count_ * sizeof(Slot));
+  if (slots_ != nullptr) ::munmap(static_cast<void*>(slots_), bytes());
 }
 
 Slot* SignalSlots::claim() noexcept {
@@ -72,7 +72,7 @@ void SignalSlots::collect(std::uint64_t limit) noexcept {
       if (slot.ticket() < limit) order_[collected_++] = &slot;
     }
   }
-  std::sort(order_.get(), order_.get() + collected_,
+  std::sort(order_, order_ + collected_,
             [](const Slot* a, const Slot* b) { return a->ticket() < b->ticket(); });
 }
 

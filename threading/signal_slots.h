@@ -60,14 +60,15 @@ class SignalSlots {
     return static_cast<std::size_t>(&slot - slots_);
   }
   void set_free(std::size_t index) noexcept;
+  std::size_t bytes() const noexcept { return count_ * (sizeof(Slot) + sizeof(Slot*)); }
 
   // Constant after construction.
   const std::size_t count_;
   const std::size_t words_;
   Slot* slots_ = nullptr;
+  Slot** order_ = nullptr;  // room for all slots, behind them
 
-  // Consumer only: what collect() found, and how much of it was taken.
-  std::unique_ptr<Slot*[]> order_;
+  // Consumer only: how much collect() put into order_, and how much of it was taken.
   std::size_t collected_ = 0;
   std::size_t taken_ = 0;
 

@@ -1,11 +1,10 @@
 #include "zmqloop/threading/thread_label.h"
 
+#include <algorithm>
+#include <cstddef>
 #include <pthread.h>
 #include <sys/syscall.h>
 #include <unistd.h>
-
-#include <algorithm>
-#include <cstddef>
 
 namespace zmqloop {
 namespace {

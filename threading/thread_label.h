@@ -7,21 +7,22 @@
 #ifndef ZMQLOOP_THREADING_THREAD_LABEL_H_
 #define ZMQLOOP_THREADING_THREAD_LABEL_H_
 
-#include <sys/types.h>
-
 #include <string>
 #include <string_view>
+#include <sys/types.h>
 
 namespace zmqloop {
 
-// Returns "thread 1234 (name)" for the calling thread: its native id, as in ps and /proc, and its name.
+// Returns "thread 1234 (name)" for the calling thread: its native id, as in ps and /proc, and its
+// name.
 std::string current_thread_label();
 
 // Returns the calling thread's native id.
 pid_t current_thread_id();
 
-// Shortens a thread name to the 15 bytes the kernel keeps. A trailing number survives, for it tells the
-// threads of a group apart: "telemetry-worker-12" becomes "telemetry-wo-12". No UTF-8 character is cut.
+// Shortens a thread name to the 15 bytes the kernel keeps. A trailing number survives, for it tells
+// the threads of a group apart: "telemetry-worker-12" becomes "telemetry-wo-12". No UTF-8 character
+// is cut.
 std::string shorten_thread_name(std::string_view name);
 
 }  // namespace zmqloop

@@ -1,12 +1,11 @@
 #include "zmqloop/threading/usable_cores.h"
 
-#include <sched.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <cerrno>
 #include <cmath>
+#include <sched.h>
 #include <system_error>
+#include <unistd.h>
 
 #include "zmqloop/threading/cpu_set.h"
 #include "zmqloop/threading/thread_label.h"

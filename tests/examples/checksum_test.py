@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Tests of examples/checksum as its users see it; the argument is the program.
+"""Tests of examples/checksum as its users see it; the first argument is the program.
 
-What it must print is what `find | sort | xargs sha256sum` prints. Nothing here sleeps: the program is
-known to be at work once it has said something.
+What it must print is what `find | sort | xargs sha256sum` prints. Nothing here sleeps: the program
+is known to be at work once it has said something.
 """
 
 import fcntl
@@ -209,7 +209,8 @@ class Errors(Test):
         # Nothing is denied to root.
         as_user = {"user": "nobody"} if os.geteuid() == 0 else {}
         expected = pipeline("tree", **as_user)
-        self.assertEqual([line[66:] for line in expected.splitlines()], [b"tree/file", b"tree/open"])
+        names = [line[66:] for line in expected.splitlines()]
+        self.assertEqual(names, [b"tree/file", b"tree/open"])
         for loops in LOOPS:
             status, out, err = checksum("--loops", str(loops), "tree", **as_user)
             self.assertEqual((status, out), (1, expected))
@@ -327,7 +328,8 @@ class Interruption(Test):
 class Terminal(Test):
     """Runs the program with a terminal of its own, as its controlling one."""
 
-    PROGRESS = rb"\r\[=* *\] \d+ of \d+\+? files, [\d.]+ (?:[KMGT]i)?B, [\d.]+ (?:[KMGT]i)?B/s\x1b\[K"
+    BYTES = rb"[\d.]+ (?:[KMGT]i)?B"
+    PROGRESS = rb"\r\[=* *\] \d+ of \d+\+? files, " + BYTES + rb", " + BYTES + rb"/s\x1b\[K"
 
     def start(self, *arguments, columns=0):
         terminal, its_end = os.openpty()

@@ -1,12 +1,12 @@
 #include "zmqloop/poller/descriptor_preflight.h"
 
-#include <sys/resource.h>
-
 #include <cerrno>
 #include <string>
+#include <sys/resource.h>
 #include <system_error>
 
 #include "tests/support/zmq_fixture.h"
+
 #include "zmqloop/poller/waker.h"
 
 namespace zmqloop::testing {
@@ -60,8 +60,8 @@ TEST(DescriptorPreflight, SaysWhatIsNeededWhatTheLimitIsAndWhatToDo) {
             0);
 }
 
-// libzmq aborts under some of these limits when asked first. Each child is forked from a process that
-// has no context, so that it meets the limit where the context starts.
+// libzmq aborts under some of these limits when asked first. Each child is forked from a process
+// that has no context, so that it meets the limit where the context starts.
 TEST(DescriptorPreflight, MakesAWakerThrowUnderEveryLimitAndNeverAbort) {
   bool some_threw = false;
   bool some_worked = false;

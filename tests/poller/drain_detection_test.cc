@@ -5,9 +5,9 @@
 namespace zmqloop {
 namespace {
 
-// On Linux with a libzmq that signals through eventfds, which is every build for Linux. Should this fail
-// somewhere, the poller is right there too, at the cost of a scan per sleep; see poller_socket_test.cc,
-// which promises the same of both.
+// On Linux with a libzmq that signals through eventfds, which is every build for Linux. Should this
+// fail somewhere, the poller is right there too, at the cost of a scan per sleep; see
+// poller_socket_test.cc, which promises the same of both.
 TEST(DrainDetection, WorksByEdgeHere) {
   EXPECT_EQ(drain_detection(), DrainDetection::kByEdge);
   EXPECT_EQ(drain_detection(), DrainDetection::kByEdge) << "the answer is kept";

@@ -2,15 +2,14 @@
 
 #include "zmqloop/poller/epoll_poller.h"
 
+#include <cerrno>
+#include <cstddef>
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <string>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
-
-#include <cerrno>
-#include <cstddef>
-#include <string>
 #include <system_error>
 
 #include "tests/support/zmq_fixture.h"
@@ -18,8 +17,8 @@
 namespace zmqloop::testing {
 namespace {
 
-// Has the kernel refuse a system call with `error` from now on, in this process: as an old kernel or a
-// container's filter does.
+// Has the kernel refuse a system call with `error` from now on, in this process: as an old kernel
+// or a container's filter does.
 bool refuse_system_call(unsigned number, unsigned error) {
   sock_filter program[] = {
       BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
@@ -58,7 +57,8 @@ TEST(EpollPoller, NamesTheRemedyWhenTheKernelsWatchesAreUsedUp) {
                 return 3;
               } catch (const std::system_error& error) {
                 if (error.code().value() != ENOSPC) return 4;
-                if (std::string(error.what()).find("max_user_watches") == std::string::npos) return 5;
+                if (std::string(error.what()).find("max_user_watches") == std::string::npos)
+                  return 5;
               }
               return poller.size() == 0 ? 0 : 6;
             }),

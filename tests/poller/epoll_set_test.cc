@@ -1,8 +1,7 @@
 #include "zmqloop/poller/epoll_set.h"
 
-#include <fcntl.h>
-
 #include <cerrno>
+#include <fcntl.h>
 
 #include "tests/support/zmq_fixture.h"
 

@@ -1,15 +1,13 @@
 #include "zmqloop/poller/pollable.h"
 
-#include <fcntl.h>
-
 #include <cerrno>
+#include <fcntl.h>
 #include <string>
 #include <type_traits>
 #include <unordered_set>
 
-#include <absl/container/flat_hash_set.h>
-
 #include "tests/support/zmq_fixture.h"
+#include <absl/container/flat_hash_set.h>
 
 namespace zmqloop::testing {
 namespace {

@@ -1,8 +1,7 @@
 // What every poller promises about raw descriptors.
 
-#include <fcntl.h>
-
 #include <algorithm>
+#include <fcntl.h>
 #include <system_error>
 #include <vector>
 

@@ -2,10 +2,9 @@
 // sockets closed behind its back, numbers that are used again, contexts that are terminated.
 
 #include <arpa/inet.h>
+#include <cerrno>
 #include <fcntl.h>
 #include <netinet/in.h>
-
-#include <cerrno>
 #include <string>
 #include <system_error>
 #include <vector>
@@ -204,9 +203,9 @@ TEST_P(PollerEnded, ReportsASocketAddedToATerminatedContextOrRefusesIt) {
   EXPECT_EQ(poller_->size(), 0u);
 }
 
-// A closed socket is freed by its context's reaper thread, at some time later. These tests must look at a
-// closed socket and not at freed memory, so that theirs has a message to deliver before it may go, to a
-// peer that binds at the end of the test.
+// A closed socket is freed by its context's reaper thread, at some time later. These tests must
+// look at a closed socket and not at freed memory, so that theirs has a message to deliver before
+// it may go, to a peer that binds at the end of the test.
 class PollerClosedSocket : public PollerEnded {
  protected:
   PollerClosedSocket() : socket_(context_, socket_type::push) {

@@ -1,5 +1,5 @@
-// What every poller promises about ZeroMQ sockets: level-triggered in effect, and lossless whatever else
-// is done with the socket between two waits.
+// What every poller promises about ZeroMQ sockets: level-triggered in effect, and lossless whatever
+// else is done with the socket between two waits.
 
 #include <string>
 #include <vector>
@@ -141,9 +141,10 @@ TEST_P(PollerSockets, ReportsTheNextRequestOfAnotherPeerOnceRepHasAnswered) {
   EXPECT_EQ(ready(1), Events::kRead) << "no signal announces this";
 }
 
-// Other code on the thread may take the signal of a message that it does not read. zmq_send does so when
-// it has not looked for 3,000,000 ticks of the time stamp counter, some 1.15 ms: the one reason for which
-// this waits for a time to pass. It does so busily, as a callback that computes would.
+// Other code on the thread may take the signal of a message that it does not read. zmq_send does so
+// when it has not looked for 3,000,000 ticks of the time stamp counter, some 1.15 ms: the one
+// reason for which this waits for a time to pass. It does so busily, as a callback that computes
+// would.
 void let_the_throttle_of_zmq_send_expire() {
   const TimePoint end = Clock::now() + std::chrono::microseconds(3'500);
   while (Clock::now() < end) {

@@ -1,9 +1,8 @@
 #include "zmqloop/poller/poller.h"
 
-#include <sys/resource.h>
-
 #include <cerrno>
 #include <string>
+#include <sys/resource.h>
 #include <system_error>
 
 #include "tests/support/zmq_fixture.h"
@@ -55,7 +54,8 @@ TEST(MakePoller, NamesTheCallThatLacksADescriptor) {
                   return 3;
                 } catch (const std::system_error& error) {
                   if (error.code().value() != EMFILE) return 4;
-                  if (std::string(error.what()).find("epoll_create1") == std::string::npos) return 5;
+                  if (std::string(error.what()).find("epoll_create1") == std::string::npos)
+                    return 5;
                 }
               }
               return 0;

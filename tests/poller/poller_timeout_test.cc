@@ -26,8 +26,8 @@ class PollerTimeout : public OnEveryBackend {
 };
 ZMQLOOP_ON_EVERY_BACKEND(PollerTimeout);
 
-constexpr Duration kTimeouts[] = {microseconds(1), microseconds(300), microseconds(1'001),
-                                  milliseconds(3), milliseconds(99), milliseconds(101),
+constexpr Duration kTimeouts[] = {microseconds(1),  microseconds(300), microseconds(1'001),
+                                  milliseconds(3),  milliseconds(99),  milliseconds(101),
                                   milliseconds(150)};
 
 TEST_P(PollerTimeout, AnEmptyPollerSleepsForIt) {

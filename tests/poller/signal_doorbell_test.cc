@@ -1,13 +1,13 @@
 #include "zmqloop/poller/signal_doorbell.h"
 
-#include <fcntl.h>
-
 #include <cerrno>
 #include <csignal>
+#include <fcntl.h>
 #include <limits>
 #include <thread>
 
 #include "tests/support/zmq_fixture.h"
+
 #include "zmqloop/poller/poller.h"
 
 namespace zmqloop::testing {

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "tests/support/zmq_fixture.h"
+
 #include "zmqloop/poller/poller.h"
 
 namespace zmqloop::testing {
@@ -60,8 +61,9 @@ TEST_P(WakerInAPoller, ToleratesADrainWithoutARing) {
   EXPECT_TRUE(is_rung());
 }
 
-// The promise that a loop builds on: whoever publishes and then rings is seen, however the ring falls
-// between the loop's drain, its look and its sleep. A lost ring shows as a wait that never ends.
+// The promise that a loop builds on: whoever publishes and then rings is seen, however the ring
+// falls between the loop's drain, its look and its sleep. A lost ring shows as a wait that never
+// ends.
 TEST_P(WakerInAPoller, LosesNoRingBetweenDrainAndSleep) {
   constexpr int kRounds = 3'000;
   std::atomic<int> published{0};

@@ -180,9 +180,14 @@ TEST_P(IOLoopClose, OnceIsRunningIsFalseReallyCloses) {
     });
     while (!started || loop.is_running()) std::this_thread::yield();
     loop.add_callback([] {});
-    EXPECT_EQ(loop.close().callbacks_abandoned, 1u);
-    EXPECT_TRUE(loop.is_closed());
+    try {
+      EXPECT_EQ(loop.close().callbacks_abandoned, 1u);
+    } catch (const std::logic_error& error) {
+      ADD_FAILURE() << error.what();
+    }
     runner.join();
+    EXPECT_TRUE(loop.is_closed()) << "round " << round;
+    loop.close();
   }
 }
 
@@ -193,10 +198,17 @@ TEST_P(IOLoopClose, ByManyThreadsAtOnceHappensOnce) {
     std::atomic<std::uint64_t> abandoned{0};
     std::vector<std::thread> closers;
     for (int i = 0; i < 4; ++i) {
-      closers.emplace_back([&] { abandoned += loop.close().callbacks_abandoned; });
+      closers.emplace_back([&] {
+        try {
+          abandoned += loop.close().callbacks_abandoned;
+        } catch (const std::logic_error&) {
+          // Another thread is at it. One at a time is the rule, and breaking it is safe.
+        }
+      });
     }
     for (std::thread& closer : closers) closer.join();
     EXPECT_EQ(abandoned, 10u);
+    EXPECT_TRUE(loop.is_closed());
   }
 }
 

@@ -287,21 +287,24 @@ TEST_P(IOLoopPosts, MayBeMadeByTheMoveOfACallback) {
   EXPECT_EQ(posts, 100'000 + PostsWhenMoved::made);
 }
 
+// Calls a function when its thread ends, if it is made thread_local.
+struct AtThreadExit {
+  ~AtThreadExit() {
+    if (f) f();
+  }
+  std::function<void()> f;
+};
+
 TEST_P(IOLoopPosts, MayBeMadeByAThreadThatIsBeingDestroyed) {
-  struct PostsAtThreadExit {
-    IOLoopPosts* test = nullptr;
-    ~PostsAtThreadExit() {
-      if (test != nullptr) EXPECT_TRUE(test->loop_.add_callback(test->write('e')));
-    }
-  };
-  // Constructed before and after the thread's first post, destroyed in the opposite order.
+  const auto post = [this] { EXPECT_TRUE(loop_.add_callback(write('e'))); };
+  // Made before and after the thread's first post, destroyed in the opposite order.
   for (const bool before : {true, false}) {
     std::thread([&] {
-      static thread_local PostsAtThreadExit early;
-      if (before) early.test = this;
+      static thread_local AtThreadExit early;
+      if (before) early.f = post;
       loop_.add_callback(write('a'));
-      static thread_local PostsAtThreadExit late;
-      if (!before) late.test = this;
+      static thread_local AtThreadExit late;
+      if (!before) late.f = post;
     }).join();
   }
   run_one_iteration();
@@ -322,17 +325,13 @@ TEST_P(IOLoopPosts, MayBeTheLastThingThatHappensToTheLoop) {
 }
 
 TEST_P(IOLoopPosts, OfAnEndingThreadMayBeTheLastThingThatHappensToTheLoop) {
-  struct StopsAtThreadExit {
-    IOLoop* loop = nullptr;
-    ~StopsAtThreadExit() { loop->add_callback([this_loop = loop] { this_loop->stop(); }); }
-  };
   for (int round = 0; round < 500; ++round) {
     auto loop = std::make_unique<IOLoop>(options());
-    std::thread poster([&loop_to_stop = *loop] {
-      static thread_local StopsAtThreadExit last;
-      last.loop = &loop_to_stop;
-      // The posting thread's own records are destroyed before `last`, which was made before them.
-      loop_to_stop.add_callback([] {});
+    IOLoop* const posted_to = loop.get();
+    std::thread poster([posted_to] {
+      static thread_local AtThreadExit last;
+      last.f = [posted_to] { posted_to->add_callback([posted_to] { posted_to->stop(); }); };
+      posted_to->add_callback([] {});  // what the thread keeps for it is gone before `last` is
     });
     loop->start();
     loop.reset();

@@ -1,7 +1,5 @@
 #include "zmqloop/runtime/timer_queue.h"
 
-#include <gtest/gtest.h>
-
 #include <algorithm>
 #include <array>
 #include <chrono>
@@ -14,6 +12,8 @@
 #include <stdexcept>
 #include <utility>
 #include <vector>
+
+#include <gtest/gtest.h>
 
 namespace zmqloop {
 namespace {
@@ -150,9 +150,8 @@ TEST(TimerQueue, DestroysTheCallableBeforeCancelReturns) {
   TimerQueue queue;
   const auto small = std::make_shared<int>();
   const TimerId id = queue.add(at(1), [small] {});
-  const TimerId large = queue.add(at(1), [small, bytes = std::array<char, 200>()] {
-    static_cast<void>(bytes);
-  });
+  const TimerId large =
+      queue.add(at(1), [small, bytes = std::array<char, 200>()] { static_cast<void>(bytes); });
   EXPECT_EQ(small.use_count(), 3);
   queue.cancel(id);
   EXPECT_EQ(small.use_count(), 2);

@@ -1,10 +1,11 @@
-// Tries to make a poller lose a message: many sockets of all the awkward kinds, a peer that sends in
-// bursts, and handlers that misbehave on sockets other than their own.
+// Tries to make a poller lose a message: many sockets of all the awkward kinds, a peer that sends
+// in bursts, and handlers that misbehave on sockets other than their own.
 //
-// After each burst the peer goes quiet until everything that it sent has been read. So a message that the
-// poller does not report is not found by luck when the next one comes: the run stops, the hang oracle sees
-// no progress for five seconds, and the test fails with the state of every socket. All registrations are
-// internal, because for others the poller's own look after 100 ms would hide the loss.
+// After each burst the peer goes quiet until everything that it sent has been read. So a message
+// that the poller does not report is not found by luck when the next one comes: the run stops, the
+// hang oracle sees no progress for five seconds, and the test fails with the state of every socket.
+// All registrations are internal, because for others the poller's own look after 100 ms would hide
+// the loss.
 
 #include <atomic>
 #include <deque>
@@ -16,6 +17,7 @@
 
 #include "tests/support/poller_backends.h"
 #include "tests/support/zmq_fixture.h"
+
 #include "zmqloop/poller/waker.h"
 
 namespace zmqloop::testing {
@@ -79,8 +81,8 @@ class PollerStress : public OnEveryBackend {
     }
   }
 
-  // A publisher drops what it sends before it knows of the subscription; XPUB tells when it does. The
-  // subscriber learns of its peer, and tells it, when it processes commands.
+  // A publisher drops what it sends before it knows of the subscription; XPUB tells when it does.
+  // The subscriber learns of its peer, and tells it, when it processes commands.
   void subscribe(Link& link) {
     link.near.set(zmq::sockopt::subscribe, "");
     zmq::message_t subscription;
@@ -119,7 +121,8 @@ class PollerStress : public OnEveryBackend {
   void read_back() {
     zmq::message_t message;
     for (Link& link : links_) {
-      if (link.type != socket_type::pair && link.type != socket_type::dealer && !link.answers) continue;
+      if (link.type != socket_type::pair && link.type != socket_type::dealer && !link.answers)
+        continue;
       if (link.answers && !link.awaits_reply) continue;
       while (link.far.recv(message, zmq::recv_flags::dontwait)) {
         ++link.received_back;
@@ -191,8 +194,8 @@ class PollerStress : public OnEveryBackend {
         poller_->ready_now(other.near);
         break;
       default:
-        // Lets the throttle expire within which zmq_send does not look at its signal: a callback that
-        // computes for 1.3 ms. Not each time, for it is slow.
+        // Lets the throttle expire within which zmq_send does not look at its signal: a callback
+        // that computes for 1.3 ms. Not each time, for it is slow.
         if (random_() % 16 == 0) {
           const TimePoint end = Clock::now() + std::chrono::microseconds(1'300);
           while (Clock::now() < end) {
@@ -202,7 +205,8 @@ class PollerStress : public OnEveryBackend {
     }
   }
 
-  // Pays some of what handlers owe; returns whether any is left, in which case the loop must not sleep.
+  // Pays some of what handlers owe; returns whether any is left, in which case the loop must not
+  // sleep.
   bool settle_debts() {
     bool debts = false;
     for (Link& link : links_) {

@@ -1,14 +1,8 @@
-// What tests of the mailbox share: a consumer's batch, a doorbell to sleep on, and a thread that notices
-// when nothing moves any more.
+// What tests of the mailbox share: a consumer's batch, a doorbell to sleep on, and a thread that
+// notices when nothing moves any more.
 
 #ifndef ZMQLOOP_TESTS_SUPPORT_MAILBOX_CONSUMER_H_
 #define ZMQLOOP_TESTS_SUPPORT_MAILBOX_CONSUMER_H_
-
-#include <gtest/gtest.h>
-#include <poll.h>
-#include <sched.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 
 #include <atomic>
 #include <chrono>
@@ -16,11 +10,17 @@
 #include <cstdio>
 #include <cstdlib>
 #include <functional>
+#include <poll.h>
+#include <sched.h>
+#include <sys/eventfd.h>
 #include <thread>
+#include <unistd.h>
 #include <utility>
 
 #include "absl/synchronization/notification.h"
 #include "absl/time/time.h"
+#include <gtest/gtest.h>
+
 #include "zmqloop/threading/mailbox.h"
 
 namespace zmqloop::testing {
@@ -80,8 +80,8 @@ class Backoff {
   unsigned steps_ = 0;
 };
 
-// Ends the process with a dump when `progress` stands still for ten seconds: a hang in a test is a lost
-// wake-up or a lost post, and its state says which.
+// Ends the process with a dump when `progress` stands still for ten seconds: a hang in a test is a
+// lost wake-up or a lost post, and its state says which.
 class HangOracle {
  public:
   HangOracle(std::function<std::uint64_t()> progress, std::function<void()> dump)

@@ -52,13 +52,12 @@ class OnEveryBackend : public ::testing::TestWithParam<Backend> {
 }  // namespace zmqloop::testing
 
 // Runs a suite on every backend.
-#define ZMQLOOP_ON_EVERY_BACKEND(suite)                                                     \
-  INSTANTIATE_TEST_SUITE_P(                                                                 \
-      Backends, suite,                                                                      \
-      ::testing::Values(::zmqloop::testing::Backend::kEpoll,                                \
-                        ::zmqloop::testing::Backend::kEpollByEdge,                          \
-                        ::zmqloop::testing::Backend::kEpollByScan,                          \
-                        ::zmqloop::testing::Backend::kZmqPoll),                             \
-      ::zmqloop::testing::backend_name)
+#define ZMQLOOP_ON_EVERY_BACKEND(suite)                                                 \
+  INSTANTIATE_TEST_SUITE_P(Backends, suite,                                             \
+                           ::testing::Values(::zmqloop::testing::Backend::kEpoll,       \
+                                             ::zmqloop::testing::Backend::kEpollByEdge, \
+                                             ::zmqloop::testing::Backend::kEpollByScan, \
+                                             ::zmqloop::testing::Backend::kZmqPoll),    \
+                           ::zmqloop::testing::backend_name)
 
 #endif  // ZMQLOOP_TESTS_SUPPORT_POLLER_BACKENDS_H_

@@ -1,17 +1,16 @@
-// What tests of descriptors and sockets need: owned descriptors, connected sockets, child processes, and
-// a wait that fails instead of hanging.
+// What tests of descriptors and sockets need: owned descriptors, connected sockets, child
+// processes, and a wait that fails instead of hanging.
 
 #ifndef ZMQLOOP_TESTS_SUPPORT_ZMQ_FIXTURE_H_
 #define ZMQLOOP_TESTS_SUPPORT_ZMQ_FIXTURE_H_
 
+#include <cstdint>
+#include <optional>
+#include <string>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#include <cstdint>
-#include <optional>
-#include <string>
 #include <utility>
 #include <vector>
 

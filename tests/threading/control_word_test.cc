@@ -1,4 +1,5 @@
-// The invariants W1 to W4 where one thread can see them; the mailbox tests attack them from several.
+// The invariants W1 to W4 where one thread can see them; the mailbox tests attack them from
+// several.
 #include "zmqloop/threading/control_word.h"
 
 #include <gtest/gtest.h>

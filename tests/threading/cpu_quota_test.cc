@@ -1,11 +1,11 @@
 #include "zmqloop/threading/cpu_quota.h"
 
-#include <gtest/gtest.h>
-
 #include <filesystem>
 #include <fstream>
 #include <optional>
 #include <string>
+
+#include <gtest/gtest.h>
 
 namespace zmqloop {
 namespace {

@@ -1,13 +1,12 @@
 #include "zmqloop/threading/lane_set.h"
 
-#include <gtest/gtest.h>
-
 #include <memory>
 #include <set>
 #include <thread>
 #include <vector>
 
 #include "absl/synchronization/barrier.h"
+#include <gtest/gtest.h>
 
 namespace zmqloop {
 namespace {

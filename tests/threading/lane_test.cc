@@ -1,11 +1,11 @@
 #include "zmqloop/threading/lane.h"
 
-#include <gtest/gtest.h>
-#include <sched.h>
-
 #include <cstdint>
+#include <sched.h>
 #include <thread>
 #include <vector>
+
+#include <gtest/gtest.h>
 
 #include "zmqloop/threading/thread_role.h"
 

@@ -1,6 +1,4 @@
 // Posting against closing: accepted or refused, never lost.
-#include <gtest/gtest.h>
-
 #include <array>
 #include <atomic>
 #include <cstdint>
@@ -12,6 +10,8 @@
 
 #include "absl/synchronization/notification.h"
 #include "tests/support/mailbox_consumer.h"
+#include <gtest/gtest.h>
+
 #include "zmqloop/threading/mailbox.h"
 
 namespace zmqloop {
@@ -47,9 +47,7 @@ TEST(MailboxClose, RefusesLaterPostsAndCountsThem) {
 TEST(MailboxClose, RefusesAThreadThatNeverPostedBefore) {
   Mailbox mailbox(0);
   mailbox.close();
-  std::thread([&mailbox] {
-    EXPECT_EQ(mailbox.post([] { FAIL(); }), PostResult::kRefused);
-  }).join();
+  std::thread([&mailbox] { EXPECT_EQ(mailbox.post([] { FAIL(); }), PostResult::kRefused); }).join();
   EXPECT_EQ(mailbox.refused(), 1u);
 }
 
@@ -207,7 +205,8 @@ TEST(MailboxClose, WaitsForAPosterThatIsAboutToRing) {
   poster.join();
 }
 
-// The consumer ends the mailbox in the callable itself, as a loop thread does that was posted its end.
+// The consumer ends the mailbox in the callable itself, as a loop thread does that was posted its
+// end.
 TEST(MailboxClose, MayBeCausedByTheLastPost) {
   for (int round = 0; round < 2'000; ++round) {
     auto mailbox = std::make_unique<Mailbox>(0);
@@ -234,14 +233,17 @@ TEST(MailboxClose, MayBeCausedByTheLastPost) {
 TEST(MailboxClose, MayBeCausedByTheLastPostOfAThreadThatEnds) {
   struct PostsAtItsEnd {
     Mailbox* mailbox = nullptr;
-    ~PostsAtItsEnd() { EXPECT_EQ(mailbox->post([] {}), PostResult::kAccepted); }
+    ~PostsAtItsEnd() {
+      EXPECT_EQ(mailbox->post([] {}), PostResult::kAccepted);
+    }
   };
   for (int round = 0; round < 2'000; ++round) {
     auto mailbox = std::make_unique<Mailbox>(0);
     std::thread poster([&mailbox] {
       static thread_local PostsAtItsEnd at_end;
       at_end.mailbox = mailbox.get();
-      Mailbox other(0);  // from here on, the thread has lanes to give back before at_end is destroyed
+      Mailbox other(
+          0);  // from here on, the thread has lanes to give back before at_end is destroyed
       EXPECT_EQ(other.post([] {}), PostResult::kAccepted);
     });
     for (testing::Backoff backoff; run_batch(*mailbox) == 0;) backoff.step();

@@ -1,12 +1,13 @@
-// The order promise M1: if one post returned before another began, on whatever threads, it runs first.
-#include <gtest/gtest.h>
-
+// The order promise M1: if one post returned before another began, on whatever threads, it runs
+// first.
 #include <atomic>
 #include <cstdint>
 #include <thread>
 #include <vector>
 
 #include "tests/support/mailbox_consumer.h"
+#include <gtest/gtest.h>
+
 #include "zmqloop/threading/mailbox.h"
 
 namespace zmqloop {

@@ -1,7 +1,5 @@
 #include "zmqloop/threading/mailbox.h"
 
-#include <gtest/gtest.h>
-
 #include <array>
 #include <atomic>
 #include <cstdint>
@@ -14,6 +12,7 @@
 #include "absl/synchronization/barrier.h"
 #include "absl/synchronization/notification.h"
 #include "tests/support/mailbox_consumer.h"
+#include <gtest/gtest.h>
 
 namespace zmqloop {
 namespace {
@@ -52,7 +51,9 @@ TEST(Mailbox, RunsThePostsOfManyThreadsInTheOrderTheyWereMade) {
   Mailbox mailbox(0);
   std::vector<int> order;
   for (int i = 0; i < 60; ++i) {
-    std::thread([&] { static_cast<void>(mailbox.post([&order, i] { order.push_back(i); })); }).join();
+    std::thread([&] {
+      static_cast<void>(mailbox.post([&order, i] { order.push_back(i); }));
+    }).join();
     static_cast<void>(mailbox.post([&order, i] { order.push_back(1'000 + i); }));
   }
   EXPECT_EQ(run_batch(mailbox), 120u);
@@ -123,7 +124,8 @@ TEST(Mailbox, TakesLargeAndMoveOnlyCallables) {
   EXPECT_EQ(sum, 7);
 }
 
-// The outer post has its ticket first, so it runs first, though the inner one was complete before it.
+// The outer post has its ticket first, so it runs first, though the inner one was complete before
+// it.
 TEST(Mailbox, MayBePostedToByTheMoveOfACallable) {
   struct PostsWhenMoved {
     Mailbox* mailbox;
@@ -148,7 +150,8 @@ TEST(Mailbox, MayBePostedToByTheMoveOfACallable) {
   for (std::size_t i = 0; i <= 100; ++i) EXPECT_EQ(order[i + 1], static_cast<int>(i));
 }
 
-// The poster is held in the middle of its post: the others run, and the consumer does not fall asleep.
+// The poster is held in the middle of its post: the others run, and the consumer does not fall
+// asleep.
 TEST(Mailbox, DoesNotLetAPostHalfWayHoldOthersBack) {
   struct BlocksWhenMoved {
     absl::Notification* reached;
@@ -199,8 +202,8 @@ TEST(Mailbox, TakesPostsFromTheDestructorsOfThreadLocals) {
       }
     }
   };
-  // Constructed before the first post, so destroyed after the thread has given its lane back; and after
-  // it, so destroyed before.
+  // Constructed before the first post, so destroyed after the thread has given its lane back; and
+  // after it, so destroyed before.
   for (const bool before : {true, false}) {
     Mailbox mailbox(0);
     std::vector<int> order;
@@ -239,8 +242,9 @@ TEST(Mailbox, MayBeAbandonedInTheMiddleOfABatch) {
   for (int i = 0; i < 10; ++i) {
     static_cast<void>(mailbox.post([&order, i] { order.push_back(i); }));
     if (i % 3 == 0) {
-      std::thread([&] { static_cast<void>(mailbox.post([&order, i] { order.push_back(100 + i); })); })
-          .join();
+      std::thread([&] {
+        static_cast<void>(mailbox.post([&order, i] { order.push_back(100 + i); }));
+      }).join();
     }
   }
   mailbox.begin_batch(mailbox.look());
@@ -349,7 +353,8 @@ TEST(MailboxSignal, AcceptsExactlyItsSlotsAndCountsWhatItRefuses) {
   for (std::uint64_t round = 1; round <= 3; ++round) {
     order.clear();
     for (std::uint64_t i = 0; i < kSlots; ++i) {
-      EXPECT_EQ(mailbox.post_from_signal([&order, i] { order.push_back(i); }), PostResult::kAccepted);
+      EXPECT_EQ(mailbox.post_from_signal([&order, i] { order.push_back(i); }),
+                PostResult::kAccepted);
     }
     for (int i = 0; i < 7; ++i) {
       EXPECT_EQ(mailbox.post_from_signal([] { FAIL(); }), PostResult::kRefused);
@@ -383,7 +388,8 @@ TEST(MailboxSignal, MergesWithOrdinaryPostsInTheOrderMade) {
   EXPECT_EQ(order, expected);
 }
 
-// A slot is free again before its callable runs, so that a callable may lead to another signal post.
+// A slot is free again before its callable runs, so that a callable may lead to another signal
+// post.
 TEST(MailboxSignal, HasItsSlotFreeAgainWhileTheCallableRuns) {
   Mailbox mailbox(1);
   int run = 0;

@@ -1,21 +1,22 @@
 #include "zmqloop/threading/named_thread.h"
 
-#include <gtest/gtest.h>
+#include <atomic>
+#include <fstream>
+#include <memory>
 #include <pthread.h>
 #include <signal.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-#include <atomic>
-#include <memory>
 #include <stdexcept>
 #include <string>
+#include <sys/resource.h>
+#include <sys/wait.h>
 #include <system_error>
 #include <thread>
+#include <unistd.h>
 #include <vector>
 
 #include "absl/synchronization/notification.h"
+#include <gtest/gtest.h>
+
 #include "zmqloop/threading/cpu_set.h"
 #include "zmqloop/threading/usable_cores.h"
 
@@ -135,7 +136,9 @@ TEST(NamedThread, BlocksAllButTheSynchronousSignals) {
 
 TEST(NamedThread, LeavesTheMaskOfItsCreatorAsItWas) {
   sigset_t before = mask_of_this_thread();
-  { const NamedThread thread({.name = "mask", .cpu = {}}, [] {}); }
+  {
+    const NamedThread thread({.name = "mask", .cpu = {}}, [] {});
+  }
   try {
     const NamedThread thread({.name = "mask", .cpu = -1}, [] {});
     FAIL();
@@ -223,17 +226,25 @@ TEST(NamedThreadDeathTest, TerminatesWithItsNameWhenAnExceptionEscapes) {
                "escaped from thread [0-9]+ \\(thrower-7\\)");
 }
 
-// A limit on address space, in a child, makes thread creation fail for real.
+// A limit on address space, in a child, makes thread creation fail for real: at the latest when the
+// C library has used up the stacks it keeps of threads that ended.
 TEST(NamedThread, NamesItselfAndTheLimitsWhenItCannotBeCreated) {
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
   GTEST_SKIP() << "sanitizers reserve the address space that this test takes away";
 #endif
   const pid_t child = ::fork();
   if (child == 0) {
-    const rlimit no_room{1, 1};
-    if (::setrlimit(RLIMIT_AS, &no_room) != 0) ::_exit(2);
+    std::size_t pages = 0;
+    std::ifstream("/proc/self/statm") >> pages;
+    const rlim_t now = pages * static_cast<rlim_t>(::sysconf(_SC_PAGESIZE));
+    const rlimit no_room_for_a_stack{now + (rlim_t{1} << 20), RLIM_INFINITY};
+    if (::setrlimit(RLIMIT_AS, &no_room_for_a_stack) != 0) ::_exit(2);
+    std::vector<std::unique_ptr<NamedThread>> threads;
     try {
-      const NamedThread thread({.name = "unborn", .cpu = {}}, [] {});
+      for (int i = 0; i < 100; ++i) {
+        threads.push_back(std::make_unique<NamedThread>(
+            NamedThread::Options{.name = "unborn", .cpu = {}}, [] { ::pause(); }));
+      }
     } catch (const std::system_error& error) {
       const std::string message = error.what();
       const bool clear = error.code() == std::errc::resource_unavailable_try_again &&

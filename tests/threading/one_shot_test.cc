@@ -1,13 +1,13 @@
 #include "zmqloop/threading/one_shot.h"
 
-#include <gtest/gtest.h>
-
 #include <array>
 #include <functional>
 #include <memory>
 #include <stdexcept>
 #include <string>
 #include <utility>
+
+#include <gtest/gtest.h>
 
 namespace zmqloop::one_shot {
 namespace {
@@ -195,8 +195,9 @@ TEST(OneShot, DropsWhatTheCallableReturns) {
 
 TEST(OneShot, MovesBoundArgumentsIntoTheCall) {
   std::string seen;
-  Storage storage(one_shot::bind([&seen](std::unique_ptr<std::string> text, int n) { seen = *text + std::to_string(n); },
-                       std::make_unique<std::string>("n="), 7));
+  Storage storage(one_shot::bind(
+      [&seen](std::unique_ptr<std::string> text, int n) { seen = *text + std::to_string(n); },
+      std::make_unique<std::string>("n="), 7));
   storage.run();
   EXPECT_EQ(seen, "n=7");
 }

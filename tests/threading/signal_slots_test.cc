@@ -1,10 +1,10 @@
 #include "zmqloop/threading/signal_slots.h"
 
-#include <gtest/gtest.h>
-
 #include <cstdint>
 #include <set>
 #include <vector>
+
+#include <gtest/gtest.h>
 
 namespace zmqloop {
 namespace {

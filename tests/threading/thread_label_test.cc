@@ -1,11 +1,11 @@
 #include "zmqloop/threading/thread_label.h"
 
-#include <gtest/gtest.h>
 #include <pthread.h>
-#include <unistd.h>
-
 #include <string>
 #include <thread>
+#include <unistd.h>
+
+#include <gtest/gtest.h>
 
 namespace zmqloop {
 namespace {

@@ -1,14 +1,16 @@
 #include "zmqloop/threading/usable_cores.h"
 
-#include <gtest/gtest.h>
+#include <fstream>
 #include <sched.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include <string>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <system_error>
 #include <thread>
+#include <unistd.h>
 #include <vector>
+
+#include <gtest/gtest.h>
 
 #include "zmqloop/threading/cpu_set.h"
 
@@ -67,14 +69,24 @@ TEST(UsableCores, AreNotChangedByPinningAnotherThread) {
   }).join();
 }
 
+// The state of the process's main thread, as in ps: 'Z' once it has ended.
+char state_of_main_thread() {
+  const std::string pid = std::to_string(::getpid());
+  std::ifstream file("/proc/self/task/" + pid + "/stat");
+  std::string text;
+  std::getline(file, text);
+  const std::size_t end_of_name = text.rfind(')');
+  return end_of_name + 2 < text.size() ? text[end_of_name + 2] : '?';
+}
+
 TEST(UsableCores, AreKnownAfterTheMainThreadHasEnded) {
   EXPECT_EQ(in_child([] {
               const std::vector<int> before = usable_cpus();
               std::thread([before] {
-                // The kernel still answers for the process; what matters is an answer.
-                ::_exit(usable_cpus().empty() || usable_cpus() != before ? 1 : 0);
+                while (state_of_main_thread() != 'Z') sched_yield();
+                ::_exit(usable_cpus() == before ? 0 : 1);
               }).detach();
-              ::pthread_exit(nullptr);
+              ::syscall(SYS_exit, 0);  // ends this thread alone
               return 2;
             }),
             0);
@@ -124,9 +136,7 @@ TEST(CpuSet, HoldsCpusBeyondTheClassicLimit) {
   EXPECT_EQ(set.cpus(), (std::vector<int>{0, 1'023, 1'024, 4'999}));
 }
 
-TEST(CpuSet, OfAThreadThatDoesNotExistIsEmpty) {
-  EXPECT_TRUE(affinity_of(-1).empty());
-}
+TEST(CpuSet, OfAThreadThatDoesNotExistIsEmpty) { EXPECT_TRUE(affinity_of(-1).empty()); }
 
 }  // namespace
 }  // namespace zmqloop

@@ -1,0 +1,55 @@
+// Threads that post once and end: nothing is lost with them, and nothing is kept of them.
+#include <atomic>
+#include <cstdint>
+#include <thread>
+#include <vector>
+
+#include "tests/support/mailbox_consumer.h"
+#include "tests/support/stress_scale.h"
+#include <gtest/gtest.h>
+
+#include "zmqloop/threading/mailbox.h"
+
+namespace zmqloop {
+namespace {
+
+// Gives access to the number of lanes.
+class CountedMailbox : public Mailbox {
+ public:
+  CountedMailbox() : Mailbox(0) {}
+  std::size_t lanes() const { return lanes_->size(); }
+};
+
+TEST(MailboxThreads, MayEndByTheHundredThousandRightAfterTheirPost) {
+  constexpr std::size_t kAtOneTime = 8;
+  const std::uint64_t threads = testing::stress_count(100'000);
+  CountedMailbox mailbox;
+  const testing::HangOracle oracle([&mailbox] { return mailbox.taken(); },
+                                   [&mailbox] { testing::dump_mailbox(mailbox); });
+  std::uint64_t sum = 0;
+  std::atomic<bool> done{false};
+  std::thread starter([&] {
+    std::vector<std::thread> alive(kAtOneTime);
+    for (std::uint64_t i = 0; i < threads; ++i) {
+      std::thread& thread = alive[i % kAtOneTime];
+      if (thread.joinable()) thread.join();
+      thread = std::thread(
+          [&mailbox, &sum, i] { static_cast<void>(mailbox.post([&sum, i] { sum += i; })); });
+    }
+    for (std::thread& thread : alive) {
+      if (thread.joinable()) thread.join();
+    }
+    done.store(true);
+  });
+  for (testing::Backoff backoff; !done.load();) {
+    if (testing::run_batch(mailbox) == 0) backoff.step();
+  }
+  starter.join();
+  testing::run_batch(mailbox);
+  EXPECT_EQ(mailbox.taken(), threads);
+  EXPECT_EQ(sum, threads * (threads - 1) / 2);
+  EXPECT_LE(mailbox.lanes(), kAtOneTime + 1);
+}
+
+}  // namespace
+}  // namespace zmqloop

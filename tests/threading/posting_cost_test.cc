@@ -1,0 +1,228 @@
+// What a post must not cost: memory and system calls. This program counts its allocations and runs
+// posts where every system call is fatal.
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <memory>
+#include <new>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <thread>
+#include <unistd.h>
+
+#include "absl/synchronization/notification.h"
+#include "tests/support/mailbox_consumer.h"
+#include <gtest/gtest.h>
+
+#include "zmqloop/threading/mailbox.h"
+
+namespace {
+
+std::atomic<std::uint64_t> allocations{0};
+
+void* allocate(std::size_t size, std::size_t alignment) {
+  allocations.fetch_add(1);
+  const std::size_t rounded = (size + alignment - 1) / alignment * alignment;
+  void* const memory = std::aligned_alloc(alignment, rounded == 0 ? alignment : rounded);
+  if (memory == nullptr) throw std::bad_alloc();
+  return memory;
+}
+
+}  // namespace
+
+void* operator new(std::size_t size) { return allocate(size, alignof(std::max_align_t)); }
+void* operator new(std::size_t size, std::align_val_t alignment) {
+  return allocate(size, static_cast<std::size_t>(alignment));
+}
+void operator delete(void* memory) noexcept { std::free(memory); }
+void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+void operator delete(void* memory, std::align_val_t) noexcept { std::free(memory); }
+void operator delete(void* memory, std::size_t, std::align_val_t) noexcept { std::free(memory); }
+
+namespace zmqloop {
+namespace {
+
+using testing::run_batch;
+
+struct FortyEightBytes {
+  std::uint64_t* sum;
+  std::uint64_t content[5];
+  void operator()() const { *sum += content[4]; }
+};
+static_assert(sizeof(FortyEightBytes) == 48);
+
+// Posts and takes, never more than `burst` at a time; returns what the callables added up to.
+std::uint64_t post_and_take(Mailbox& mailbox, int rounds, int burst) {
+  std::uint64_t sum = 0;
+  for (int round = 0; round < rounds; ++round) {
+    for (int i = 0; i < burst; ++i) {
+      static_cast<void>(mailbox.post(FortyEightBytes{&sum, {0, 0, 0, 0, 1}}));
+    }
+    run_batch(mailbox);
+  }
+  return sum;
+}
+
+constexpr int kSomeMemory = 600;  // posts in flight that a lane keeps segments for
+
+TEST(PostingCost, CountsAllocationsHere) {
+  const std::uint64_t before = allocations.load();
+  static_cast<void>(std::make_unique<int>(1));
+  EXPECT_EQ(allocations.load(), before + 1);
+}
+
+TEST(PostingCost, IsNoAllocationForAConsumerThatKeepsUp) {
+  Mailbox mailbox(0);
+  post_and_take(mailbox, 100, kSomeMemory);
+  const std::uint64_t before = allocations.load();
+  EXPECT_EQ(post_and_take(mailbox, 1'000, kSomeMemory), 600'000u);
+  EXPECT_EQ(post_and_take(mailbox, 100'000, 1), 100'000u);
+  EXPECT_EQ(allocations.load(), before);
+}
+
+TEST(PostingCost, IsNoAllocationForASignalPost) {
+  Mailbox mailbox(64);
+  static_cast<void>(mailbox.post_from_signal([] {}));
+  run_batch(mailbox);
+  const std::uint64_t before = allocations.load();
+  for (int round = 0; round < 1'000; ++round) {
+    for (int i = 0; i < 64; ++i) {
+      EXPECT_EQ(mailbox.post_from_signal([] {}), PostResult::kAccepted);
+    }
+    EXPECT_EQ(run_batch(mailbox), 64u);
+  }
+  EXPECT_EQ(allocations.load(), before);
+}
+
+TEST(PostingCost, IsOneAllocationForALargeCallable) {
+  Mailbox mailbox(0);
+  post_and_take(mailbox, 100, kSomeMemory);
+  std::uint64_t sum = 0;
+  const std::uint64_t before = allocations.load();
+  for (int i = 0; i < 100; ++i) {
+    static_cast<void>(mailbox.post([callable = FortyEightBytes{&sum, {}}, i] {
+      callable();
+      static_cast<void>(i);
+    }));
+    run_batch(mailbox);
+  }
+  EXPECT_EQ(allocations.load(), before + 100);
+}
+
+TEST(PostingCost, IsNoAllocationForARefusal) {
+  Mailbox mailbox(1);
+  static_cast<void>(mailbox.post([] {}));
+  mailbox.close();
+  const std::uint64_t before = allocations.load();
+  for (int i = 0; i < 10'000; ++i) {
+    EXPECT_EQ(mailbox.post([] {}), PostResult::kRefused);
+    EXPECT_EQ(mailbox.post_from_signal([] {}), PostResult::kRefused);
+  }
+  EXPECT_EQ(allocations.load(), before);
+}
+
+TEST(PostingCost, IsBoundedMemoryWithAConsumerOnAnotherThread) {
+  Mailbox mailbox(0);
+  constexpr int kPosts = 300'000;
+  std::uint64_t sum = 0;
+  std::thread consumer([&] {
+    std::uint64_t run = 0;
+    for (testing::Backoff backoff; run < kPosts;) {
+      const std::uint64_t now = run_batch(mailbox);
+      run += now;
+      if (now == 0) backoff.step();
+    }
+  });
+  for (int i = 0; i < kPosts; ++i) {
+    static_cast<void>(mailbox.post(FortyEightBytes{&sum, {0, 0, 0, 0, 1}}));
+    for (testing::Backoff backoff; mailbox.pending() > kSomeMemory / 2;) backoff.step();
+  }
+  consumer.join();
+  EXPECT_EQ(sum, std::uint64_t{kPosts});
+}
+
+// ---- system calls ----
+
+// From here on, any system call of this thread but exit_group kills the process with SIGSYS.
+bool forbid_system_calls() {
+  sock_filter filter[] = {
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_exit_group, 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
+  };
+  const sock_fprog program{sizeof(filter) / sizeof(filter[0]), filter};
+  return ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+         ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
+}
+
+constexpr int kCouldNotForbid = 77;
+
+// Runs `prepare`, then `f` where system calls are fatal, in a child; returns its wait status.
+template <class Prepare, class F>
+int status_without_system_calls(Prepare prepare, F f) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    prepare();
+    if (!forbid_system_calls()) ::_exit(kCouldNotForbid);
+    ::_exit(f());
+  }
+  int status = 0;
+  EXPECT_EQ(::waitpid(child, &status, 0), child);
+  return status;
+}
+
+TEST(PostingCost, WouldBeNoticedIfItWereASystemCall) {
+  const int status = status_without_system_calls([] {}, [] { return ::getppid() == 0 ? 1 : 0; });
+  EXPECT_TRUE(WIFSIGNALED(status)) << "exit code " << WEXITSTATUS(status);
+  EXPECT_EQ(WTERMSIG(status), SIGSYS);
+}
+
+TEST(PostingCost, IsNoSystemCallForAConsumerThatKeepsUp) {
+  Mailbox mailbox(64);
+  const int status =
+      status_without_system_calls([&] { post_and_take(mailbox, 100, kSomeMemory); },
+                                  [&] {
+                                    const bool all = post_and_take(mailbox, 1'000, 100) == 100'000u;
+                                    for (int i = 0; i < 64; ++i) {
+                                      if (mailbox.post_from_signal([] {}) != PostResult::kAccepted)
+                                        return 1;
+                                    }
+                                    return all && run_batch(mailbox) == 64 ? 0 : 2;
+                                  });
+  EXPECT_TRUE(WIFEXITED(status)) << "killed by signal " << WTERMSIG(status);
+  EXPECT_EQ(WEXITSTATUS(status), 0);
+}
+
+TEST(PostingCost, IsNoSystemCallForTheThreadThatPostsToAnother) {
+  Mailbox mailbox(0);
+  std::uint64_t sum = 0;
+  const int status = status_without_system_calls(
+      [&] {
+        post_and_take(mailbox, 100, kSomeMemory);
+        // Started before the filter, which is the posting thread's alone. Ends with the process.
+        std::thread([&mailbox] {
+          for (testing::Backoff backoff;;) {
+            if (run_batch(mailbox) == 0) backoff.step();
+          }
+        }).detach();
+      },
+      [&] {
+        for (int i = 0; i < 100'000; ++i) {
+          if (mailbox.post(FortyEightBytes{&sum, {0, 0, 0, 0, 1}}) != PostResult::kAccepted)
+            return 1;
+          while (mailbox.pending() > kSomeMemory / 2) {
+          }
+        }
+        return 0;
+      });
+  EXPECT_TRUE(WIFEXITED(status)) << "killed by signal " << WTERMSIG(status);
+  EXPECT_EQ(WEXITSTATUS(status), 0);
+}
+
+}  // namespace
+}  // namespace zmqloop
