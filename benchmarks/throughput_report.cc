@@ -114,6 +114,13 @@ std::string row(const ThroughputResult& result, const ScenarioResult& scenario) 
   return line + "\n";
 }
 
+// Whether a scenario came out better than its floor: then threads waited for a core, not for each
+// other.
+bool beats_its_floor(const ThroughputResult& result, const ScenarioResult& scenario) {
+  const double ratio = summarize(ratios_to_floor(result, scenario)).median;
+  return scenario.scenario->compared == Scenario::Compared::kMedianHop ? ratio < 1 : ratio > 1;
+}
+
 std::size_t rounds_done(const ThroughputResult& result) {
   std::size_t most = 0;
   for (const ScenarioResult& scenario : result.scenarios) {
@@ -222,6 +229,14 @@ std::string format_table(const ThroughputResult& result, const MachineInfo& mach
   table +=
       "A hop is from post to run: when posts come faster than they run, mostly waiting in line.\n"
       "CPU/post is the time of all threads. Every post accepted was run, once and in order.\n";
+  const bool contended = std::any_of(
+      result.scenarios.begin(), result.scenarios.end(),
+      [&result](const ScenarioResult& scenario) { return beats_its_floor(result, scenario); });
+  if (contended) {
+    table +=
+        "Something above beats its own floor: other work shares the cores, and rates and hops say "
+        "little.\nMeasure again on a quiet machine.\n";
+  }
   return table;
 }
 

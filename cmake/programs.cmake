@@ -33,8 +33,8 @@ function(zmqloop_program source libraries)
 endfunction()
 
 # Every program of a folder. A .cc with a header of its name belongs to all of them, a .cc without
-# one is a program: as zmqloop_programs in tools/zmqloop.bzl.
-function(zmqloop_programs folder libraries)
+# one is a program: as zmqloop_programs in tools/zmqloop.bzl. Programs link `main_libraries` too.
+function(zmqloop_programs folder libraries main_libraries)
   file(GLOB sources CONFIGURE_DEPENDS ${folder}/*.cc)
   list(FILTER sources EXCLUDE REGEX "_test\\.cc$")
   set(support)
@@ -52,7 +52,7 @@ function(zmqloop_programs folder libraries)
     list(PREPEND libraries ${name}_support)
   endif()
   foreach(source ${sources})
-    zmqloop_program(${source} "${libraries}")
+    zmqloop_program(${source} "${libraries};${main_libraries}")
   endforeach()
 endfunction()
 
@@ -61,6 +61,6 @@ function(zmqloop_examples libraries)
   file(GLOB folders CONFIGURE_DEPENDS LIST_DIRECTORIES true ${ZMQLOOP_PROGRAMS_ROOT}/examples/*)
   list(FILTER folders EXCLUDE REGEX "\\.[a-z]+$")
   foreach(folder ${ZMQLOOP_PROGRAMS_ROOT}/examples ${folders})
-    zmqloop_programs(${folder} "${libraries}")
+    zmqloop_programs(${folder} "${libraries}" "")
   endforeach()
 endfunction()

@@ -22,6 +22,11 @@ constexpr Duration kQuiet = std::chrono::milliseconds(100);
 // ever.
 constexpr std::uint32_t kVerifyEvery = 256;
 
+// A loop that never sleeps for kQuiet looks around as well: at so many registrations, every kQuiet. It
+// asks the clock on one sleep in so many only.
+constexpr std::size_t kLookAroundAt = 256;
+constexpr std::uint32_t kLookAroundEvery = 16;
+
 Events from_kernel(std::uint32_t bits) noexcept {
   Events events = static_cast<Events>(bits & (EPOLLIN | EPOLLOUT));
   if ((bits & (EPOLLERR | EPOLLHUP)) != 0) events |= Events::kError;
@@ -100,6 +105,7 @@ std::span<const Ready> EpollPoller::wait(std::optional<Duration> timeout) {
     if (!ready_.empty() || wake == Wake::kInterrupted) return ready_;
     if (timeout && *timeout <= Duration::zero()) return ready_;
   }
+  if (!looked_at_all && ++sleeps_ % kLookAroundEvery == 0) look_around();
   std::optional<TimePoint> deadline;
   if (timeout) deadline = saturating_add(Clock::now(), *timeout);
   for (;;) {
@@ -181,6 +187,19 @@ void EpollPoller::check_all_sockets() {
   if (registrations_.table().sockets() == 0) return;
   registrations_.table().for_each([this](Registration& each) {
     if (each.pollable.is_socket()) check(each);
+  });
+}
+
+void EpollPoller::look_around() {
+  const TimePoint now = Clock::now();
+  if (now < saturating_add(looked_around_, kQuiet)) return;
+  looked_around_ = now;
+  registrations_.table().for_some(kLookAroundAt, [this](Registration& each) {
+    if (each.pollable.is_socket()) {
+      check(each);
+    } else if (!registrations_.is_intact(each)) {
+      registrations_.end(registrations_.table().id_of(each), EBADF);
+    }
   });
 }
 

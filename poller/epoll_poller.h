@@ -62,6 +62,7 @@ class EpollPoller final : public Poller {
   void check(Registration& socket);
   void check_unreliable_sockets();
   void check_all_sockets();
+  void look_around();
   bool has_work() const noexcept { return !check_.empty() || registrations_.has_ended(); }
   Wake look(std::optional<Duration> timeout);
   void sort_reports(std::size_t count);
@@ -76,6 +77,8 @@ class EpollPoller final : public Poller {
   std::vector<epoll_event> buffer_;
   std::vector<Ready> ready_;         // what the last wait() returned
   std::uint32_t report_rounds_ = 0;  // waits that had reports, to verify some
+  std::uint32_t sleeps_ = 0;         // waits that slept, to look around at some
+  TimePoint looked_around_ = TimePoint::min();
 };
 
 }  // namespace zmqloop

@@ -94,7 +94,8 @@ class Poller {
   // used its socket: handlers take EAGAIN as an answer.
   //
   // A sleep that lasts 100 ms is interrupted once for one look at everything, which finds what was
-  // closed while registered, and then continued; so an idle loop makes no periodic wake-ups.
+  // closed while registered, and then continued; so an idle loop makes no periodic wake-ups. One that
+  // never sleeps for so long looks at some registrations every 100 ms or so.
   virtual std::span<const Ready> wait(std::optional<Duration> timeout) = 0;
 
   // Returns the number of registrations.

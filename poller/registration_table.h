@@ -11,6 +11,7 @@
 #ifndef ZMQLOOP_POLLER_REGISTRATION_TABLE_H_
 #define ZMQLOOP_POLLER_REGISTRATION_TABLE_H_
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -84,6 +85,15 @@ class RegistrationTable {
     }
   }
 
+  // Calls f(Registration&) for `count` places at most, going on where the last call ended.
+  template <class F>
+  void for_some(std::size_t count, F&& f) {
+    for (std::size_t i = 0; i < std::min(count, slots_.size()); ++i) {
+      turn_ = turn_ + 1 < slots_.size() ? turn_ + 1 : 0;
+      if (slots_[turn_].live) f(slots_[turn_]);
+    }
+  }
+
   std::size_t size() const noexcept { return size_; }
   std::size_t sockets() const noexcept { return sockets_; }
 
@@ -98,6 +108,7 @@ class RegistrationTable {
   std::size_t size_ = 0;
   std::size_t sockets_ = 0;
   std::size_t external_ = 0;
+  std::size_t turn_ = 0;  // where for_some() stopped
 };
 
 }  // namespace zmqloop

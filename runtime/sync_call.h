@@ -8,6 +8,7 @@
 #define ZMQLOOP_RUNTIME_SYNC_CALL_H_
 
 #include <memory>
+#include <stdexcept>
 #include <type_traits>
 #include <utility>
 
@@ -66,7 +67,12 @@ class SyncCall : public SyncCallBase {
     if constexpr (kIsFuture<Returned>) {
       try {
         future_ = f_();
+        if (!future_.valid()) {
+          throw std::logic_error(
+              "IOLoop::run_sync: the function returned a future that refers to nothing");
+        }
       } catch (...) {
+        future_ = outcome.get_future();
         outcome.set_exception(std::current_exception());
       }
     } else {

@@ -54,9 +54,10 @@ def zmqloop_tests(deps, support = "//tests/support", size = "medium", tags = [])
             ],
         )
 
-def zmqloop_programs(deps):
+def zmqloop_programs(deps, program_deps = []):
     """One cc_binary for each .cc of the folder without a header of its name; those with one are
-    the library :support, which every program here links."""
+    the library :support, which every program here links. What brings a main of its own belongs in
+    program_deps: tests link :support too, and the linker takes the first main it finds."""
     headers = native.glob(["*.h"], allow_empty = True)
     sources = native.glob(["*.cc"], exclude = ["*_test.cc"], allow_empty = True)
     stems = [header[:-len(".h")] for header in headers]
@@ -77,5 +78,5 @@ def zmqloop_programs(deps):
             srcs = [source],
             copts = ZMQLOOP_WARNINGS,
             visibility = ["//tests:__subpackages__"],
-            deps = deps + [":support"],
+            deps = deps + program_deps + [":support"],
         )

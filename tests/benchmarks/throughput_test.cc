@@ -207,6 +207,13 @@ TEST(ThroughputReport, ShowsMediansRangesAndRatiosInTheTable) {
   EXPECT_NE(table.find("0.35 x floor-ring"), std::string::npos) << table;
 }
 
+TEST(ThroughputReport, WarnsWhenAScenarioBeatsItsFloor) {
+  ThroughputResult result = known_result();
+  EXPECT_EQ(format_table(result, kMachine).find("beats its own floor"), std::string::npos);
+  for (Sample& sample : result.scenarios[1].samples) sample.posts_per_second = 1e9;
+  EXPECT_NE(format_table(result, kMachine).find("beats its own floor"), std::string::npos);
+}
+
 TEST(ThroughputReport, ShowsADashForWhatWasNotMeasured) {
   ThroughputResult result = known_result();
   for (ScenarioResult& scenario : result.scenarios) scenario.samples.clear();

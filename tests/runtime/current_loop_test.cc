@@ -1,16 +1,17 @@
 // instance() and current(): which loop a thread means when it names none.
 
 #include <atomic>
+#include <cstdlib>
 #include <memory>
 #include <set>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "tests/support/loop_fixture.h"
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "tests/support/loop_fixture.h"
 #include "zmqloop/runtime/loop_thread.h"
 
 namespace zmqloop::testing {
@@ -152,6 +153,43 @@ TEST_F(CurrentLoopTest, ForgetsADestroyedLoopOnOtherThreadsToo) {
   other.join();
 }
 
+// ---- at exit ----
+
+using CurrentLoopDeathTest = CurrentLoopTest;
+
+TEST_F(CurrentLoopDeathTest, KeepsTheInstanceUsableUntilTheProcessHasEnded) {
+  EXPECT_EXIT(
+      {
+        IOLoop::instance().add_callback([] {});
+        std::atexit([] {
+          const bool works = IOLoop::instance().run_sync([] { return true; });
+          if (!works || !IOLoop::instance().add_callback([] {})) std::_Exit(1);
+        });
+        std::exit(0);
+      },
+      ::testing::ExitedWithCode(0), "");
+}
+
+TEST_F(CurrentLoopDeathTest, LetsThreadsPostWhileTheProcessExits) {
+  for (int round = 0; round < 10; ++round) {
+    EXPECT_EXIT(
+        {
+          auto* const leaked = new LoopThread("leaked");
+          for (int i = 0; i < 2; ++i) {
+            std::thread([leaked] {
+              for (;;) {
+                if (leaked->loop().stats().pending < 1'000) leaked->loop().add_callback([] {});
+                IOLoop::instance().add_callback_from_signal([] {});
+              }
+            }).detach();
+          }
+          leaked->loop().submit([] {}).get();
+          std::exit(0);
+        },
+        ::testing::ExitedWithCode(0), "");
+  }
+}
+
 // ---- current ----
 
 TEST_F(CurrentLoopTest, IsEachThreadsOwn) {
@@ -238,7 +276,8 @@ TEST_F(CurrentLoopTest, InstallsALoopThatWaitsWithZmqPoll) {
 TEST_F(CurrentLoopTest, DoesNotInstallOverAnInstanceOfAnotherKind) {
   IOLoop::configure(PollerKind::kEpoll);
   IOLoop& instance = IOLoop::instance();
-  EXPECT_THAT(error_of<std::logic_error>([] { install(); }), HasSubstr("'" + instance.name() + "'"));
+  EXPECT_THAT(error_of<std::logic_error>([] { install(); }),
+              HasSubstr("'" + instance.name() + "'"));
   EXPECT_EQ(&IOLoop::instance(), &instance);
 }
 

@@ -8,10 +8,10 @@
 #include <type_traits>
 #include <vector>
 
+#include "tests/support/loop_fixture.h"
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "tests/support/loop_fixture.h"
 #include "zmqloop/runtime/loop_thread.h"
 
 namespace zmqloop::testing {
@@ -216,7 +216,8 @@ TEST_P(Submit, ReturnsAFutureForWhatTheFunctionReturns) {
   std::thread::id ran_on;
   thread.loop().submit([&] { ran_on = std::this_thread::get_id(); }).get();
   EXPECT_NE(ran_on, std::this_thread::get_id());
-  auto moved = thread.loop().submit([p = std::make_unique<int>(1)]() mutable { return std::move(p); });
+  auto moved =
+      thread.loop().submit([p = std::make_unique<int>(1)]() mutable { return std::move(p); });
   EXPECT_EQ(*moved.get(1min), 1);
 }
 

@@ -1,18 +1,16 @@
 // Closing: what is refused afterwards, what is reported, and that nothing accepted is lost.
 
-#include <fcntl.h>
-
 #include <atomic>
+#include <fcntl.h>
 #include <memory>
 #include <string>
 #include <thread>
 #include <vector>
 
-#include <gtest/gtest.h>
-#include <zmq.hpp>
-
 #include "tests/support/loop_fixture.h"
 #include "tests/support/zmq_fixture.h"
+#include <gtest/gtest.h>
+#include <zmq.hpp>
 
 namespace zmqloop::testing {
 namespace {
@@ -30,9 +28,8 @@ TEST_P(IOLoopClose, MakesEveryPostReturnFalseAndDestroysTheCallableUnrunBeforeTh
     EXPECT_FALSE(loop_.add_callback([&ran, alive] { ran = true; }));
     EXPECT_FALSE(loop_.spawn_callback([&ran, alive](int) { ran = true; }, 1));
     EXPECT_EQ(alive.use_count(), 1);
-    EXPECT_FALSE(loop_.add_callback([end = AtDestruction([&] {
-                                       destroyed_on = std::this_thread::get_id();
-                                     })] {}));
+    EXPECT_FALSE(loop_.add_callback(
+        [end = AtDestruction([&] { destroyed_on = std::this_thread::get_id(); })] {}));
     EXPECT_EQ(destroyed_on, std::this_thread::get_id());
     EXPECT_FALSE(loop_.add_callback_from_signal([&ran] { ran = true; }));
   });
@@ -69,7 +66,8 @@ TEST_P(IOLoopClose, ReportsWhatWasNeverRunAndDestroysItHere) {
     loop_.add_timeout(Duration::max(), [alive = witness()] { ADD_FAILURE() << "ran"; });
   }).join();
   const OwnedFd event = make_event();
-  loop_.add_handler(event.get(), [alive = witness()] { ADD_FAILURE() << "ran"; }, Events::kRead);
+  loop_.add_handler(
+      event.get(), [alive = witness()] { ADD_FAILURE() << "ran"; }, Events::kRead);
   EXPECT_EQ(loop_.close(), (CloseReport{2, 2, 1}));
   EXPECT_EQ(destroyed_on, std::vector<std::thread::id>(4, std::this_thread::get_id()));
   EXPECT_EQ(loop_.stats().callbacks_abandoned, 2u);
@@ -108,7 +106,8 @@ TEST_P(IOLoopClose, LetsDestructorsOfWhatItDestroysUseTheLoop) {
   loop_.add_callback([end = std::make_shared<AtDestruction>(misuse)] {});
   loop_.add_timeout(1h, [end = std::make_shared<AtDestruction>(misuse)] {});
   const OwnedFd event = make_event();
-  loop_.add_handler(event.get(), [end = std::make_shared<AtDestruction>(misuse)] {}, Events::kRead);
+  loop_.add_handler(
+      event.get(), [end = std::make_shared<AtDestruction>(misuse)] {}, Events::kRead);
   EXPECT_EQ(loop_.close(), (CloseReport{1, 1, 1}));
   EXPECT_EQ(refused, 6);
   EXPECT_EQ(closed, 6);
@@ -120,9 +119,8 @@ TEST_P(IOLoopClose, NeverCountsWhatItAbandonsAsRunNotEvenMeanwhile) {
   const std::uint64_t run = loop_.stats().callbacks_run;
   std::vector<std::uint64_t> seen;
   for (int i = 0; i < 3; ++i) {
-    loop_.add_callback([end = std::make_shared<AtDestruction>([&] {
-                          seen.push_back(loop_.stats().callbacks_run);
-                        })] {});
+    loop_.add_callback([end = std::make_shared<AtDestruction>(
+                            [&] { seen.push_back(loop_.stats().callbacks_run); })] {});
   }
   loop_.close();
   EXPECT_EQ(seen, std::vector<std::uint64_t>(3, run));
@@ -132,7 +130,8 @@ TEST_P(IOLoopClose, NeverCountsWhatItAbandonsAsRunNotEvenMeanwhile) {
 TEST_P(IOLoopClose, MakesEverythingElseThrowLoopClosedErrorThatNamesTheLoop) {
   const TimeoutHandle timer = loop_.add_timeout(1h, [] {});
   const OwnedFd event = make_event();
-  loop_.add_handler(event.get(), [] {}, Events::kRead);
+  loop_.add_handler(
+      event.get(), [] {}, Events::kRead);
   loop_.close();
   const auto expect_closed = [](auto&& f) {
     const std::string text = error_of<LoopClosedError>(f);
@@ -143,7 +142,10 @@ TEST_P(IOLoopClose, MakesEverythingElseThrowLoopClosedErrorThatNamesTheLoop) {
   expect_closed([&] { loop_.add_timeout(1s, [] {}); });
   expect_closed([&] { loop_.call_later(1s, [] {}); });
   expect_closed([&] { loop_.call_at(loop_.time(), [] {}); });
-  expect_closed([&] { loop_.add_handler(event.get(), [] {}, Events::kRead); });
+  expect_closed([&] {
+    loop_.add_handler(
+        event.get(), [] {}, Events::kRead);
+  });
   expect_closed([&] { loop_.update_handler(event.get(), Events::kRead); });
   loop_.remove_timeout(timer);
   loop_.remove_handler(event.get());
@@ -168,7 +170,7 @@ TEST_P(IOLoopClose, OfARunningLoopIsRefusedEverywhereAndChangesNothing) {
 }
 
 TEST_P(IOLoopClose, OnceIsRunningIsFalseReallyCloses) {
-  for (int round = 0; round < 300; ++round) {
+  for (int round = 0; round < 500; ++round) {
     IOLoop loop(options());
     std::atomic<bool> started{false};
     std::thread runner([&] {
@@ -218,8 +220,10 @@ TEST_P(IOLoopClose, LeavesWhatWasRegisteredOpenUnlessToldOtherwise) {
   zmq::context_t context;
   zmq::socket_t socket(context, zmq::socket_type::pair);
   const OwnedFd event = make_event();
-  loop_.add_handler(event.get(), [] {}, Events::kRead);
-  loop_.add_handler(socket, [] {}, Events::kRead);
+  loop_.add_handler(
+      event.get(), [] {}, Events::kRead);
+  loop_.add_handler(
+      socket, [] {}, Events::kRead);
   EXPECT_EQ(loop_.close().handlers_removed, 2u);
   EXPECT_GE(fcntl(event.get(), F_GETFD), 0);
   EXPECT_TRUE(socket);
@@ -230,9 +234,12 @@ TEST_P(IOLoopClose, ClosesDescriptorsAndSocketsIfToldTo) {
   zmq::socket_t by_reference(context, zmq::socket_type::pair);
   void* const given_up = zmq_socket(context.handle(), ZMQ_PAIR);
   OwnedFd event = make_event();
-  loop_.add_handler(event.get(), [] {}, Events::kRead);
-  loop_.add_handler(by_reference, [] {}, Events::kRead);
-  loop_.add_handler(zmq::socket_ref(zmq::from_handle, given_up), [] {}, Events::kRead);
+  loop_.add_handler(
+      event.get(), [] {}, Events::kRead);
+  loop_.add_handler(
+      by_reference, [] {}, Events::kRead);
+  loop_.add_handler(
+      zmq::socket_ref(zmq::from_handle, given_up), [] {}, Events::kRead);
   EXPECT_EQ(loop_.close(/*all_fds=*/true).handlers_removed, 3u);
   EXPECT_EQ(fcntl(event.release(), F_GETFD), -1);
   EXPECT_FALSE(by_reference) << "closed through the object";
@@ -243,7 +250,8 @@ TEST_P(IOLoopClose, ClosesASocketThatItsHandlerOwns) {
   zmq::context_t context;
   auto socket = std::make_shared<zmq::socket_t>(context, zmq::socket_type::pair);
   zmq::socket_t& reference = *socket;
-  loop_.add_handler(reference, [owned = std::move(socket)] {}, Events::kRead);
+  loop_.add_handler(
+      reference, [owned = std::move(socket)] {}, Events::kRead);
   EXPECT_EQ(loop_.close(/*all_fds=*/true).handlers_removed, 1u);
 }
 
@@ -254,8 +262,7 @@ std::uint64_t post_until_refused(IOLoop& loop, std::atomic<std::uint64_t>& run, 
   std::uint64_t accepted = 0;
   while (!loop.is_closed()) {
     const auto count = [&run] { ++run; };
-    const bool done =
-        by_signal ? loop.add_callback_from_signal(count) : loop.add_callback(count);
+    const bool done = by_signal ? loop.add_callback_from_signal(count) : loop.add_callback(count);
     if (done) ++accepted;
     if (!done && by_signal) std::this_thread::yield();
   }

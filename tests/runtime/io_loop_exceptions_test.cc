@@ -1,19 +1,17 @@
 // What callbacks, timers and handlers throw, and what the loop counts.
 
-#include <pthread.h>
-
 #include <functional>
+#include <pthread.h>
 #include <stdexcept>
 #include <string>
 #include <thread>
 #include <vector>
 
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
-
 #include "tests/support/child_process.h"
 #include "tests/support/loop_fixture.h"
 #include "tests/support/zmq_fixture.h"
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
 
 namespace zmqloop::testing {
 
@@ -158,8 +156,8 @@ TEST_P(IOLoopStats, CountExactly) {
   for (int i = 0; i < 3; ++i) loop_.add_callback_from_signal([] {});
   for (int i = 0; i < 2; ++i) loop_.add_timeout(0s, [] {});
   loop_.remove_timeout(loop_.add_timeout(0s, [] {}));
-  loop_.add_handler(event.get(), [&](Pollable self, Events) { loop_.remove_handler(self); },
-                    Events::kRead);
+  loop_.add_handler(
+      event.get(), [&](Pollable self, Events) { loop_.remove_handler(self); }, Events::kRead);
   EXPECT_EQ(loop_.stats().pending, 8u);
   run_one_iteration();
   loop_.add_callback([] {});
@@ -231,8 +229,8 @@ TEST_P(IOLoopStats, NeverGoBackWhileAnotherThreadReadsThem) {
     while (!done) {
       const LoopStats now = loop_.stats();
       went_back += now.iterations < last.iterations || now.callbacks_run < last.callbacks_run ||
-                   now.timers_fired < last.timers_fired ||
-                   now.wakeups_sent < last.wakeups_sent || now.pending > 1'000'000;
+                   now.timers_fired < last.timers_fired || now.wakeups_sent < last.wakeups_sent ||
+                   now.pending > 1'000'000;
       last = now;
     }
   });

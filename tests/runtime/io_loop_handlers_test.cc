@@ -1,17 +1,16 @@
 // I/O handlers: how they are called, and what adding, updating and removing does to a poll's batch.
 
+#include <algorithm>
 #include <fcntl.h>
-
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "tests/support/loop_fixture.h"
+#include "tests/support/zmq_fixture.h"
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <zmq.hpp>
-
-#include "tests/support/loop_fixture.h"
-#include "tests/support/zmq_fixture.h"
 
 namespace zmqloop::testing {
 namespace {
@@ -58,9 +57,11 @@ TEST_P(IOLoopHandlers, AreCalledWithWhatWasRegisteredAndTheEvents) {
 }
 
 TEST_P(IOLoopHandlers, MayTakeNothingOrAnything) {
-  loop_.add_handler(event_.get(), [this] { log_ += 'n'; }, Events::kRead);
   loop_.add_handler(
-      second_.get(), [this](auto pollable, auto events) {
+      event_.get(), [this] { log_ += 'n'; }, Events::kRead);
+  loop_.add_handler(
+      second_.get(),
+      [this](auto pollable, auto events) {
         log_ += pollable == Pollable(second_.get()) && any(events) ? 'g' : 'x';
       },
       Events::kRead);
@@ -164,17 +165,23 @@ TEST_P(IOLoopHandlers, HearOfASocketThatAnotherCallbackConnectedAfterATouch) {
 TEST_P(IOLoopHandlers, AreNotReplacedByASecondOne) {
   loop_.add_handler(event_.get(), write('1'), Events::kRead);
   const auto alive = std::make_shared<int>();
-  const std::string text = error_of<std::invalid_argument>(
-      [&] { loop_.add_handler(event_.get(), [alive] {}, Events::kWrite); });
+  const std::string text = error_of<std::invalid_argument>([&] {
+    loop_.add_handler(
+        event_.get(), [alive] {}, Events::kWrite);
+  });
   EXPECT_THAT(text, HasSubstr("fd " + std::to_string(event_.get())));
   EXPECT_EQ(alive.use_count(), 1);
-  EXPECT_THROW(loop_.add_handler(event_, [] {}, Events::kRead), std::invalid_argument);
+  EXPECT_THROW(loop_.add_handler(
+                   event_, [] {}, Events::kRead),
+               std::invalid_argument);
   run_one_iteration();
   EXPECT_EQ(log_, "1");
 
   SocketPair pair(context_, socket_type::pair, socket_type::pair);
-  loop_.add_handler(pair.near, [] {}, Events::kRead);
-  EXPECT_THROW(loop_.add_handler(zmq::socket_ref(pair.near), [] {}, Events::kRead),
+  loop_.add_handler(
+      pair.near, [] {}, Events::kRead);
+  EXPECT_THROW(loop_.add_handler(
+                   zmq::socket_ref(pair.near), [] {}, Events::kRead),
                std::invalid_argument);
 }
 
@@ -232,7 +239,8 @@ TEST_P(IOLoopHandlers, ThatRemoveThemselvesLiveUntilTheyReturn) {
       [&, end = std::make_shared<AtDestruction>([&] { order += 'd'; })](Pollable self, Events) {
         loop_.remove_handler(self);
         order += 'h';
-        loop_.add_handler(self, [&] { order += 'n'; }, Events::kRead);
+        loop_.add_handler(
+            self, [&] { order += 'n'; }, Events::kRead);
         order += 'h';
       },
       Events::kRead);
@@ -249,7 +257,8 @@ TEST_P(IOLoopHandlers, ThatRemoveAndAddThemselvesAgainAndAgainWhileTheyRunLive) 
       [this, alive](Pollable self, Events) {
         for (int i = 0; i < 10; ++i) {
           loop_.remove_handler(self);
-          loop_.add_handler(self, [] {}, Events::kRead);
+          loop_.add_handler(
+              self, [] {}, Events::kRead);
         }
         log_ += *alive;
       },
@@ -268,7 +277,8 @@ TEST_P(IOLoopHandlers, AddedAgainInTheBatchGetNoEventOfTheOldRegistration) {
           const int other = fd == event_.get() ? second_.get() : event_.get();
           loop_.remove_handler(self);
           loop_.remove_handler(other);
-          loop_.add_handler(other, [this] { log_ += 'n'; }, Events::kRead);
+          loop_.add_handler(
+              other, [this] { log_ += 'n'; }, Events::kRead);
         },
         Events::kRead);
   }
@@ -290,7 +300,8 @@ TEST_P(IOLoopHandlers, OfANumberReusedInTheBatchGetNoEventOfTheOldDescriptor) {
           loop_.remove_handler(number);
           other.close();
           other = reopen_as(number, /*readable=*/false);
-          loop_.add_handler(number, [this] { log_ += 'x'; }, Events::kRead);
+          loop_.add_handler(
+              number, [this] { log_ += 'x'; }, Events::kRead);
         },
         Events::kRead);
   }
@@ -301,7 +312,8 @@ TEST_P(IOLoopHandlers, OfANumberReusedInTheBatchGetNoEventOfTheOldDescriptor) {
 
 TEST_P(IOLoopHandlers, OfADescriptorClosedAndReusedWithoutRemovalAreReplaced) {
   const auto alive = std::make_shared<int>();
-  loop_.add_handler(event_.get(), [this, alive] { log_ += 'x'; }, Events::kRead);
+  loop_.add_handler(
+      event_.get(), [this, alive] { log_ += 'x'; }, Events::kRead);
   const int number = event_.release();
   close(number);
   const OwnedFd fresh = reopen_as(number, /*readable=*/true);
@@ -325,12 +337,49 @@ TEST_P(IOLoopHandlers, MayBeRemovedByTheDestructorsOfOthers) {
   EXPECT_EQ(loop_.close().handlers_removed, 0u);
 }
 
+TEST_P(IOLoopHandlers, MayAddManyOthersWhileTheyRun) {
+  std::vector<OwnedFd> events;
+  int calls = 0;
+  loop_.add_handler(
+      event_.get(),
+      [&, alive = std::make_unique<std::string>("alive")](Pollable self, Events) {
+        for (int i = 0; i < 200; ++i) {
+          events.push_back(make_event(/*readable=*/true));
+          loop_.add_handler(
+              events.back().get(), [&] { ++calls; }, Events::kRead);
+        }
+        loop_.remove_handler(self);
+        log_ += *alive;
+      },
+      Events::kRead);
+  run_one_iteration();
+  EXPECT_EQ(log_, "alive");
+  EXPECT_EQ(calls, 0);
+  run_one_iteration();
+  run_one_iteration();
+  EXPECT_GE(calls, 200);
+}
+
+TEST_P(IOLoopHandlers, OfMoreReadyDescriptorsThanFitInOneBatchAreServedWithinTwoRounds) {
+  constexpr std::size_t kMany = 400;
+  std::vector<OwnedFd> events;
+  std::vector<int> calls(kMany, 0);
+  for (std::size_t i = 0; i < kMany; ++i) {
+    events.push_back(make_event(/*readable=*/true));
+    loop_.add_handler(
+        events.back().get(), [&calls, i] { ++calls[i]; }, Events::kRead);
+  }
+  run_one_iteration();
+  run_one_iteration();
+  EXPECT_EQ(std::count(calls.begin(), calls.end(), 0), 0);
+}
+
 // ---- errors ----
 
 TEST_P(IOLoopHandlers, UnknownToTheLoopCannotBeUpdatedButRemovedWithoutEffect) {
-  EXPECT_THAT(error_of<std::invalid_argument>(
-                  [&] { loop_.update_handler(event_.get(), Events::kRead); }),
-              HasSubstr("fd " + std::to_string(event_.get())));
+  EXPECT_THAT(
+      error_of<std::invalid_argument>([&] { loop_.update_handler(event_.get(), Events::kRead); }),
+      HasSubstr("fd " + std::to_string(event_.get())));
   loop_.remove_handler(event_.get());
   loop_.remove_handler(-1);
   loop_.remove_handler(1'000'000);
@@ -345,7 +394,8 @@ TEST_P(IOLoopHandlers, CannotWaitForRegularFilesAndDirectories) {
   const OwnedFd directory(open("/tmp", O_RDONLY | O_CLOEXEC));
   for (const int fd : {file.get(), directory.get()}) {
     try {
-      loop_.add_handler(fd, [] {}, Events::kRead);
+      loop_.add_handler(
+          fd, [] {}, Events::kRead);
       ADD_FAILURE() << "accepted";
     } catch (const std::system_error& error) {
       EXPECT_EQ(error.code().value(), EPERM);
@@ -358,10 +408,17 @@ TEST_P(IOLoopHandlers, CannotWaitForRegularFilesAndDirectories) {
 TEST_P(IOLoopHandlers, CannotWaitForWhatIsNotOpen) {
   const int closed = fcntl(event_.get(), F_DUPFD_CLOEXEC, 0);
   close(closed);
-  EXPECT_THROW(loop_.add_handler(closed, [] {}, Events::kRead), std::system_error);
-  EXPECT_THROW(loop_.add_handler(-1, [] {}, Events::kRead), std::invalid_argument);
-  EXPECT_THROW(loop_.add_handler(zmq::socket_ref(), [] {}, Events::kRead), std::invalid_argument);
-  EXPECT_THROW(loop_.add_handler(event_.get(), [] {}, static_cast<Events>(2)),
+  EXPECT_THROW(loop_.add_handler(
+                   closed, [] {}, Events::kRead),
+               std::system_error);
+  EXPECT_THROW(loop_.add_handler(
+                   -1, [] {}, Events::kRead),
+               std::invalid_argument);
+  EXPECT_THROW(loop_.add_handler(
+                   zmq::socket_ref(), [] {}, Events::kRead),
+               std::invalid_argument);
+  EXPECT_THROW(loop_.add_handler(
+                   event_.get(), [] {}, static_cast<Events>(2)),
                std::invalid_argument);
   loop_.add_handler(event_.get(), write('h'), Events::kRead);
   EXPECT_THROW(loop_.update_handler(event_.get(), static_cast<Events>(64)), std::invalid_argument);

@@ -2,16 +2,16 @@
 //
 // Each test writes a letter for each thing that ran; the order of the letters is the promise.
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <thread>
 #include <vector>
 
-#include <gtest/gtest.h>
-#include <zmq.hpp>
-
 #include "tests/support/loop_fixture.h"
 #include "tests/support/zmq_fixture.h"
+#include <gtest/gtest.h>
+#include <zmq.hpp>
 
 namespace zmqloop::testing {
 namespace {
@@ -147,8 +147,8 @@ TEST_P(IOLoopIteration, DoesNotRunADueTimerThatACallbackCancelled) {
 
 TEST_P(IOLoopIteration, RunsTimersByDeadlineAndEqualOnesInTheOrderTheyWereAdded) {
   const TimePoint base = loop_.time() - 1s;
-  const std::vector<std::pair<int, char>> timers = {{3, 'g'}, {1, 'a'}, {2, 'd'}, {1, 'b'}, {3, 'h'},
-                                                    {2, 'e'}, {1, 'c'}, {3, 'i'}, {2, 'f'}};
+  const std::vector<std::pair<int, char>> timers = {
+      {3, 'g'}, {1, 'a'}, {2, 'd'}, {1, 'b'}, {3, 'h'}, {2, 'e'}, {1, 'c'}, {3, 'i'}, {2, 'f'}};
   for (const auto& [ms, letter] : timers) {
     loop_.call_at(base + std::chrono::milliseconds(ms), write(letter));
   }
@@ -161,7 +161,8 @@ TEST_P(IOLoopIteration, LetsACallbackThatPostsItselfStarveNeitherTimersNorHandle
   bool timer_ran = false;
   int handled = 0;
   const OwnedFd event = make_event(/*readable=*/true);
-  loop_.add_handler(event.get(), [&] { ++handled; }, Events::kRead);
+  loop_.add_handler(
+      event.get(), [&] { ++handled; }, Events::kRead);
   loop_.add_timeout(1ms, [&] { timer_ran = true; });
   std::function<void()> again = [&] {
     if (++rounds > 3 && timer_ran && handled >= rounds - 1) return loop_.stop();
@@ -208,7 +209,8 @@ TEST_P(IOLoopIteration, LetsAnAlwaysReadableDescriptorStarveNobody) {
         if (timer_ran && busy >= 10) loop_.stop();
       },
       Events::kRead);
-  loop_.add_handler(other.get(), [&] { ++quiet; }, Events::kRead);
+  loop_.add_handler(
+      other.get(), [&] { ++quiet; }, Events::kRead);
   loop_.add_timeout(1ms, [&] { timer_ran = true; });
   loop_.start();
   EXPECT_EQ(quiet, busy);

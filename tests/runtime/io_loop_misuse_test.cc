@@ -1,5 +1,5 @@
-// Wrong threads, nested and second starts, and loops destroyed while they run: clear errors, nothing
-// changed.
+// Wrong threads, nested and second starts, and loops destroyed while they run: clear errors,
+// nothing changed.
 
 #include <atomic>
 #include <memory>
@@ -7,11 +7,11 @@
 #include <thread>
 #include <vector>
 
+#include "tests/support/loop_fixture.h"
+#include "tests/support/zmq_fixture.h"
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "tests/support/loop_fixture.h"
-#include "tests/support/zmq_fixture.h"
 #include "zmqloop/threading/thread_label.h"
 
 namespace zmqloop::testing {
@@ -43,7 +43,8 @@ TEST_P(IOLoopMisuse, OfTimersAndHandlersOffTheLoopThreadNamesBothThreads) {
   const OwnedFd event = make_event();
   const OwnedFd other = make_event();
   const TimeoutHandle timer = loop_.add_timeout(1h, [] {});
-  loop_.add_handler(event.get(), [] {}, Events::kRead);
+  loop_.add_handler(
+      event.get(), [] {}, Events::kRead);
   while_running_elsewhere([&] {
     const auto expect_both = [&](const char* operation, auto&& f) {
       EXPECT_THAT(error_of<std::logic_error>(f),
@@ -55,8 +56,10 @@ TEST_P(IOLoopMisuse, OfTimersAndHandlersOffTheLoopThreadNamesBothThreads) {
     expect_both("IOLoop::add_timeout", [&] { loop_.call_later(1s, [] {}); });
     expect_both("IOLoop::add_timeout", [&] { loop_.call_at(TimePoint(), [] {}); });
     expect_both("IOLoop::remove_timeout", [&] { loop_.remove_timeout(timer); });
-    expect_both("IOLoop::add_handler",
-                [&] { loop_.add_handler(other.get(), [] {}, Events::kRead); });
+    expect_both("IOLoop::add_handler", [&] {
+      loop_.add_handler(
+          other.get(), [] {}, Events::kRead);
+    });
     expect_both("IOLoop::update_handler",
                 [&] { loop_.update_handler(event.get(), Events::kWrite); });
     expect_both("IOLoop::remove_handler", [&] { loop_.remove_handler(event.get()); });

@@ -8,9 +8,8 @@
 #include <vector>
 
 #include "absl/functional/any_invocable.h"
-#include <gtest/gtest.h>
-
 #include "tests/support/loop_fixture.h"
+#include <gtest/gtest.h>
 
 namespace zmqloop::testing {
 namespace {
@@ -311,13 +310,14 @@ TEST_P(IOLoopPosts, MayBeMadeByAThreadThatIsBeingDestroyed) {
   EXPECT_EQ(log_, "aeae");
 }
 
-// A loop's owner may destroy it as soon as the last callback has run. Whoever posted that callback may
-// still be on the way out of add_callback.
+// A loop's owner may destroy it as soon as the last callback has run. Whoever posted that callback
+// may still be on the way out of add_callback.
 TEST_P(IOLoopPosts, MayBeTheLastThingThatHappensToTheLoop) {
   for (int round = 0; round < 500; ++round) {
     auto loop = std::make_unique<IOLoop>(options());
     IOLoop* const posted_to = loop.get();
-    std::thread poster([posted_to] { posted_to->add_callback([posted_to] { posted_to->stop(); }); });
+    std::thread poster(
+        [posted_to] { posted_to->add_callback([posted_to] { posted_to->stop(); }); });
     loop->start();
     loop.reset();
     poster.join();

@@ -7,10 +7,9 @@
 #include <thread>
 #include <type_traits>
 
+#include "tests/support/loop_fixture.h"
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-
-#include "tests/support/loop_fixture.h"
 
 namespace zmqloop::testing {
 namespace {
@@ -32,17 +31,15 @@ TEST_P(IOLoopRunSync, ReturnsTheValueOfTheFunction) {
 }
 
 TEST_P(IOLoopRunSync, ReturnsValuesThatOnlyMove) {
-  const std::unique_ptr<int> value =
-      loop_.run_sync([captured = std::make_unique<int>(7)]() mutable { return std::move(captured); });
+  const std::unique_ptr<int> value = loop_.run_sync(
+      [captured = std::make_unique<int>(7)]() mutable { return std::move(captured); });
   EXPECT_EQ(*value, 7);
 }
 
 TEST_P(IOLoopRunSync, ReturnsReferencesAsCopies) {
   int original = 1;
   static_assert(std::is_same_v<decltype(loop_.run_sync([&]() -> int& { return original; })), int>);
-  int copy = loop_.run_sync([&]() -> int& { return original; });
-  copy = 2;
-  EXPECT_EQ(original, 1);
+  EXPECT_EQ(loop_.run_sync([&]() -> int& { return original; }), 1);
 }
 
 TEST_P(IOLoopRunSync, ThrowsWhatTheFunctionThrowsUnchanged) {
@@ -55,8 +52,9 @@ TEST_P(IOLoopRunSync, ThrowsWhatTheFunctionThrowsUnchanged) {
   } catch (const Own& own) {
     EXPECT_EQ(own.number, 7);
   }
-  EXPECT_EQ(error_of<std::range_error>([&] { loop_.run_sync([] { throw std::range_error("out"); }); }),
-            "out");
+  EXPECT_EQ(
+      error_of<std::range_error>([&] { loop_.run_sync([] { throw std::range_error("out"); }); }),
+      "out");
   EXPECT_TRUE(loop_.errors.empty()) << "not handle_callback_exception()'s";
 }
 
@@ -224,9 +222,8 @@ TEST_P(IOLoopRunSync, NeverCallsAFunctionWhoseTimeWasUpBefore) {
 TEST_P(IOLoopRunSync, RefusesToNestAndNeverCallsTheFunction) {
   bool ran = false;
   std::string text;
-  loop_.run_sync([&] {
-    text = error_of<std::logic_error>([&] { loop_.run_sync([&] { ran = true; }); });
-  });
+  loop_.run_sync(
+      [&] { text = error_of<std::logic_error>([&] { loop_.run_sync([&] { ran = true; }); }); });
   EXPECT_THAT(text, HasSubstr("IOLoop::run_sync"));
   loop_.add_callback([&] {
     EXPECT_THROW(loop_.run_sync([&] { ran = true; }), std::logic_error);

@@ -1,19 +1,18 @@
 // add_callback_from_signal: from handlers on every kind of thread, at any moment.
 
-#include <pthread.h>
-#include <signal.h>
-
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <cstring>
 #include <memory>
+#include <pthread.h>
+#include <signal.h>
 #include <string>
 #include <thread>
 #include <vector>
 
-#include <gtest/gtest.h>
-
 #include "tests/support/loop_fixture.h"
+#include <gtest/gtest.h>
 
 namespace zmqloop::testing {
 namespace {
@@ -203,15 +202,16 @@ TEST_P(IOLoopSignalPosts, WorkOnAnAlternateStack) {
   EXPECT_EQ(run, 10u);
 }
 
-// Interrupts a thread that does `work` over and over until enough handlers ran, while the loop runs here.
+// Interrupts a thread that does `work` over and over until enough handlers ran, while the loop runs
+// here.
 class IOLoopInterruptedPosts : public IOLoopSignalPosts {
  protected:
   template <class F>
   void interrupt_while(F&& work) {
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
-    constexpr std::uint64_t kInterrupts = 500;
+    constexpr std::uint64_t kInterrupts = 200;
 #else
-    constexpr std::uint64_t kInterrupts = 5'000;
+    constexpr std::uint64_t kInterrupts = 1'000;
 #endif
     std::atomic<bool> done{false};
     std::thread worker([&] {

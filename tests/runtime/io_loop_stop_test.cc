@@ -1,16 +1,14 @@
 // Stopping: what still runs after a stop from each place, and that the loop can be started again.
 
-#include <signal.h>
-
 #include <atomic>
+#include <signal.h>
 #include <string>
 #include <thread>
 #include <vector>
 
-#include <gtest/gtest.h>
-
 #include "tests/support/loop_fixture.h"
 #include "tests/support/zmq_fixture.h"
+#include <gtest/gtest.h>
 
 namespace zmqloop::testing {
 namespace {
@@ -211,7 +209,8 @@ TEST_P(IOLoopStopBySignal, WakesTheLoopFromTheHandlerOfAnotherThread) {
 TEST_P(IOLoopStop, LetsTheLoopStartAgainManyTimesWithEverythingKept) {
   int handled = 0;
   int fired = 0;
-  loop_.add_handler(event_.get(), [&] { ++handled; }, Events::kRead);
+  loop_.add_handler(
+      event_.get(), [&] { ++handled; }, Events::kRead);
   const TimeoutHandle kept = loop_.add_timeout(1h, [&] { ++fired; });
   for (int round = 0; round < 1'000; ++round) run_one_iteration();
   EXPECT_EQ(handled, 1'000);

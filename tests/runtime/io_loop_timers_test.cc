@@ -8,9 +8,8 @@
 #include <type_traits>
 #include <vector>
 
-#include <gtest/gtest.h>
-
 #include "tests/support/loop_fixture.h"
+#include <gtest/gtest.h>
 
 namespace zmqloop::testing {
 namespace {
@@ -231,11 +230,10 @@ TEST_P(IOLoopTimers, MayRemoveThemselvesAndEachOtherWhileTheyRun) {
 
 TEST_P(IOLoopTimers, MayBeAddedAndRemovedByTheDestructorOfACancelledOne) {
   const TimeoutHandle other = clocked_.add_timeout(0s, write('x'));
-  const TimeoutHandle first =
-      clocked_.add_timeout(0s, [end = std::make_shared<AtDestruction>([&] {
-                                 clocked_.remove_timeout(other);
-                                 clocked_.add_timeout(0s, write('n'));
-                               })] {});
+  const TimeoutHandle first = clocked_.add_timeout(0s, [end = std::make_shared<AtDestruction>([&] {
+                                                          clocked_.remove_timeout(other);
+                                                          clocked_.add_timeout(0s, write('n'));
+                                                        })] {});
   clocked_.remove_timeout(first);
   run_clocked();
   EXPECT_EQ(log_, "n");

@@ -1,25 +1,30 @@
 // A pool of loops: choosing one, stopping, joining, and failing to be made.
 
-#include <dlfcn.h>
-#include <pthread.h>
-#include <sys/resource.h>
+#include "zmqloop/runtime/loop_pool.h"
 
+#include <algorithm>
 #include <atomic>
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <functional>
 #include <memory>
+#include <pthread.h>
 #include <set>
 #include <stdexcept>
 #include <string>
+#include <sys/resource.h>
 #include <system_error>
 #include <thread>
+#include <unistd.h>
 #include <vector>
-
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
 
 #include "tests/support/child_process.h"
 #include "tests/support/loop_fixture.h"
 #include "tests/support/process_facts.h"
-#include "zmqloop/runtime/loop_pool.h"
+#include "tests/support/zmq_fixture.h"
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
 #include "zmqloop/threading/cpu_set.h"
 #include "zmqloop/threading/usable_cores.h"
 
@@ -67,9 +72,9 @@ TEST_P(LoopPoolTest, HasOneLoopForEachUsableCoreUnlessToldOtherwise) {
 
 TEST_P(LoopPoolTest, RefusesNoneAndAbsurdlyManyLoops) {
   for (const std::size_t count : {std::size_t{0}, std::size_t{100'000}, ~std::size_t{0}}) {
-    EXPECT_THAT(error_of<std::invalid_argument>([&] { LoopPool pool(pool_of(count)); }),
-                AllOf(HasSubstr(std::to_string(count)),
-                      HasSubstr(std::to_string(LoopPool::kMostLoops))));
+    EXPECT_THAT(
+        error_of<std::invalid_argument>([&] { LoopPool pool(pool_of(count)); }),
+        AllOf(HasSubstr(std::to_string(count)), HasSubstr(std::to_string(LoopPool::kMostLoops))));
   }
 }
 
@@ -129,7 +134,8 @@ TEST_P(LoopPoolTest, GivesTheSameLoopForTheSameKeyAndSpreadsKeysEvenly) {
     }
     return counts;
   };
-  for (const std::uint64_t step : {1ull, 4ull, 64ull, 4'096ull, 1ull << 40, 0x9e3779b97f4a7c15ull}) {
+  for (const std::uint64_t step :
+       {1ull, 4ull, 64ull, 4'096ull, 1ull << 40, 0x9e3779b97f4a7c15ull}) {
     for (const int count : count_by_loop(step)) {
       EXPECT_GT(count, 800) << "keys " << step << " apart";
       EXPECT_LT(count, 1'200) << "keys " << step << " apart";
@@ -240,6 +246,35 @@ TEST_P(LoopPoolTest, StopsAndJoinsWhenDestroyedWhileItsLoopsPostToEachOther) {
   }
 }
 
+TEST_P(LoopPoolTest, WaitsForAllItsLoopsAlsoWhenOneOfThemHasFailed) {
+  if (GetParam() != PollerKind::kEpoll) GTEST_SKIP() << "only an epoll set can be taken away";
+  const LoopPool warm(pool_of(1));
+  const std::set<int> others = epoll_sets();
+  const auto pool = std::make_unique<LoopPool>(pool_of(2));
+  // The first loop made is the one with the lowest number that is new.
+  int first = -1;
+  for (const int set : epoll_sets()) {
+    if (first == -1 && others.count(set) == 0) first = set;
+  }
+  std::atomic<bool> release{false};
+  std::atomic<bool> joined{false};
+  pool->loop(1).add_callback([&] {
+    while (!release) std::this_thread::yield();
+  });
+  pool->loop(0).submit([] {}).get();
+  ::close(first);
+  while (pool->loop(0).add_callback([] {})) std::this_thread::yield();
+  std::thread joiner([&] {
+    pool->loop(1).stop();
+    EXPECT_THROW(pool->join(), std::system_error);
+    EXPECT_TRUE(pool->loop(1).is_closed());
+    joined = true;
+  });
+  for (int i = 0; i < 10'000 && !joined; ++i) std::this_thread::yield();
+  release = true;
+  joiner.join();
+}
+
 // ---- failing to be made ----
 
 #ifdef ZMQLOOP_CAN_FAIL_THREADS
@@ -265,20 +300,24 @@ TEST_P(LoopPoolTest, ThrowsAndLeavesNothingBehindWhereverDescriptorsRunOut) {
   const ChildResult child = run_in_child([] {
     { LoopPool warm(pool_of(1)); }
     const std::size_t before = open_descriptors();
-    rlimit normal{};
-    ::getrlimit(RLIMIT_NOFILE, &normal);
+    // Hard and soft: a soft limit alone would be raised.
+    const rlimit limit{before + 80, before + 80};
+    ZMQLOOP_CHILD_EXPECT(::setrlimit(RLIMIT_NOFILE, &limit) == 0);
     int failed = 0;
     int made = 0;
-    for (rlim_t extra = 0; extra < 60; ++extra) {
-      const rlimit tight{before + extra, normal.rlim_max};
-      ::setrlimit(RLIMIT_NOFILE, &tight);
+    for (std::size_t spare = 0; spare < 60; ++spare) {
+      std::vector<OwnedFd> taken;
+      for (int fd = 0; (fd = ::fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0)) >= 0;) {
+        taken.push_back(OwnedFd(fd));
+      }
+      taken.resize(taken.size() - std::min(taken.size(), spare));
       try {
         LoopPool pool(pool_of(4));
         ++made;
       } catch (const std::exception&) {
         ++failed;
       }
-      ::setrlimit(RLIMIT_NOFILE, &normal);
+      taken.clear();
       ZMQLOOP_CHILD_EXPECT(eventually([&] { return open_descriptors() <= before; }));
     }
     ZMQLOOP_CHILD_EXPECT(failed > 0);

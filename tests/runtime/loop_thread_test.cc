@@ -1,23 +1,23 @@
-// A loop on a thread of its own: from the constructor to join(), and what can go wrong between them.
+// A loop on a thread of its own: from the constructor to join(), and what can go wrong between
+// them.
 
-#include <unistd.h>
+#include "zmqloop/runtime/loop_thread.h"
 
 #include <atomic>
-#include <filesystem>
 #include <memory>
 #include <set>
 #include <stdexcept>
 #include <string>
 #include <system_error>
 #include <thread>
+#include <unistd.h>
 #include <vector>
-
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
 
 #include "tests/support/loop_fixture.h"
 #include "tests/support/process_facts.h"
-#include "zmqloop/runtime/loop_thread.h"
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
 #include "zmqloop/threading/cpu_set.h"
 #include "zmqloop/threading/usable_cores.h"
 
@@ -153,7 +153,8 @@ TEST_P(LoopThreadTest, RefusesToJoinItself) {
   EXPECT_EQ(thread.loop().submit([] { return 1; }).get(), 1);
 }
 
-// The loop's thread still runs user code when the loop has ended: destructors of what was abandoned.
+// The loop's thread still runs user code when the loop has ended: destructors of what was
+// abandoned.
 TEST_P(LoopThreadTest, RefusesToJoinItselfWhileItClosesToo) {
   std::atomic<bool> joining{false};
   std::string text;
@@ -192,17 +193,6 @@ TEST_P(LoopThreadTest, IsStoppedAndJoinedByManyThreadsAtOnce) {
     EXPECT_EQ(reports, std::vector<CloseReport>(8, CloseReport{0, 1, 0}));
     EXPECT_EQ(keep.use_count(), 1);
   }
-}
-
-// Returns the numbers of this process's epoll sets.
-std::set<int> epoll_sets() {
-  std::set<int> found;
-  for (const auto& each : std::filesystem::directory_iterator("/proc/self/fd")) {
-    std::error_code gone;
-    const std::string target = std::filesystem::read_symlink(each.path(), gone).string();
-    if (target == "anon_inode:[eventpoll]") found.insert(std::stoi(each.path().filename()));
-  }
-  return found;
 }
 
 TEST_P(LoopThreadTest, GivesWhatLeftTheLoopToWhoJoinsAndIsClosedAllTheSame) {

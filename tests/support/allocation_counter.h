@@ -1,5 +1,5 @@
-// Counts the calls of operator new of the calling thread. Replaces the global operators: include it in one
-// source of a program.
+// Counts the calls of operator new of the calling thread. Replaces the global operators: include it
+// in one source of a program.
 
 #ifndef ZMQLOOP_TESTS_SUPPORT_ALLOCATION_COUNTER_H_
 #define ZMQLOOP_TESTS_SUPPORT_ALLOCATION_COUNTER_H_

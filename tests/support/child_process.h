@@ -3,12 +3,11 @@
 #ifndef ZMQLOOP_TESTS_SUPPORT_CHILD_PROCESS_H_
 #define ZMQLOOP_TESTS_SUPPORT_CHILD_PROCESS_H_
 
+#include <cstdio>
 #include <fcntl.h>
+#include <string>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#include <cstdio>
-#include <string>
 
 #include <gtest/gtest.h>
 
@@ -23,12 +22,12 @@ struct ChildResult {
 };
 
 inline std::ostream& operator<<(std::ostream& out, const ChildResult& result) {
-  return out << "exit code " << result.exit_code << ", signal " << result.signal << ", wrote: "
-             << result.error_output;
+  return out << "exit code " << result.exit_code << ", signal " << result.signal
+             << ", wrote: " << result.error_output;
 }
 
-// Runs `body` in a forked child; what it returns is the exit code. An exception that escapes is 99, and a
-// child that hangs is ended by SIGALRM. The child's destructors and exit handlers do not run.
+// Runs `body` in a forked child; what it returns is the exit code. An exception that escapes is 99,
+// and a child that hangs is ended by SIGALRM. The child's destructors and exit handlers do not run.
 template <class F>
 ChildResult run_in_child(F&& body, unsigned seconds = 60) {
   int ends[2] = {-1, -1};
@@ -64,27 +63,27 @@ ChildResult run_in_child(F&& body, unsigned seconds = 60) {
 }  // namespace zmqloop::testing
 
 // In a child: leaves the body with a code that names the line if `condition` does not hold.
-#define ZMQLOOP_CHILD_EXPECT(condition)                                               \
-  do {                                                                                \
-    if (!(condition)) {                                                               \
-      std::fprintf(stderr, "line %d: %s does not hold\n", __LINE__, #condition);      \
-      return 98;                                                                      \
-    }                                                                                 \
+#define ZMQLOOP_CHILD_EXPECT(condition)                                          \
+  do {                                                                           \
+    if (!(condition)) {                                                          \
+      std::fprintf(stderr, "line %d: %s does not hold\n", __LINE__, #condition); \
+      return 98;                                                                 \
+    }                                                                            \
   } while (false)
 
 // In a child: the same if `statement` does not throw an `exception`.
-#define ZMQLOOP_CHILD_EXPECT_THROW(statement, exception)                              \
-  do {                                                                                \
-    bool threw = false;                                                               \
-    try {                                                                             \
-      statement;                                                                      \
-    } catch (const exception&) {                                                      \
-      threw = true;                                                                   \
-    }                                                                                 \
-    if (!threw) {                                                                     \
-      std::fprintf(stderr, "line %d: %s did not throw\n", __LINE__, #statement);      \
-      return 98;                                                                      \
-    }                                                                                 \
+#define ZMQLOOP_CHILD_EXPECT_THROW(statement, exception)                         \
+  do {                                                                           \
+    bool threw = false;                                                          \
+    try {                                                                        \
+      statement;                                                                 \
+    } catch (const exception&) {                                                 \
+      threw = true;                                                              \
+    }                                                                            \
+    if (!threw) {                                                                \
+      std::fprintf(stderr, "line %d: %s did not throw\n", __LINE__, #statement); \
+      return 98;                                                                 \
+    }                                                                            \
   } while (false)
 
 #endif  // ZMQLOOP_TESTS_SUPPORT_CHILD_PROCESS_H_

@@ -1,5 +1,5 @@
-// What tests of a loop need: the loop on both pollers, a watchdog, a clock that stands still, and a loop
-// that keeps or rethrows the exceptions of its callbacks.
+// What tests of a loop need: the loop on both pollers, a watchdog, a clock that stands still, and a
+// loop that keeps or rethrows the exceptions of its callbacks.
 
 #ifndef ZMQLOOP_TESTS_SUPPORT_LOOP_FIXTURE_H_
 #define ZMQLOOP_TESTS_SUPPORT_LOOP_FIXTURE_H_
@@ -12,9 +12,9 @@
 #include <utility>
 #include <vector>
 
+#include "tests/support/loop_watchdog.h"
 #include <gtest/gtest.h>
 
-#include "tests/support/loop_watchdog.h"
 #include "zmqloop/runtime/io_loop.h"
 
 namespace zmqloop::testing {
@@ -41,6 +41,7 @@ class RecordingLoop : public IOLoop {
   using IOLoop::IOLoop;
   void handle_callback_exception(std::exception_ptr error) override {
     errors.push_back(error);
+    if (on_error) on_error();
     if (escape) std::rethrow_exception(error);
   }
   // Returns the text of a recorded exception.
@@ -55,6 +56,7 @@ class RecordingLoop : public IOLoop {
   }
 
   bool escape = false;
+  std::function<void()> on_error;
   std::vector<std::exception_ptr> errors;
 };
 
@@ -116,10 +118,10 @@ inline std::string poller_name(const ::testing::TestParamInfo<PollerKind>& info)
 }  // namespace zmqloop::testing
 
 // Runs a suite with every poller.
-#define ZMQLOOP_ON_BOTH_POLLERS(suite)                                               \
-  INSTANTIATE_TEST_SUITE_P(Pollers, suite,                                           \
-                           ::testing::Values(::zmqloop::PollerKind::kEpoll,          \
-                                             ::zmqloop::PollerKind::kZmqPoll),       \
-                           ::zmqloop::testing::poller_name)
+#define ZMQLOOP_ON_BOTH_POLLERS(suite)                                                   \
+  INSTANTIATE_TEST_SUITE_P(                                                              \
+      Pollers, suite,                                                                    \
+      ::testing::Values(::zmqloop::PollerKind::kEpoll, ::zmqloop::PollerKind::kZmqPoll), \
+      ::zmqloop::testing::poller_name)
 
 #endif  // ZMQLOOP_TESTS_SUPPORT_LOOP_FIXTURE_H_

@@ -1,22 +1,21 @@
 // Ends a test program that hangs, with the name of the test and the state of its loops.
 //
-// A test that waits for ever says nothing about why. While a LoopWatchdog exists, the process has two
-// minutes of real time; then it reports the loops that are being watched and aborts. It uses no thread,
-// so that tests which fork may have one.
+// A test that waits for ever says nothing about why. While a LoopWatchdog exists, the process has
+// four minutes of real time; then it reports the loops that are being watched and aborts. It uses no
+// thread, so that tests which fork may have one.
 //
 // Threads: watch() any; one watchdog at a time.
 
 #ifndef ZMQLOOP_TESTS_SUPPORT_LOOP_WATCHDOG_H_
 #define ZMQLOOP_TESTS_SUPPORT_LOOP_WATCHDOG_H_
 
-#include <signal.h>
-#include <unistd.h>
-
 #include <array>
 #include <atomic>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <signal.h>
+#include <unistd.h>
 
 #include <gtest/gtest.h>
 
@@ -25,13 +24,12 @@
 namespace zmqloop::testing {
 
 // Sanitizers and a busy machine cost a factor of ten each.
-inline constexpr unsigned kHungAfterSeconds = 120;
+inline constexpr unsigned kHungAfterSeconds = 240;
 
 class LoopWatchdog {
  public:
   explicit LoopWatchdog(unsigned seconds = kHungAfterSeconds) {
-    const ::testing::TestInfo* const info =
-        ::testing::UnitTest::GetInstance()->current_test_info();
+    const ::testing::TestInfo* const info = ::testing::UnitTest::GetInstance()->current_test_info();
     std::snprintf(test_, sizeof test_, "%s.%s", info == nullptr ? "?" : info->test_suite_name(),
                   info == nullptr ? "?" : info->name());
     struct sigaction action = {};

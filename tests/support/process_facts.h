@@ -3,15 +3,15 @@
 #ifndef ZMQLOOP_TESTS_SUPPORT_PROCESS_FACTS_H_
 #define ZMQLOOP_TESTS_SUPPORT_PROCESS_FACTS_H_
 
-#include <sched.h>
-#include <sys/types.h>
-
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
+#include <sched.h>
 #include <set>
 #include <string>
+#include <sys/types.h>
+#include <system_error>
 
 namespace zmqloop::testing {
 
@@ -39,13 +39,25 @@ inline std::multiset<std::string> thread_names() {
 inline std::string thread_status(pid_t thread, const std::string& field) {
   std::ifstream status("/proc/self/task/" + std::to_string(thread) + "/status");
   for (std::string line; std::getline(status, line);) {
-    if (line.rfind(field + ":", 0) == 0) return line.substr(line.find_first_not_of(" \t", field.size() + 1));
+    if (line.rfind(field + ":", 0) == 0)
+      return line.substr(line.find_first_not_of(" \t", field.size() + 1));
   }
   return {};
 }
 
-// Gives other threads the core until `condition` holds, at most a minute; returns whether it does. For
-// what no notification tells of, such as a reaper thread that closes descriptors.
+// Returns the numbers of this process's epoll sets.
+inline std::set<int> epoll_sets() {
+  std::set<int> found;
+  for (const auto& each : std::filesystem::directory_iterator("/proc/self/fd")) {
+    std::error_code gone;
+    const std::string target = std::filesystem::read_symlink(each.path(), gone).string();
+    if (target == "anon_inode:[eventpoll]") found.insert(std::stoi(each.path().filename()));
+  }
+  return found;
+}
+
+// Gives other threads the core until `condition` holds, at most a minute; returns whether it does.
+// For what no notification tells of, such as a reaper thread that closes descriptors.
 template <class F>
 bool eventually(F&& condition) {
   const auto give_up = std::chrono::steady_clock::now() + std::chrono::minutes(1);
