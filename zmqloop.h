@@ -12,6 +12,7 @@
 #include "zmqloop/poller/poller.h"
 #include "zmqloop/runtime/errors.h"
 #include "zmqloop/runtime/future.h"
+#include "zmqloop/runtime/install.h"
 #include "zmqloop/runtime/io_loop.h"
 #include "zmqloop/runtime/loop_options.h"
 #include "zmqloop/runtime/loop_pool.h"

@@ -21,12 +21,14 @@ set(ZMQLOOP_HEADERS
     poller/zmq_poll_poller.h
     poller/zmq_socket_state.h
     runtime/batch_pacer.h
+    runtime/callable_check.h
     runtime/current_loop.h
     runtime/errors.h
     runtime/future.h
     runtime/future_state.h
     runtime/handler_table.h
     runtime/idle_spin.h
+    runtime/install.h
     runtime/io_loop.h
     runtime/loop_core.h
     runtime/loop_options.h
@@ -57,6 +59,7 @@ set(ZMQLOOP_HEADERS
     threading/thread_label.h
     threading/thread_role.h
     threading/usable_cores.h
+    threading/visible_lock.h
     zmqloop.h
 )
 set(ZMQLOOP_SOURCES
@@ -78,11 +81,12 @@ set(ZMQLOOP_SOURCES
     poller/waker.cc
     poller/zmq_poll_poller.cc
     poller/zmq_socket_state.cc
-    runtime/current_loop.cc
     runtime/future_state.cc
     runtime/handler_table.cc
     runtime/idle_spin.cc
+    runtime/install.cc
     runtime/io_loop.cc
+    runtime/io_loop_current.cc
     runtime/loop_core.cc
     runtime/loop_pool.cc
     runtime/loop_thread.cc

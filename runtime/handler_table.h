@@ -14,7 +14,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <type_traits>
 #include <typeinfo>
+#include <utility>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
@@ -26,6 +28,16 @@
 namespace zmqloop {
 
 using Handler = absl::AnyInvocable<void(Pollable, Events)>;
+
+// Makes a handler of a callable that takes (Pollable, Events), or nothing.
+template <class F>
+Handler make_handler(F&& f) {
+  if constexpr (std::is_invocable_v<std::decay_t<F>&, Pollable, Events>) {
+    return Handler(std::forward<F>(f));
+  } else {
+    return Handler([g = std::forward<F>(f)](Pollable, Events) mutable { g(); });
+  }
+}
 
 class HandlerTable {
  public:

@@ -262,10 +262,6 @@ void IOLoop::handle_callback_exception(std::exception_ptr error) {
                demangled(failed_callable_).c_str(), type.c_str(), what.c_str());
 }
 
-void IOLoop::throw_null_callable(const char* operation) {
-  throw std::invalid_argument(std::string(operation) + ": the callable is null");
-}
-
 void IOLoop::require_process(const char* operation) const {
   if (!fork_guard_.is_foreign()) return;
   throw std::logic_error(absl::StrCat(operation, ": loop '", name_,
@@ -283,13 +279,6 @@ void IOLoop::on_user_exception(std::exception_ptr error, const std::type_info* c
   callback_exceptions_.add();
   failed_callable_ = callable;
   handle_callback_exception(std::move(error));
-}
-
-void install() {
-  const IOLoop& loop = CurrentLoop::instance(LoopOptions{.poller = PollerKind::kZmqPoll});
-  if (loop.poller_kind() == PollerKind::kZmqPoll) return;
-  throw std::logic_error("zmqloop::install: loop '" + loop.name() +
-                         "' is the instance already, and does not wait with zmq_poll");
 }
 
 }  // namespace zmqloop

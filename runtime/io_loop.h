@@ -37,6 +37,7 @@
 #include "zmqloop/poller/events.h"
 #include "zmqloop/poller/pollable.h"
 #include "zmqloop/poller/poller.h"
+#include "zmqloop/runtime/callable_check.h"
 #include "zmqloop/runtime/current_loop.h"
 #include "zmqloop/runtime/errors.h"
 #include "zmqloop/runtime/future.h"
@@ -101,7 +102,7 @@ class IOLoop : private ExceptionSink {
     require_callable("IOLoop::add_callback", f);
     return core_->post(one_shot::bind(std::forward<F>(f), std::forward<A>(arguments)...));
   }
-  // Same as add_callback: C++ has no ambient context to shed. (tornado: spawn_callback)
+  // The same: C++ has no ambient context to shed. (tornado: spawn_callback)
   template <class F, class... A>
   bool spawn_callback(F&& f, A&&... arguments) {
     return add_callback(std::forward<F>(f), std::forward<A>(arguments)...);
@@ -189,8 +190,7 @@ class IOLoop : private ExceptionSink {
   template <class F>
   void add_handler(Pollable pollable, F&& f, Events events) {
     require_callable("IOLoop::add_handler", f);
-    add_erased_handler(pollable, erase_handler(std::forward<F>(f)), events,
-                       typeid(std::decay_t<F>));
+    add_erased_handler(pollable, make_handler(std::forward<F>(f)), events, typeid(std::decay_t<F>));
   }
   // Changes the events; one no longer subscribed to is not delivered, even if it was polled before.
   void update_handler(Pollable pollable, Events events);
@@ -216,19 +216,6 @@ class IOLoop : private ExceptionSink {
  private:
   class RunScope;
 
-  template <class F>
-  static void require_callable(const char* operation, const F& f) {
-    if (one_shot::is_null(f)) throw_null_callable(operation);
-  }
-  template <class F>
-  static Handler erase_handler(F&& f) {
-    if constexpr (std::is_invocable_v<std::decay_t<F>&, Pollable, Events>) {
-      return Handler(std::forward<F>(f));
-    } else {
-      return Handler([g = std::forward<F>(f)](Pollable, Events) mutable { g(); });
-    }
-  }
-  [[noreturn]] static void throw_null_callable(const char* operation);
   void require_process(const char* operation) const;
   void require_usable(const char* operation) const;
   void add_erased_handler(Pollable pollable, Handler handler, Events events,
@@ -256,10 +243,6 @@ class IOLoop : private ExceptionSink {
   ForkGuard fork_guard_{[](void* loop) noexcept { static_cast<IOLoop*>(loop)->core_->poison(); },
                         this};
 };
-
-// Makes a loop that waits with zmq_poll the process's instance; std::logic_error if there is one of
-// another kind. (pyzmq: ioloop.install)
-void install();
 
 }  // namespace zmqloop
 

@@ -42,15 +42,17 @@ void LoopCore::ring_for_signal() noexcept {
 }
 
 LoopStats LoopCore::stats() const noexcept {
-  const std::uint64_t abandoned = callbacks_abandoned_.get();
+  // In this order: what is read while the loop is open is not what close() takes.
+  const std::uint64_t taken = mailbox_.taken();
+  const bool closed = mailbox_.look().closed();
   return {.iterations = iterations_.get(),
-          .callbacks_run = mailbox_.taken() - abandoned,
+          .callbacks_run = closed ? run_at_close_.get() : taken,
           .timers_fired = timers_fired_.get(),
           .handlers_dispatched = handlers_dispatched_.get(),
           .posts_refused = mailbox_.refused(),
           .signal_posts_accepted = mailbox_.signal_posts_accepted(),
           .signal_posts_refused = mailbox_.signal_posts_refused(),
-          .callbacks_abandoned = abandoned,
+          .callbacks_abandoned = callbacks_abandoned_.get(),
           .pending = mailbox_.pending(),
           .wakeups_sent = wakeups_sent_.get()};
 }
@@ -277,6 +279,7 @@ void LoopCore::drain_doorbell(const Ready& event) {
 
 CloseReport LoopCore::close(bool all_fds) {
   CloseReport report;
+  run_at_close_.add(mailbox_.taken());
   report.callbacks_abandoned = mailbox_.close();
   callbacks_abandoned_.add(report.callbacks_abandoned);
   report.timers_abandoned = timers_.clear();

@@ -146,6 +146,7 @@ class LoopCore {
   BatchPacer pacer_;
   int straggler_looks_ = 0;  // in vain, since a batch was not empty
   Counter iterations_;
+  Counter run_at_close_;  // posts taken before close() began to take them
   Counter callbacks_abandoned_;
   Counter timers_fired_;
   Counter handlers_dispatched_;

@@ -6,6 +6,7 @@
 #include <system_error>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 
 #include "zmqloop/threading/usable_cores.h"
 
@@ -26,14 +27,17 @@ LoopPool::LoopPool(Options options) {
       threads_.push_back(std::make_unique<LoopThread>(std::move(thread)));
     }
   } catch (const std::system_error& error) {
-    throw std::system_error(error.code(), absl::StrCat("LoopPool: ", threads_.size(), " of ", count,
-                                                       " loops started: ", error.what()));
+    // what() ends with the code's text, which the new exception appends itself.
+    const std::string code = absl::StrCat(": ", error.code().message());
+    throw std::system_error(
+        error.code(), absl::StrCat("LoopPool: ", threads_.size(), " of ", count,
+                                   " loops started: ", absl::StripSuffix(error.what(), code)));
   }
 }
 
 LoopPool::~LoopPool() {
   for (const std::unique_ptr<LoopThread>& thread : threads_) {
-    if (!thread->loop().in_loop_thread()) continue;
+    if (!thread->is_here()) continue;
     std::fprintf(stderr, "zmqloop: LoopPool destroyed on the thread of its own loop '%s'\n",
                  thread->name().c_str());
     std::terminate();
@@ -74,12 +78,20 @@ void LoopPool::stop() noexcept {
 
 CloseReport LoopPool::join() {
   for (const std::unique_ptr<LoopThread>& thread : threads_) {
-    if (!thread->loop().in_loop_thread()) continue;
+    if (!thread->is_here()) continue;
     throw std::logic_error("LoopPool::join: called on the thread of its own loop '" +
                            thread->name() + "', which would wait for itself");
   }
   CloseReport report;
-  for (const std::unique_ptr<LoopThread>& thread : threads_) report += thread->join();
+  std::exception_ptr failure;
+  for (const std::unique_ptr<LoopThread>& thread : threads_) {
+    try {
+      report += thread->join();
+    } catch (...) {
+      if (failure == nullptr) failure = std::current_exception();
+    }
+  }
+  if (failure != nullptr) std::rethrow_exception(failure);
   return report;
 }
 

@@ -85,7 +85,8 @@ class LoopPool {
   // Lets each loop finish the batch it is in, and end. Async-signal-safe.
   void stop() noexcept;
 
-  // Waits until all loops have ended, and returns the sum of what they left undone.
+  // Waits until all loops have ended, and returns the sum of what they left undone. Rethrows the
+  // first failure of a loop, after all have ended.
   CloseReport join();
 
  private:

@@ -22,7 +22,7 @@ LoopThread::LoopThread(Options options)
 LoopThread::LoopThread(std::string name) : LoopThread(Options{.name = std::move(name)}) {}
 
 LoopThread::~LoopThread() {
-  if (loop_.in_loop_thread()) {
+  if (is_here()) {
     std::fprintf(stderr, "zmqloop: LoopThread '%s' destroyed on its own loop's thread\n",
                  name().c_str());
     std::terminate();
@@ -31,6 +31,7 @@ LoopThread::~LoopThread() {
 }
 
 void LoopThread::run() {
+  home_.try_bind();
   loop_.make_current();
   try {
     loop_.start();
@@ -39,10 +40,15 @@ void LoopThread::run() {
   }
   report_ = loop_.close();
   IOLoop::clear_current();
+  home_.unbind();
 }
 
 CloseReport LoopThread::join() {
-  if (loop_.in_loop_thread()) {
+  if (fork_generation_ != fork_generation()) {
+    throw std::logic_error("LoopThread::join: the thread of loop '" + name() +
+                           "' is the parent process's; a forked child cannot join it");
+  }
+  if (is_here()) {
     throw std::logic_error("LoopThread::join: called on the thread of its own loop '" + name() +
                            "', which would wait for itself");
   }

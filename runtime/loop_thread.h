@@ -18,6 +18,7 @@
 #ifndef ZMQLOOP_RUNTIME_LOOP_THREAD_H_
 #define ZMQLOOP_RUNTIME_LOOP_THREAD_H_
 
+#include <cstdint>
 #include <exception>
 #include <optional>
 #include <string>
@@ -27,7 +28,9 @@
 
 #include "zmqloop/runtime/io_loop.h"
 #include "zmqloop/runtime/loop_options.h"
+#include "zmqloop/threading/fork_guard.h"
 #include "zmqloop/threading/named_thread.h"
+#include "zmqloop/threading/thread_checker.h"
 
 namespace zmqloop {
 
@@ -51,6 +54,8 @@ class LoopThread {
   // ---- any thread ----
 
   IOLoop& loop() noexcept { return loop_; }
+  // Returns whether this is the calling thread, also while it closes its loop.
+  bool is_here() const noexcept { return home_.is_bound_here(); }
   const std::string& name() const noexcept { return loop_.name(); }
 
   // Lets the loop finish the batch it is in, and end. Async-signal-safe.
@@ -64,6 +69,10 @@ class LoopThread {
   void run();
 
   IOLoop loop_;
+  const std::uint32_t fork_generation_ = fork_generation();
+
+  // Bound as long as the loop's thread works on it, closing included.
+  ThreadChecker home_;
 
   // Written by the loop's thread, read after it was joined.
   CloseReport report_;

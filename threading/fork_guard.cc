@@ -4,6 +4,8 @@
 #include <mutex>
 #include <pthread.h>
 
+#include "zmqloop/threading/thread_role.h"
+
 namespace zmqloop {
 namespace {
 
@@ -27,6 +29,7 @@ struct ForkGuardList {
   void tell_child() noexcept {
     // relaxed: the child has a single thread.
     generation.fetch_add(1, std::memory_order_relaxed);
+    ThreadRole::set_runs_loop(false);  // the parent's loop runs in the parent
     for (ForkGuard* guard = first; guard != nullptr; guard = guard->next_) {
       guard->in_child_(guard->context_);
     }

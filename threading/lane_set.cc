@@ -6,6 +6,7 @@
 #include "absl/container/flat_hash_map.h"
 
 #include "zmqloop/threading/fork_guard.h"
+#include "zmqloop/threading/visible_lock.h"
 
 namespace zmqloop {
 namespace {
@@ -82,7 +83,7 @@ LaneSet::~LaneSet() {
 }
 
 Lane& LaneSet::acquire() {
-  absl::MutexLock lock(&mutex_);
+  const VisibleLock lock(&mutex_);
   if (!unowned_.empty()) {
     Lane& lane = *unowned_.back();
     unowned_.pop_back();
@@ -100,12 +101,12 @@ Lane& LaneSet::acquire() {
 
 void LaneSet::release(Lane& lane) {
   if (fork_generation_ != fork_generation()) return;
-  absl::MutexLock lock(&mutex_);
+  const VisibleLock lock(&mutex_);
   unowned_.push_back(&lane);
 }
 
 std::size_t LaneSet::size() const {
-  absl::MutexLock lock(&mutex_);
+  const VisibleLock lock(&mutex_);
   return size_;
 }
 

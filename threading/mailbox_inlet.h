@@ -125,7 +125,8 @@ PostResult MailboxInlet::post_in(Lane& lane, P&& prepared) {
   using D = std::remove_cvref_t<P>;
   Slot& slot = lane.reserve();
   const ControlWord::View before = word_.take_ticket();
-  if (before.closed()) [[unlikely]] return refuse(std::forward<P>(prepared));
+  if (before.closed()) [[unlikely]]
+    return refuse(std::forward<P>(prepared));
   if (before.asleep()) [[unlikely]]
     begin_visit();  // [M4]
   if constexpr (std::is_trivially_copyable_v<D>) {
@@ -143,7 +144,7 @@ template <class P>
 PostResult MailboxInlet::refuse(P&& prepared) {
   refused_.add();
   if constexpr (!std::is_lvalue_reference_v<P&&>) {
-    std::remove_cvref_t<P> destroyed_unrun(std::forward<P>(prepared));
+    [[maybe_unused]] std::remove_cvref_t<P> destroyed_unrun(std::forward<P>(prepared));
   }
   return PostResult::kRefused;
 }

@@ -117,8 +117,9 @@ void* NamedThread::run(void* self) {
     const std::string name = shorten_thread_name(thread.options_.name);
     static_cast<void>(::pthread_setname_np(::pthread_self(), name.c_str()));
   }
-  thread.id_ = current_thread_id();
-  thread.started_.Notify();
+  // relaxed: the number is all there is to see; pairs with the load in id().
+  thread.id_.store(current_thread_id(), std::memory_order_relaxed);
+  thread.id_.notify_all();
   run_body(thread.body_);
   return nullptr;
 }
@@ -147,8 +148,9 @@ void NamedThread::join() {
 bool NamedThread::joinable() const { return !joined_ && process_ == ::getpid(); }
 
 pid_t NamedThread::id() const {
-  started_.WaitForNotification();
-  return id_;
+  // relaxed: as in run().
+  id_.wait(0, std::memory_order_relaxed);
+  return id_.load(std::memory_order_relaxed);
 }
 
 }  // namespace zmqloop

@@ -16,13 +16,13 @@
 #ifndef ZMQLOOP_THREADING_NAMED_THREAD_H_
 #define ZMQLOOP_THREADING_NAMED_THREAD_H_
 
+#include <atomic>
 #include <optional>
 #include <pthread.h>
 #include <string>
 #include <sys/types.h>
 
 #include "absl/functional/any_invocable.h"
-#include "absl/synchronization/notification.h"
 
 #include "zmqloop/threading/thread_label.h"  // IWYU pragma: export
 
@@ -67,9 +67,8 @@ class NamedThread {
   // The new thread's.
   absl::AnyInvocable<void()> body_;
 
-  // Written by the new thread before it notifies.
-  pid_t id_ = 0;
-  mutable absl::Notification started_;
+  // Shared: 0 until the new thread has written it.
+  std::atomic<pid_t> id_{0};
 
   // The joining thread's.
   pthread_t thread_{};

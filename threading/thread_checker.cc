@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 
 #include "zmqloop/threading/thread_label.h"
+#include "zmqloop/threading/visible_lock.h"
 
 namespace zmqloop {
 namespace {
@@ -17,7 +18,7 @@ bool ThreadChecker::try_bind() {
   const void* nobody = nullptr;
   if (!owner_.compare_exchange_strong(nobody, here())) return false;
   std::string label = current_thread_label();
-  absl::MutexLock lock(&mutex_);
+  const VisibleLock lock(&mutex_);
   label_.swap(label);
   return true;
 }
@@ -25,7 +26,7 @@ bool ThreadChecker::try_bind() {
 void ThreadChecker::unbind() { owner_.store(nullptr); }
 
 std::string ThreadChecker::bound_label() const {
-  absl::MutexLock lock(&mutex_);
+  const VisibleLock lock(&mutex_);
   return label_;
 }
 

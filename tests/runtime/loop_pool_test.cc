@@ -169,6 +169,7 @@ TEST_P(LoopPoolTest, BroadcastsToEachLoopOnceWithThatLoop) {
     for (std::size_t i = 0; i < 4; ++i) calls[i] += &loop == &pool.loop(i);
   }),
             4u);
+  pool.loop(1).submit([] {}).get();
   pool.loop(1).stop();
   while (!pool.loop(1).is_closed()) std::this_thread::yield();
   EXPECT_EQ(pool.broadcast([&, own = std::string("copied for each")](IOLoop& loop) {

@@ -4,7 +4,7 @@
 #ifndef ZMQLOOP_TESTS_SUPPORT_MAILBOX_CONSUMER_H_
 #define ZMQLOOP_TESTS_SUPPORT_MAILBOX_CONSUMER_H_
 
-#include <atomic>
+#include <cerrno>
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
@@ -12,13 +12,12 @@
 #include <functional>
 #include <poll.h>
 #include <sched.h>
+#include <semaphore>
 #include <sys/eventfd.h>
 #include <thread>
 #include <unistd.h>
 #include <utility>
 
-#include "absl/synchronization/notification.h"
-#include "absl/time/time.h"
 #include <gtest/gtest.h>
 
 #include "zmqloop/threading/mailbox.h"
@@ -87,7 +86,7 @@ class HangOracle {
   HangOracle(std::function<std::uint64_t()> progress, std::function<void()> dump)
       : watcher_([this, progress = std::move(progress), dump = std::move(dump)] {
           std::uint64_t seen = progress();
-          while (!done_.WaitForNotificationWithTimeout(absl::Seconds(10))) {
+          while (!done_.try_acquire_for(std::chrono::seconds(10))) {
             const std::uint64_t now = progress();
             if (now == seen) {
               std::fprintf(stderr, "no progress for 10 s at %llu\n",
@@ -99,12 +98,12 @@ class HangOracle {
           }
         }) {}
   ~HangOracle() {
-    done_.Notify();
+    done_.release();
     watcher_.join();
   }
 
  private:
-  absl::Notification done_;
+  std::binary_semaphore done_{0};
   std::thread watcher_;
 };
 

@@ -1,11 +1,11 @@
 #include "zmqloop/threading/lane_set.h"
 
+#include <latch>
 #include <memory>
 #include <set>
 #include <thread>
 #include <vector>
 
-#include "absl/synchronization/barrier.h"
 #include <gtest/gtest.h>
 
 namespace zmqloop {
@@ -68,13 +68,13 @@ TEST(LaneSet, FindsALaneThatFellOutOfTheCache) {
 TEST(LaneSet, GivesThreadsAtOneTimeLanesOfTheirOwn) {
   constexpr int kThreads = 16;
   const auto set = std::make_shared<LaneSet>();
-  absl::Barrier* const all_have_one = new absl::Barrier(kThreads);
+  std::latch all_have_one(kThreads);
   std::vector<Lane*> lanes(kThreads);
   std::vector<std::thread> threads;
   for (Lane*& lane : lanes) {
-    threads.emplace_back([&set, &lane, all_have_one] {
+    threads.emplace_back([&set, &lane, &all_have_one] {
       lane = PostingThread::find_or_acquire_lane(*set);
-      if (all_have_one->Block()) delete all_have_one;
+      all_have_one.arrive_and_wait();
     });
   }
   for (std::thread& thread : threads) thread.join();

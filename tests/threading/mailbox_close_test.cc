@@ -3,12 +3,12 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <latch>
 #include <memory>
 #include <thread>
 #include <utility>
 #include <vector>
 
-#include "absl/synchronization/notification.h"
 #include "tests/support/mailbox_consumer.h"
 #include <gtest/gtest.h>
 
@@ -154,15 +154,15 @@ TEST(MailboxClose, MayFollowAnAbandonedBatch) {
 
 TEST(MailboxClose, WaitsForAPosterThatIsHalfWay) {
   struct BlocksWhenMoved {
-    absl::Notification* reached;
-    absl::Notification* go_on;
+    std::latch* reached;
+    std::latch* go_on;
     std::shared_ptr<int> shared;
-    BlocksWhenMoved(absl::Notification& r, absl::Notification& g, std::shared_ptr<int> s)
+    BlocksWhenMoved(std::latch& r, std::latch& g, std::shared_ptr<int> s)
         : reached(&r), go_on(&g), shared(std::move(s)) {}
     BlocksWhenMoved(BlocksWhenMoved&& other) noexcept
         : reached(other.reached), go_on(other.go_on), shared(std::move(other.shared)) {
-      reached->Notify();
-      go_on->WaitForNotification();
+      reached->count_down();
+      go_on->wait();
     }
     BlocksWhenMoved& operator=(BlocksWhenMoved&&) = delete;
     ~BlocksWhenMoved() = default;
@@ -170,15 +170,15 @@ TEST(MailboxClose, WaitsForAPosterThatIsHalfWay) {
   };
   Mailbox mailbox(0);
   const auto shared = std::make_shared<int>();
-  absl::Notification reached;
-  absl::Notification go_on;
+  std::latch reached(1);
+  std::latch go_on(1);
   std::thread poster([&] {
     EXPECT_EQ(mailbox.post(BlocksWhenMoved(reached, go_on, shared)), PostResult::kAccepted);
   });
-  reached.WaitForNotification();
+  reached.wait();
   std::thread releaser([&] {
     for (testing::Backoff backoff; !mailbox.look().closed();) backoff.step();
-    go_on.Notify();
+    go_on.count_down();
   });
   EXPECT_EQ(mailbox.close(), 1u);
   EXPECT_EQ(shared.use_count(), 1);
@@ -191,15 +191,15 @@ TEST(MailboxClose, WaitsForAPosterThatIsAboutToRing) {
   auto mailbox = std::make_unique<Mailbox>(0);
   ASSERT_TRUE(mailbox->try_fall_asleep());
   std::atomic<bool> woken{false};
-  absl::Notification posted;
+  std::latch posted(1);
   std::thread poster([&] {
     ASSERT_EQ(mailbox->post([] {}), PostResult::kMustWake);
-    posted.Notify();
+    posted.count_down();
     for (testing::Backoff backoff; !mailbox->look().closed();) backoff.step();
     woken.store(true);
     mailbox->woken();
   });
-  posted.WaitForNotification();
+  posted.wait();
   EXPECT_EQ(mailbox->close(), 1u);
   EXPECT_TRUE(woken.load());
   poster.join();

@@ -3,14 +3,13 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <latch>
 #include <memory>
 #include <numeric>
 #include <stdexcept>
 #include <thread>
 #include <vector>
 
-#include "absl/synchronization/barrier.h"
-#include "absl/synchronization/notification.h"
 #include "tests/support/mailbox_consumer.h"
 #include <gtest/gtest.h>
 
@@ -154,27 +153,26 @@ TEST(Mailbox, MayBePostedToByTheMoveOfACallable) {
 // asleep.
 TEST(Mailbox, DoesNotLetAPostHalfWayHoldOthersBack) {
   struct BlocksWhenMoved {
-    absl::Notification* reached;
-    absl::Notification* go_on;
+    std::latch* reached;
+    std::latch* go_on;
     int* run;
-    BlocksWhenMoved(absl::Notification& r, absl::Notification& g, int& n)
-        : reached(&r), go_on(&g), run(&n) {}
+    BlocksWhenMoved(std::latch& r, std::latch& g, int& n) : reached(&r), go_on(&g), run(&n) {}
     BlocksWhenMoved(BlocksWhenMoved&& other) noexcept
         : reached(other.reached), go_on(other.go_on), run(other.run) {
-      reached->Notify();
-      go_on->WaitForNotification();
+      reached->count_down();
+      go_on->wait();
     }
     BlocksWhenMoved& operator=(BlocksWhenMoved&&) = delete;
     ~BlocksWhenMoved() = default;
     void operator()() const { *run += 100; }
   };
   Mailbox mailbox(0);
-  absl::Notification reached;
-  absl::Notification go_on;
+  std::latch reached(1);
+  std::latch go_on(1);
   int run = 0;
   std::thread poster(
       [&] { static_cast<void>(mailbox.post(BlocksWhenMoved(reached, go_on, run))); });
-  reached.WaitForNotification();
+  reached.wait();
   for (int round = 0; round < 3; ++round) {
     static_cast<void>(mailbox.post([&run] { ++run; }));
     EXPECT_EQ(run_batch(mailbox), 1u);
@@ -182,7 +180,7 @@ TEST(Mailbox, DoesNotLetAPostHalfWayHoldOthersBack) {
     EXPECT_FALSE(mailbox.try_fall_asleep());
   }
   EXPECT_EQ(run, 3);
-  go_on.Notify();
+  go_on.count_down();
   poster.join();
   EXPECT_EQ(run_batch(mailbox), 1u);
   EXPECT_EQ(run, 103);
@@ -322,13 +320,12 @@ TEST(MailboxSleep, IsEndedByExactlyOneOfManyPosters) {
   constexpr int kPosters = 8;
   constexpr int kSleeps = 500;
   Mailbox mailbox(0);
-  absl::Barrier* barrier = nullptr;
   std::atomic<int> must_wake{0};
   for (int sleep = 0; sleep < kSleeps; ++sleep) {
     ASSERT_TRUE(mailbox.try_fall_asleep());
-    barrier = new absl::Barrier(2);
+    std::latch both_ready(2);
     const auto poster = [&] {
-      if (barrier->Block()) delete barrier;
+      both_ready.arrive_and_wait();
       for (int i = 0; i < kPosters / 2; ++i) {
         if (mailbox.post([] {}) == PostResult::kMustWake) {
           must_wake.fetch_add(1);

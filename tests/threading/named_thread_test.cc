@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <fstream>
+#include <latch>
 #include <memory>
 #include <pthread.h>
 #include <signal.h>
@@ -14,7 +15,6 @@
 #include <unistd.h>
 #include <vector>
 
-#include "absl/synchronization/notification.h"
 #include <gtest/gtest.h>
 
 #include "zmqloop/threading/cpu_set.h"
@@ -63,11 +63,11 @@ TEST(NamedThread, ShortensALongName) {
 }
 
 TEST(NamedThread, HasAnIdWhileItRuns) {
-  absl::Notification end;
-  NamedThread thread({.name = "id", .cpu = {}}, [&end] { end.WaitForNotification(); });
+  std::latch end(1);
+  NamedThread thread({.name = "id", .cpu = {}}, [&end] { end.wait(); });
   EXPECT_GT(thread.id(), 0);
   EXPECT_NE(thread.id(), ::gettid());
-  end.Notify();
+  end.count_down();
 }
 
 TEST(NamedThread, JoinsInItsDestructor) {
@@ -151,12 +151,12 @@ TEST(NamedThread, LeavesTheMaskOfItsCreatorAsItWas) {
 }
 
 TEST(NamedThread, CannotJoinItself) {
-  absl::Notification made;
+  std::latch made(1);
   NamedThread* self = nullptr;
   std::string message;
   std::error_code code;
   NamedThread thread({.name = "self", .cpu = {}}, [&] {
-    made.WaitForNotification();
+    made.wait();
     try {
       self->join();
     } catch (const std::system_error& error) {
@@ -165,7 +165,7 @@ TEST(NamedThread, CannotJoinItself) {
     }
   });
   self = &thread;
-  made.Notify();
+  made.count_down();
   thread.join();
   EXPECT_EQ(code, std::errc::resource_deadlock_would_occur);
   EXPECT_NE(message.find("(self)"), std::string::npos) << message;
@@ -182,27 +182,25 @@ TEST(NamedThread, IsJoinedOnce) {
   }
 }
 
-TEST(NamedThread, MayBeCancelled) {
-  pthread_t handle{};
-  absl::Notification running;
+// As pthread_cancel() does, pthread_exit() unwinds with an exception that nobody may swallow.
+TEST(NamedThread, MayEndItselfByPthreadExit) {
   const auto shared = std::make_shared<int>();
+  bool went_on = false;
   {
-    const NamedThread thread({.name = "cancelled", .cpu = {}}, [&, p = shared] {
+    const NamedThread thread({.name = "exits", .cpu = {}}, [&, p = shared] {
       const std::shared_ptr<int> on_the_stack = p;
-      handle = ::pthread_self();
-      running.Notify();
-      for (;;) ::pause();
+      if (on_the_stack) ::pthread_exit(nullptr);
+      went_on = true;
     });
-    running.WaitForNotification();
-    EXPECT_EQ(::pthread_cancel(handle), 0);
   }
+  EXPECT_FALSE(went_on);
   EXPECT_EQ(shared.use_count(), 1);
 }
 
 TEST(NamedThread, IsNotJoinedInAForkedChild) {
-  absl::Notification end;
+  std::latch end(1);
   auto thread = std::make_unique<NamedThread>(NamedThread::Options{.name = "parent", .cpu = {}},
-                                              [&end] { end.WaitForNotification(); });
+                                              [&end] { end.wait(); });
   const pid_t child = ::fork();
   if (child == 0) {
     const bool joinable = thread->joinable();
@@ -214,7 +212,7 @@ TEST(NamedThread, IsNotJoinedInAForkedChild) {
   EXPECT_TRUE(WIFEXITED(status));
   EXPECT_EQ(WEXITSTATUS(status), 0);
   EXPECT_TRUE(thread->joinable());
-  end.Notify();
+  end.count_down();
 }
 
 using NamedThreadDeathTest = ::testing::Test;

@@ -1,0 +1,17 @@
+#include "zmqloop/runtime/install.h"
+
+#include <stdexcept>
+
+#include "zmqloop/runtime/current_loop.h"
+#include "zmqloop/runtime/io_loop.h"
+
+namespace zmqloop {
+
+void install() {
+  const IOLoop& loop = CurrentLoop::instance(LoopOptions{.poller = PollerKind::kZmqPoll});
+  if (loop.poller_kind() == PollerKind::kZmqPoll) return;
+  throw std::logic_error("zmqloop::install: loop '" + loop.name() +
+                         "' is the instance already, and does not wait with zmq_poll");
+}
+
+}  // namespace zmqloop

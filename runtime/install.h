@@ -1,0 +1,17 @@
+// The process-wide loop, made with ZeroMQ's own poller: pyzmq's ioloop.install().
+//
+// Threads: any.
+// Errors: std::logic_error if a loop that waits otherwise is the instance already.
+// Public.
+
+#ifndef ZMQLOOP_RUNTIME_INSTALL_H_
+#define ZMQLOOP_RUNTIME_INSTALL_H_
+
+namespace zmqloop {
+
+// Makes a loop that waits with zmq_poll IOLoop::instance(). Done before: no effect.
+void install();
+
+}  // namespace zmqloop
+
+#endif  // ZMQLOOP_RUNTIME_INSTALL_H_
