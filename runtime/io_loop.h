@@ -113,8 +113,9 @@ class IOLoop : private ExceptionSink {
   // when Options::signal_slots of them wait already, or the loop is closed. (tornado: same name)
   template <class F>
   bool add_callback_from_signal(F&& f) noexcept {
-    if (one_shot::is_null<std::remove_cvref_t<F>>(f)) return false;
-    return core_->post_from_signal<std::remove_cvref_t<F>>(f);
+    const std::decay_t<F>& callable = f;  // of a function, its address
+    if (one_shot::is_null(callable)) return false;
+    return core_->post_from_signal(callable);
   }
 
   // Posts `f` and returns a future for what it returns or throws; LoopClosedError in the future if

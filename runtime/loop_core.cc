@@ -255,8 +255,15 @@ void LoopCore::end_registration(const Ready& event) {
   if (entry == nullptr) return;
   const Pollable pollable = entry->pollable;
   if (event.error == ETERM) {
+    struct Drop {  // also when what the handler throws leaves the loop
+      HandlerTable& handlers;
+      const Pollable& pollable;
+      std::uint64_t token;
+      ~Drop() {
+        if (handlers.find(token) != nullptr) handlers.remove(pollable);
+      }
+    } drop{handlers_, pollable, event.token};
     dispatch_to(*entry, Events::kError, 1);
-    if (handlers_.find(event.token) != nullptr) handlers_.remove(pollable);
     return;
   }
   handlers_.remove(pollable);
@@ -285,8 +292,8 @@ CloseReport LoopCore::close(bool all_fds) {
   report.timers_abandoned = timers_.clear();
   for (const Pollable& pollable : handlers_.pollables()) {
     poller_->remove(pollable);
+    if (all_fds) pollable.close();  // before its handler goes, which may own the socket
     if (handlers_.remove(pollable)) ++report.handlers_removed;
-    if (all_fds) pollable.close();
   }
   poller_->close();
   waker_.close();

@@ -54,12 +54,11 @@ int hash_files(const CommandLine& line) {
     progress.finish();
   }
   const ChecksumJob::Status& status = job.status();
-  const bool interrupted = status.interrupted || InterruptSignals::any_came();
-  if (interrupted) {
+  if (status.interrupted || InterruptSignals::any_came()) {
     complain("interrupted: " + std::to_string(status.files_done) + " of " +
              std::to_string(status.files_found) + " files done");
+    return kInterrupted;
   }
-  if (interrupted) return kInterrupted;
   const bool all_read = status.files_failed == 0 && status.paths_failed == 0;
   return print(format_table(job.take_digests()), all_read ? kSuccess : kFailure);
 }

@@ -8,12 +8,13 @@
 //
 // No callback takes long. The walk takes a few directory entries at a time, a large file a few
 // megabytes; then each posts itself again, behind whatever has come meanwhile: results, a timer, a
-// signal. And no queue grows long: each loop has a bounded number of files, and gets another one
-// when it gives one back.
+// signal. And no loop's queue grows long: each has a bounded number of files, and gets another one
+// when it gives one back. Only names wait in greater number, here.
 //
-// Threads: marked below. The coordinator must not run once the job is destroyed: what was posted to
-// it and not run refers to the job. Owns: the pool of loops. Errors: files that cannot be read go
-// to the function given for them.
+// Threads: marked below. The coordinator must not run once the job is destroyed: what was posted
+//          to it and not run refers to the job.
+// Owns: the pool of loops.
+// Errors: files that cannot be read go to the function given for them.
 
 #ifndef ZMQLOOP_EXAMPLES_CHECKSUM_CHECKSUM_JOB_H_
 #define ZMQLOOP_EXAMPLES_CHECKSUM_CHECKSUM_JOB_H_
