@@ -3,24 +3,29 @@
 #include "absl/time/time.h"
 
 #include "zmqloop/threading/thread_role.h"
+#include "zmqloop/threading/visible_lock.h"
 
 namespace zmqloop {
 
 bool FutureStateBase::is_ready() const {
-  absl::MutexLock lock(&mutex_);
+  const VisibleLock lock(&mutex_);
   return phase_ == Phase::kReady;
 }
 
 bool FutureStateBase::wait(std::optional<Duration> limit) const {
-  absl::MutexLock lock(&mutex_);
-  if (phase_ == Phase::kReady) return true;
+  if (is_ready()) return true;
   if (limit && *limit <= Duration::zero()) return false;
   require_may_block();
-  const auto ready = [this]()
-                         ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return phase_ == Phase::kReady; };
-  const absl::Duration timeout =
-      !limit || *limit == Duration::max() ? absl::InfiniteDuration() : absl::FromChrono(*limit);
-  return mutex_.AwaitWithTimeout(absl::Condition(&ready), timeout);
+  const bool forever = !limit || *limit == Duration::max();
+  const absl::Duration timeout = forever ? absl::InfiniteDuration() : absl::FromChrono(*limit);
+  {
+    absl::MutexLock lock(&mutex_);
+    const auto ready = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+      return phase_ == Phase::kReady;
+    };
+    mutex_.AwaitWithTimeout(absl::Condition(&ready), timeout);
+  }
+  return is_ready();
 }
 
 void FutureStateBase::require_may_block() {
@@ -33,7 +38,7 @@ void FutureStateBase::require_may_block() {
 
 void FutureStateBase::on_ready(absl::AnyInvocable<void()> f) {
   {
-    absl::MutexLock lock(&mutex_);
+    const VisibleLock lock(&mutex_);
     if (phase_ != Phase::kReady) {
       continuations_.push_back(std::move(f));
       return;
@@ -50,21 +55,21 @@ bool FutureStateBase::set_exception(std::exception_ptr error) {
 }
 
 bool FutureStateBase::begin_setting() {
-  absl::MutexLock lock(&mutex_);
+  const VisibleLock lock(&mutex_);
   if (phase_ != Phase::kEmpty) return false;
   phase_ = Phase::kSetting;
   return true;
 }
 
 void FutureStateBase::give_up() {
-  absl::MutexLock lock(&mutex_);
+  const VisibleLock lock(&mutex_);
   phase_ = Phase::kEmpty;
 }
 
 void FutureStateBase::complete() {
   std::vector<absl::AnyInvocable<void()>> continuations;
   {
-    absl::MutexLock lock(&mutex_);
+    const VisibleLock lock(&mutex_);
     phase_ = Phase::kReady;
     continuations.swap(continuations_);
   }

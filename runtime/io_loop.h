@@ -134,7 +134,7 @@ class IOLoop : private ExceptionSink {
   // Stops the loop. Latched: the next start() returns at once if none is running. During a callback
   // or timer, the rest of the batch runs and nothing is polled; during a handler, the rest of the
   // handlers and one more pass of callbacks and timers run. Async-signal-safe. (tornado: stop)
-  void stop() noexcept { core_->request_stop(affinity_.is_bound_here()); }
+  void stop() noexcept { core_->request_stop(); }
 
   bool is_running() const noexcept { return running_ && !fork_guard_.is_foreign(); }
   bool is_closed() const noexcept { return closed_ || fork_guard_.is_foreign(); }

@@ -1,5 +1,3 @@
-#include "zmqloop/runtime/current_loop.h"
-
 #include <stdexcept>
 #include <utility>
 
@@ -7,9 +5,11 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
 
+#include "zmqloop/runtime/current_loop.h"
 #include "zmqloop/runtime/io_loop.h"
 #include "zmqloop/threading/fork_guard.h"
 #include "zmqloop/threading/thread_role.h"
+#include "zmqloop/threading/visible_lock.h"
 
 namespace zmqloop {
 namespace {
@@ -69,7 +69,7 @@ IOLoop& CurrentLoop::instance() {
 }
 
 IOLoop& CurrentLoop::instance(const LoopOptions& options) {
-  absl::MutexLock lock(&instance_mutex);
+  const VisibleLock lock(&instance_mutex);
   if (the_instance == nullptr) {
     the_instance = new IOLoop(options);
     instance_made_on_demand = true;
@@ -80,7 +80,7 @@ IOLoop& CurrentLoop::instance(const LoopOptions& options) {
 IOLoop* CurrentLoop::instance_or_null() noexcept { return the_instance; }
 
 bool CurrentLoop::install(IOLoop& loop) {
-  absl::MutexLock lock(&instance_mutex);
+  const VisibleLock lock(&instance_mutex);
   if (the_instance == &loop) return true;
   if (the_instance != nullptr) return false;
   the_instance = &loop;
@@ -90,7 +90,7 @@ bool CurrentLoop::install(IOLoop& loop) {
 
 void CurrentLoop::clear_instance() {
   std::unique_ptr<IOLoop> made_on_demand;  // destroyed after the mutex is released
-  absl::MutexLock lock(&instance_mutex);
+  const VisibleLock lock(&instance_mutex);
   if (the_instance == nullptr) return;
   if (instance_made_on_demand) {
     if (the_instance.load()->is_running()) {
@@ -105,7 +105,7 @@ void CurrentLoop::clear_instance() {
 
 void CurrentLoop::forget_instance(const IOLoop& loop) noexcept {
   if (the_instance != &loop) return;  // most loops: no lock in a destructor for nothing
-  absl::MutexLock lock(&instance_mutex);
+  const VisibleLock lock(&instance_mutex);
   if (the_instance != &loop) return;
   the_instance = nullptr;
   instance_made_on_demand = false;

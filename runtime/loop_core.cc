@@ -24,9 +24,8 @@ LoopCore::LoopCore(const LoopOptions& options, ExceptionSink& sink)
 
 // ---- any thread ----
 
-void LoopCore::request_stop(bool on_loop_thread) noexcept {
-  if (on_loop_thread) stopping_ = true;
-  if (mailbox_.request_stop() == PostResult::kMustWake) ring_for_signal();
+void LoopCore::request_stop() noexcept {
+  if (mailbox_.request_stop(stopping_) == PostResult::kMustWake) ring_for_signal();
 }
 
 void LoopCore::ring_for_post() noexcept {

@@ -79,7 +79,7 @@ class LoopCore {
     return result != PostResult::kRefused;
   }
   // Also in signal handlers.
-  void request_stop(bool on_loop_thread) noexcept;
+  void request_stop() noexcept;
 
   LoopStats stats() const noexcept;
 
@@ -135,7 +135,7 @@ class LoopCore {
   Waker waker_;
   SignalDoorbell signal_doorbell_;
   SharedCounter wakeups_sent_;
-  std::atomic<bool> stopping_{false};  // a stop seen on this thread: ends the run after phase 2
+  std::atomic<bool> stopping_{false};  // ends the run after phase 2; the latch is in the mailbox
 
   // Loop thread only.
   TimerQueue timers_;

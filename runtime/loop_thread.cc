@@ -4,6 +4,8 @@
 #include <stdexcept>
 #include <utility>
 
+#include "zmqloop/threading/visible_lock.h"
+
 namespace zmqloop {
 namespace {
 
@@ -52,7 +54,7 @@ CloseReport LoopThread::join() {
     throw std::logic_error("LoopThread::join: called on the thread of its own loop '" + name() +
                            "', which would wait for itself");
   }
-  absl::MutexLock lock(&join_mutex_);
+  const VisibleLock lock(&join_mutex_);
   if (thread_.joinable()) thread_.join();
   if (failure_ != nullptr) std::rethrow_exception(failure_);
   return report_;

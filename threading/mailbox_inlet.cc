@@ -11,8 +11,10 @@ PostResult MailboxInlet::end_visit_or_wake(ControlWord::View before) noexcept {
   return PostResult::kAccepted;
 }
 
-PostResult MailboxInlet::request_stop() noexcept {
+PostResult MailboxInlet::request_stop(std::atomic<bool>& notice) noexcept {
   begin_visit();  // [M4]
+  // release: whoever ends the loop because of it sees this visit; pairs with the loop's load.
+  notice.store(true, std::memory_order_release);
   return end_visit_or_wake(word_.request_stop());
 }
 

@@ -63,8 +63,9 @@ class MailboxInlet {
   template <class F>
   PostResult post_from_signal(const F& f) noexcept;
 
-  // Latches a stop; kMustWake if the loop sleeps.
-  PostResult request_stop() noexcept;
+  // Latches a stop, and sets `notice`, which the loop sees without looking at the word; kMustWake
+  // if the loop sleeps.
+  PostResult request_stop(std::atomic<bool>& notice) noexcept;
 
  protected:
   explicit MailboxInlet(std::size_t signal_slots);

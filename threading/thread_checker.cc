@@ -15,11 +15,10 @@ absl::string_view as_absl(std::string_view text) { return {text.data(), text.siz
 }  // namespace
 
 bool ThreadChecker::try_bind() {
-  const void* nobody = nullptr;
-  if (!owner_.compare_exchange_strong(nobody, here())) return false;
-  std::string label = current_thread_label();
   const VisibleLock lock(&mutex_);
-  label_.swap(label);
+  if (is_bound()) return false;
+  label_ = current_thread_label();
+  owner_.store(here());  // after the label: whoever sees the owner finds its name
   return true;
 }
 
