@@ -66,7 +66,10 @@ void ProgressBar::print_line(std::string_view line) {
 
 void ProgressBar::draw() {
   is_drawn_ = true;
-  write_all(STDERR_FILENO, "\r" + text().substr(0, terminal_width()) + "\x1b[K");
+  std::string line = "\r";
+  line.append(text(), 0, terminal_width());
+  line += "\x1b[K";
+  write_all(STDERR_FILENO, line);
   timer_ = coordinator_.call_later(kTimeBetweenDrawings, [this] { draw(); });
 }
 
