@@ -73,7 +73,7 @@ TEST(MailboxFlood, LosesDoublesAndSwapsNoneOfAHundredMillionPosts) {
       });
   std::vector<std::thread> posters;
   for (std::size_t self = 0; self < kThreads; ++self) {
-    posters.emplace_back([&sinks, self, each] {
+    posters.emplace_back([&, self] {
       for (std::uint64_t sequence = 0; sequence < each; ++sequence) {
         for (auto& sink : sinks) sink->post(self, sequence);
       }

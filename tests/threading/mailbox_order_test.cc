@@ -31,7 +31,8 @@ void pass_the_baton(std::uint64_t posts, std::uint64_t threads) {
       }
     });
   }
-  for (testing::Backoff backoff; next < posts;) {
+  testing::Backoff backoff;
+  while (next < posts) {
     if (testing::run_batch(mailbox) == 0) backoff.step();
   }
   for (std::thread& poster : posters) poster.join();

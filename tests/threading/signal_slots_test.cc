@@ -45,7 +45,7 @@ INSTANTIATE_TEST_SUITE_P(Sizes, SignalSlotsOfSize,
 TEST(SignalSlots, CollectsInTicketOrderWhatLiesBelowTheLimit) {
   SignalSlots slots(10);
   std::vector<std::uint64_t> ran;
-  for (const std::uint64_t ticket : {7, 3, 9, 1, 5}) fill(slots, *slots.claim(), ticket, ran);
+  for (const std::uint64_t ticket : {7u, 3u, 9u, 1u, 5u}) fill(slots, *slots.claim(), ticket, ran);
   slots.collect(7);
   run_collected(slots);
   EXPECT_EQ(ran, (std::vector<std::uint64_t>{1, 3, 5}));
