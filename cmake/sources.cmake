@@ -16,7 +16,6 @@ set(ZMQLOOP_HEADERS
     poller/registrations.h
     poller/runtime_context.h
     poller/signal_doorbell.h
-    poller/visible_mutex_lock.h
     poller/waker.h
     poller/zmq_poll_poller.h
     poller/zmq_socket_state.h

@@ -13,7 +13,6 @@
 #include "zmqloop/poller/descriptor_preflight.h"
 #include "zmqloop/poller/process_generation.h"
 #include "zmqloop/poller/runtime_context.h"
-#include "zmqloop/poller/visible_mutex_lock.h"
 
 namespace zmqloop {
 namespace {
@@ -88,7 +87,7 @@ bool Waker::in_forked_child() const noexcept { return process_generation() != ge
 void Waker::wake() noexcept {
   // Before the mutex: the parent's other threads may have held it when they vanished in the fork.
   if (in_forked_child()) return;
-  VisibleMutexLock lock(&mutex_);
+  const std::lock_guard lock(mutex_);
   if (sender_ == nullptr) return;
   int sent = -1;
   do {
@@ -111,7 +110,7 @@ void Waker::drain() noexcept {
 void Waker::close() noexcept {
   if (in_forked_child()) return;
   {
-    VisibleMutexLock lock(&mutex_);
+    const std::lock_guard lock(mutex_);
     sender_.reset();
   }
   receiver_.reset();

@@ -28,10 +28,8 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <zmq.h>
-
-#include <absl/base/thread_annotations.h>
-#include <absl/synchronization/mutex.h>
 
 namespace zmqloop {
 
@@ -46,7 +44,7 @@ class Waker {
 
   // Makes fd() readable. After close() a no-op; it may race with close(). Not for signal handlers:
   // see SignalDoorbell.
-  void wake() noexcept ABSL_LOCKS_EXCLUDED(mutex_);
+  void wake() noexcept;
 
   // Returns how many wake() calls have rung.
   std::uint64_t rings() const noexcept { return rings_.load(); }
@@ -60,7 +58,7 @@ class Waker {
   int fd() const noexcept { return fd_; }
 
   // Closes both sockets. Idempotent. Take fd() out of the poller before.
-  void close() noexcept ABSL_LOCKS_EXCLUDED(mutex_);
+  void close() noexcept;
 
  private:
   struct CloseSocket {
@@ -81,8 +79,8 @@ class Waker {
 
   // Guarded by mutex_. libzmq lets a socket move between threads across a full memory barrier; the
   // mutex is that barrier.
-  absl::Mutex mutex_;
-  SocketHandle sender_ ABSL_GUARDED_BY(mutex_);
+  std::mutex mutex_;
+  SocketHandle sender_;
 
   // Shared.
   std::atomic<std::uint64_t> rings_{0};

@@ -10,6 +10,25 @@
 #include "zmqloop/threading/cpu_hints.h"
 
 namespace zmqloop {
+namespace {
+
+// Calls `user_code` and, if it throws, `on_exception` from within the handler; returns whether it
+// returned. A thread that is being cancelled unwinds through it. (What is caught then is no object,
+// which UBSan takes for a null reference.)
+template <class UserCode, class OnException>
+__attribute__((no_sanitize("null"))) bool returned(UserCode user_code, OnException on_exception) {
+  try {
+    user_code();
+    return true;
+  } catch (abi::__forced_unwind&) {
+    throw;
+  } catch (...) {
+    on_exception();
+    return false;
+  }
+}
+
+}  // namespace
 
 LoopCore::LoopCore(const LoopOptions& options, ExceptionSink& sink)
     : sink_(sink),
@@ -79,21 +98,18 @@ void LoopCore::run(const bool& done) {
 void LoopCore::run_callbacks(ControlWord::View look) {
   const std::uint64_t taken_before = mailbox_.taken();
   mailbox_.begin_batch(look);
-  for (bool ended = false; !ended;) {
-    try {
-      while (Slot* slot = mailbox_.take()) {
-        running_ = slot;
-        slot->run();
-        running_ = nullptr;
-      }
-      ended = true;
-    } catch (abi::__forced_unwind&) {
-      throw;  // the thread is being cancelled
-    } catch (...) {
-      if (running_ == nullptr) throw;  // not user code: the mailbox ran out of memory
-      sink_.on_user_exception(std::current_exception(), &std::exchange(running_, nullptr)->type());
+  const auto run_all = [this] {
+    while (Slot* slot = mailbox_.take()) {
+      running_ = slot;
+      slot->run();
+      running_ = nullptr;
     }
-  }
+  };
+  const auto report = [this] {
+    if (running_ == nullptr) throw;  // not user code: the mailbox ran out of memory
+    sink_.on_user_exception(std::current_exception(), &std::exchange(running_, nullptr)->type());
+  };
+  while (!returned(run_all, report)) continue;
   const std::uint64_t batch = mailbox_.taken() - taken_before;
   if (batch != 0) straggler_looks_ = 0;
   if (!mailbox_.took_own_post()) pacer_.pause_after(batch);
@@ -102,17 +118,14 @@ void LoopCore::run_callbacks(ControlWord::View look) {
 // Phase 2.
 void LoopCore::run_due_timers() {
   timers_.begin_due(now());
-  for (bool ended = false; !ended;) {
-    try {
-      while (!mailbox_.poisoned() && timers_.run_next_due()) timers_fired_.add();
-      ended = true;
-    } catch (abi::__forced_unwind&) {
-      throw;
-    } catch (...) {
-      timers_fired_.add();
-      sink_.on_user_exception(std::current_exception(), timers_.running_type());
-    }
-  }
+  const auto run_all = [this] {
+    while (!mailbox_.poisoned() && timers_.run_next_due()) timers_fired_.add();
+  };
+  const auto report = [this] {
+    timers_fired_.add();
+    sink_.on_user_exception(std::current_exception(), timers_.running_type());
+  };
+  while (!returned(run_all, report)) continue;
 }
 
 // Phases 3 and 4.
@@ -232,14 +245,11 @@ void LoopCore::dispatch_to(HandlerTable::Entry& entry, Events found, std::size_t
   Events events = found & (entry.events | Events::kError);
   for (std::size_t calls = 0; any(events);) {
     handlers_dispatched_.add();
-    try {
-      handlers_.call(entry, pollable, events);
-    } catch (abi::__forced_unwind&) {
-      throw;
-    } catch (...) {
+    const auto call = [&] { handlers_.call(entry, pollable, events); };
+    const auto report = [this] {
       sink_.on_user_exception(std::current_exception(), handlers_.called_type());
-      return;
-    }
+    };
+    if (!returned(call, report)) return;
     if (++calls >= most_calls) return;
     if (mailbox_.poisoned() || handlers_.find(token) == nullptr) return;
     events = poller_->ready_now(pollable);
