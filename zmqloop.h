@@ -10,6 +10,7 @@
 #include "zmqloop/poller/events.h"
 #include "zmqloop/poller/pollable.h"
 #include "zmqloop/poller/poller.h"
+#include "zmqloop/runtime/delayed_callback.h"
 #include "zmqloop/runtime/errors.h"
 #include "zmqloop/runtime/future.h"
 #include "zmqloop/runtime/install.h"
@@ -17,6 +18,10 @@
 #include "zmqloop/runtime/loop_options.h"
 #include "zmqloop/runtime/loop_pool.h"
 #include "zmqloop/runtime/loop_thread.h"
+#include "zmqloop/runtime/periodic_callback.h"
+#include "zmqloop/runtime/periodic_schedule.h"
+#include "zmqloop/runtime/stack_trace.h"
+#include "zmqloop/runtime/stall_report.h"
 #include "zmqloop/runtime/timeout_handle.h"
 #include "zmqloop/threading/usable_cores.h"
 

@@ -22,24 +22,48 @@ set(ZMQLOOP_HEADERS
     runtime/batch_pacer.h
     runtime/callable_check.h
     runtime/current_loop.h
+    runtime/delayed_callback.h
+    runtime/error_output.h
     runtime/errors.h
+    runtime/exception_text.h
     runtime/future.h
+    runtime/future_callback.h
     runtime/future_state.h
     runtime/handler_table.h
     runtime/idle_spin.h
     runtime/install.h
     runtime/io_loop.h
     runtime/loop_core.h
+    runtime/loop_inlet.h
     runtime/loop_options.h
     runtime/loop_pool.h
     runtime/loop_thread.h
+    runtime/owned_timer.h
+    runtime/periodic_callback.h
+    runtime/periodic_schedule.h
+    runtime/schedule.h
+    runtime/signal_callback.h
+    runtime/signal_dispatch.h
+    runtime/signal_handlers.h
+    runtime/stack_capture.h
+    runtime/stack_trace.h
+    runtime/stall_monitor.h
+    runtime/stall_probe.h
+    runtime/stall_rate_limit.h
+    runtime/stall_report.h
+    runtime/stall_watch.h
+    runtime/stall_watchdog.h
     runtime/submission.h
     runtime/sync_call.h
+    runtime/task.h
+    runtime/task_promise.h
+    runtime/task_run.h
     runtime/timeout_handle.h
     runtime/timer_cells.h
     runtime/timer_heap.h
     runtime/timer_queue.h
     runtime/times.h
+    runtime/type_name.h
     threading/control_word.h
     threading/counter.h
     threading/cpu_hints.h
@@ -52,13 +76,13 @@ set(ZMQLOOP_HEADERS
     threading/mailbox_inlet.h
     threading/named_thread.h
     threading/one_shot.h
+    threading/semaphore.h
     threading/signal_slots.h
     threading/slot.h
     threading/thread_checker.h
     threading/thread_label.h
     threading/thread_role.h
     threading/usable_cores.h
-    threading/visible_lock.h
     zmqloop.h
 )
 set(ZMQLOOP_SOURCES
@@ -80,18 +104,34 @@ set(ZMQLOOP_SOURCES
     poller/waker.cc
     poller/zmq_poll_poller.cc
     poller/zmq_socket_state.cc
+    runtime/delayed_callback.cc
+    runtime/exception_text.cc
     runtime/future_state.cc
     runtime/handler_table.cc
     runtime/idle_spin.cc
     runtime/install.cc
     runtime/io_loop.cc
     runtime/io_loop_current.cc
+    runtime/io_loop_stalls.cc
     runtime/loop_core.cc
     runtime/loop_pool.cc
     runtime/loop_thread.cc
+    runtime/owned_timer.cc
+    runtime/periodic_callback.cc
+    runtime/periodic_schedule.cc
+    runtime/signal_callback.cc
+    runtime/signal_dispatch.cc
+    runtime/signal_handlers.cc
+    runtime/stack_capture.cc
+    runtime/stack_trace.cc
+    runtime/stall_monitor.cc
+    runtime/stall_report.cc
+    runtime/stall_watch.cc
+    runtime/stall_watchdog.cc
     runtime/timer_cells.cc
     runtime/timer_heap.cc
     runtime/timer_queue.cc
+    runtime/type_name.cc
     threading/cpu_quota.cc
     threading/cpu_set.cc
     threading/fork_guard.cc
@@ -108,9 +148,7 @@ set(ZMQLOOP_SOURCES
 # What they include of Abseil.
 set(ZMQLOOP_ABSL_COMPONENTS
     any_invocable
-    core_headers
     flat_hash_map
     strings
-    synchronization
-    time
+    symbolize
 )

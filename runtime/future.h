@@ -65,6 +65,19 @@ class Future {
     return state_->take();
   }
 
+  // Returns the exception that was set, null if it was a value; std::logic_error if nothing was.
+  std::exception_ptr exception() const {
+    if (!is_ready()) throw std::logic_error("Future::exception: not ready");
+    return state_->exception();
+  }
+
+  // Calls `f(ready future)` on a loop once this future is ready, as IOLoop::add_future does, and
+  // returns a future for what it returns or throws; LoopClosedError if it never runs.
+  template <class Loop, class F>
+  auto then(Loop& loop, F&& f) const {
+    return loop.continue_with(*this, std::forward<F>(f));
+  }
+
   // Calls `f` once the future is ready: on the completing thread, or here and now if it is ready.
   // For building adapters; it must not throw, nor block. See IOLoop for callbacks on a loop.
   void on_ready(absl::AnyInvocable<void()> f) const { checked().on_ready(std::move(f)); }

@@ -1,14 +1,11 @@
 #include "zmqloop/runtime/future_state.h"
 
-#include "absl/time/time.h"
-
 #include "zmqloop/threading/thread_role.h"
-#include "zmqloop/threading/visible_lock.h"
 
 namespace zmqloop {
 
 bool FutureStateBase::is_ready() const {
-  const VisibleLock lock(&mutex_);
+  const std::lock_guard lock(mutex_);
   return phase_ == Phase::kReady;
 }
 
@@ -16,16 +13,12 @@ bool FutureStateBase::wait(std::optional<Duration> limit) const {
   if (is_ready()) return true;
   if (limit && *limit <= Duration::zero()) return false;
   require_may_block();
-  const bool forever = !limit || *limit == Duration::max();
-  const absl::Duration timeout = forever ? absl::InfiniteDuration() : absl::FromChrono(*limit);
-  {
-    absl::MutexLock lock(&mutex_);
-    const auto ready = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-      return phase_ == Phase::kReady;
-    };
-    mutex_.AwaitWithTimeout(absl::Condition(&ready), timeout);
-  }
-  return is_ready();
+  const TimePoint deadline = limit ? saturating_add(Clock::now(), *limit) : TimePoint::max();
+  const auto ready = [this] { return phase_ == Phase::kReady; };
+  std::unique_lock lock(mutex_);
+  if (deadline != TimePoint::max()) return became_ready_.wait_until(lock, deadline, ready);
+  became_ready_.wait(lock, ready);
+  return true;
 }
 
 void FutureStateBase::require_may_block() {
@@ -38,7 +31,7 @@ void FutureStateBase::require_may_block() {
 
 void FutureStateBase::on_ready(absl::AnyInvocable<void()> f) {
   {
-    const VisibleLock lock(&mutex_);
+    const std::lock_guard lock(mutex_);
     if (phase_ != Phase::kReady) {
       continuations_.push_back(std::move(f));
       return;
@@ -55,24 +48,25 @@ bool FutureStateBase::set_exception(std::exception_ptr error) {
 }
 
 bool FutureStateBase::begin_setting() {
-  const VisibleLock lock(&mutex_);
+  const std::lock_guard lock(mutex_);
   if (phase_ != Phase::kEmpty) return false;
   phase_ = Phase::kSetting;
   return true;
 }
 
 void FutureStateBase::give_up() {
-  const VisibleLock lock(&mutex_);
+  const std::lock_guard lock(mutex_);
   phase_ = Phase::kEmpty;
 }
 
 void FutureStateBase::complete() {
   std::vector<absl::AnyInvocable<void()>> continuations;
   {
-    const VisibleLock lock(&mutex_);
+    const std::lock_guard lock(mutex_);
     phase_ = Phase::kReady;
     continuations.swap(continuations_);
   }
+  became_ready_.notify_all();
   for (auto& continuation : continuations) continuation();
 }
 

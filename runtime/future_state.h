@@ -7,7 +7,9 @@
 #ifndef ZMQLOOP_RUNTIME_FUTURE_STATE_H_
 #define ZMQLOOP_RUNTIME_FUTURE_STATE_H_
 
+#include <condition_variable>
 #include <exception>
+#include <mutex>
 #include <optional>
 #include <stdexcept>
 #include <type_traits>
@@ -15,9 +17,7 @@
 #include <variant>
 #include <vector>
 
-#include "absl/base/thread_annotations.h"
 #include "absl/functional/any_invocable.h"
-#include "absl/synchronization/mutex.h"
 
 #include "zmqloop/poller/clock.h"
 
@@ -30,19 +30,22 @@ class FutureStateBase {
   FutureStateBase(const FutureStateBase&) = delete;
   FutureStateBase& operator=(const FutureStateBase&) = delete;
 
-  bool is_ready() const ABSL_LOCKS_EXCLUDED(mutex_);
+  bool is_ready() const;
 
   // Blocks until ready; false when the limit ends first. Refuses to block a thread that runs a
   // loop.
-  bool wait(std::optional<Duration> limit) const ABSL_LOCKS_EXCLUDED(mutex_);
+  bool wait(std::optional<Duration> limit) const;
 
   // Throws std::logic_error if the calling thread runs a loop, which waiting would block.
   static void require_may_block();
 
-  void on_ready(absl::AnyInvocable<void()> f) ABSL_LOCKS_EXCLUDED(mutex_);
+  void on_ready(absl::AnyInvocable<void()> f);
+
+  // Returns the exception that was set, or null; ready only.
+  const std::exception_ptr& exception() const { return error_; }
 
   // Sets the exception; false if something was set already.
-  bool set_exception(std::exception_ptr error) ABSL_LOCKS_EXCLUDED(mutex_);
+  bool set_exception(std::exception_ptr error);
 
  protected:
   ~FutureStateBase() = default;
@@ -50,13 +53,15 @@ class FutureStateBase {
   enum class Phase : unsigned char { kEmpty, kSetting, kReady };
 
   // Claims the right to set the outcome; complete() or give_up() must follow.
-  bool begin_setting() ABSL_LOCKS_EXCLUDED(mutex_);
-  void give_up() ABSL_LOCKS_EXCLUDED(mutex_);
-  void complete() ABSL_LOCKS_EXCLUDED(mutex_);
+  bool begin_setting();
+  void give_up();
+  void complete();
 
-  mutable absl::Mutex mutex_;
-  Phase phase_ ABSL_GUARDED_BY(mutex_) = Phase::kEmpty;
-  std::vector<absl::AnyInvocable<void()>> continuations_ ABSL_GUARDED_BY(mutex_);
+  // Guarded by mutex_.
+  mutable std::mutex mutex_;
+  mutable std::condition_variable became_ready_;
+  Phase phase_ = Phase::kEmpty;
+  std::vector<absl::AnyInvocable<void()>> continuations_;
 
   // Written between begin_setting() and complete(), constant once ready.
   std::exception_ptr error_;

@@ -1,15 +1,17 @@
 #include "zmqloop/runtime/io_loop.h"
 
 #include <cstdio>
-#include <cstdlib>
-#include <cxxabi.h>
+#include <exception>
 #include <optional>
+#include <sched.h>
 #include <stdexcept>
 #include <sys/prctl.h>
 
 #include "absl/strings/str_cat.h"
 
+#include "zmqloop/runtime/exception_text.h"
 #include "zmqloop/runtime/idle_spin.h"
+#include "zmqloop/runtime/type_name.h"
 #include "zmqloop/threading/thread_label.h"
 
 namespace zmqloop {
@@ -20,14 +22,6 @@ std::atomic<PollerKind> configured_kind{PollerKind::kEpoll};
 std::uint64_t next_loop_id() {
   static std::atomic<std::uint64_t> last{0};
   return ++last;
-}
-
-std::string demangled(const std::type_info* type) {
-  if (type == nullptr) return "unknown";
-  int status = 0;
-  const std::unique_ptr<char, decltype(&std::free)> name(
-      abi::__cxa_demangle(type->name(), nullptr, nullptr, &status), &std::free);
-  return status == 0 ? name.get() : type->name();
 }
 
 // Lets this thread's timed waits end within a nanosecond of their time instead of 50 us; puts the
@@ -63,26 +57,25 @@ class IOLoop::RunScope {
       throw std::logic_error(absl::StrCat(operation, ": loop '", other->name_, "' runs already on ",
                                           current_thread_label()));
     }
-    if (!loop.affinity_.try_bind()) {
-      throw std::logic_error(absl::StrCat(operation, ": loop '", loop.name_, "' runs already on ",
-                                          loop.affinity_.bound_label(), "; called on ",
-                                          current_thread_label()));
-    }
-    if (loop.closed_) {
-      loop.affinity_.unbind();
+    const State before = loop.take(State::kStarting);
+    if (before == State::kRunning) loop.throw_running(operation);
+    if (before == State::kClosed) {
       throw LoopClosedError(absl::StrCat(operation, ": loop '", loop.name_, "' is closed"));
     }
+    loop.affinity_.bind();
+    loop.state_ = State::kRunning;
     current_.emplace(loop.identity_);
-    loop.running_ = true;
+    loop.core_->stalls().begin_run();
     stopped_before_ = loop.core_->clear_stop();
   }
   RunScope(const RunScope&) = delete;
   RunScope& operator=(const RunScope&) = delete;
   ~RunScope() {
-    loop_.running_ = false;
+    loop_.core_->stalls().end_run();
     current_.reset();
     if (loop_.fork_guard_.is_foreign()) return;
     loop_.affinity_.unbind();
+    loop_.state_ = State::kIdle;  // last: now another thread may run or close it
   }
 
   // Whether a stop was latched: then the run is over before it began.
@@ -105,12 +98,14 @@ class IOLoop::RunScope {
   bool stopped_before_ = false;
 };
 
-IOLoop::IOLoop(Options options)
-    : id_(next_loop_id()),
-      name_(options.name.empty() ? absl::StrCat("loop-", id_) : options.name),
+IOLoop::IOLoop(Options options) : IOLoop(std::move(options), next_loop_id()) {}
+
+IOLoop::IOLoop(Options options, std::uint64_t id)
+    : LoopInlet(std::make_shared<LoopCore>(options, static_cast<ExceptionSink&>(*this)),
+                options.name.empty() ? absl::StrCat("loop-", id) : options.name),
+      id_(id),
       poller_kind_(options.poller),
-      identity_(std::make_shared<LoopIdentity>(*this)),
-      core_(std::make_shared<LoopCore>(options, static_cast<ExceptionSink&>(*this))) {}
+      identity_(std::make_shared<LoopIdentity>(*this)) {}
 
 IOLoop::~IOLoop() {
   if (is_running()) {
@@ -169,7 +164,7 @@ void IOLoop::run_call(const std::shared_ptr<SyncCallBase>& call, const TimeLimit
       if (!loop.fork_guard_.is_foreign()) loop.core_->timers().cancel(timer.timer_);
     }
   } end{*this, *call, {}};
-  static_cast<void>(core_->post([core = core_, call] { call->begin(core); }));
+  static_cast<void>(core_->post([this, call] { call->begin(core_, name_); }));
   if (limit.value()) {
     end.timer = add_timeout(*limit.value(), [call] { call->time_out(); });
   }
@@ -224,6 +219,12 @@ void IOLoop::remove_handler(Pollable pollable) {
   core_->handlers().remove(pollable);
 }
 
+bool IOLoop::remove_signal_handler(int signum) {
+  require_process("IOLoop::remove_signal_handler");
+  affinity_.check("IOLoop::remove_signal_handler", name_);
+  return signal_handlers_.remove(signum);
+}
+
 void IOLoop::touch(Pollable pollable) {
   require_usable("IOLoop::touch");
   core_->poller().touch(pollable);
@@ -234,32 +235,22 @@ CloseReport IOLoop::close(bool all_fds) {
     core_->release_descriptors();
     return {};
   }
-  if (!affinity_.try_bind()) {
-    if (closed_) return {};  // another thread, or a destructor below us, is closing it
-    throw std::logic_error(absl::StrCat("IOLoop::close: loop '", name_, "' runs on ",
-                                        affinity_.bound_label(), "; stop it first"));
-  }
+  const State before = take(State::kClosed);
+  if (before == State::kRunning) throw_running("IOLoop::close");
+  if (before == State::kClosed) return {};  // or another thread, or a destructor below us, is at it
+  affinity_.bind();
   struct Unbind {
     ThreadChecker& affinity;
     ~Unbind() { affinity.unbind(); }
   } unbind{affinity_};
-  if (closed_.exchange(true)) return {};
-  return core_->close(all_fds);
+  const CloseReport report = core_->close(all_fds);
+  signal_handlers_.clear();
+  return report;
 }
 
 void IOLoop::handle_callback_exception(std::exception_ptr error) {
-  std::string what = "not a std::exception";
-  std::string type;
-  try {
-    std::rethrow_exception(std::move(error));
-  } catch (const std::exception& e) {
-    what = e.what();
-    type = demangled(&typeid(e));
-  } catch (...) {
-    type = demangled(abi::__cxa_current_exception_type());
-  }
-  std::fprintf(stderr, "zmqloop: loop '%s': exception in callback %s: %s: %s\n", name_.c_str(),
-               demangled(failed_callable_).c_str(), type.c_str(), what.c_str());
+  std::fprintf(stderr, "zmqloop: loop '%s': exception in callback %s: %s\n", name_.c_str(),
+               type_name(failed_callable_).c_str(), exception_text(std::move(error)).c_str());
 }
 
 void IOLoop::require_process(const char* operation) const {
@@ -269,10 +260,26 @@ void IOLoop::require_process(const char* operation) const {
                                       "its own"));
 }
 
+// Takes the loop from rest into `next`; returns what it was, nothing having changed if not at rest.
+IOLoop::State IOLoop::take(State next) noexcept {
+  for (;;) {
+    State before = State::kIdle;
+    if (state_.compare_exchange_strong(before, next) || before != State::kStarting) return before;
+    sched_yield();  // another thread is about to run it: some instructions
+  }
+}
+
+void IOLoop::throw_running(const char* operation) const {
+  throw std::logic_error(absl::StrCat(operation, ": loop '", name_, "' runs on ",
+                                      affinity_.bound_label(), "; called on ",
+                                      current_thread_label(), ". Stop it first."));
+}
+
 void IOLoop::require_usable(const char* operation) const {
   require_process(operation);
   affinity_.check(operation, name_);
-  if (closed_) throw LoopClosedError(absl::StrCat(operation, ": loop '", name_, "' is closed"));
+  if (state_ == State::kClosed)
+    throw LoopClosedError(absl::StrCat(operation, ": loop '", name_, "' is closed"));
 }
 
 void IOLoop::on_user_exception(std::exception_ptr error, const std::type_info* callable) {

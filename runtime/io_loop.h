@@ -40,11 +40,12 @@
 #include "zmqloop/runtime/callable_check.h"
 #include "zmqloop/runtime/current_loop.h"
 #include "zmqloop/runtime/errors.h"
-#include "zmqloop/runtime/future.h"
 #include "zmqloop/runtime/handler_table.h"
 #include "zmqloop/runtime/loop_core.h"
+#include "zmqloop/runtime/loop_inlet.h"
 #include "zmqloop/runtime/loop_options.h"
-#include "zmqloop/runtime/submission.h"
+#include "zmqloop/runtime/signal_handlers.h"
+#include "zmqloop/runtime/stall_report.h"
 #include "zmqloop/runtime/sync_call.h"
 #include "zmqloop/runtime/timeout_handle.h"
 #include "zmqloop/runtime/times.h"
@@ -55,7 +56,7 @@
 
 namespace zmqloop {
 
-class IOLoop : private ExceptionSink {
+class IOLoop : public LoopInlet, private ExceptionSink {
  public:
   using Options = LoopOptions;
   static constexpr Events kNone = Events::kNone;
@@ -85,6 +86,7 @@ class IOLoop : private ExceptionSink {
   static IOLoop* current_or_null() noexcept { return CurrentLoop::get(); }
   void make_current() { CurrentLoop::set(identity_); }
   static void clear_current() { CurrentLoop::set(nullptr); }
+  const std::shared_ptr<LoopIdentity>& identity() const noexcept { return identity_; }
 
   // Chooses the poller of loops made later without one in their options: "epoll" or "zmq_poll".
   static void configure(PollerKind kind);
@@ -93,41 +95,8 @@ class IOLoop : private ExceptionSink {
 
   // ---- any thread: work for the loop ----
 
-  // Posts a callback, with arguments bound to it as std::thread binds them; it runs in the loop's
-  // next iteration. Never blocks on the loop and never runs anything here. If one post returns
-  // before another begins, on whatever threads, it runs first. False once the loop is closed: then
-  // the callable is destroyed unrun. (tornado: add_callback)
-  template <class F, class... A>
-  bool add_callback(F&& f, A&&... arguments) {
-    require_callable("IOLoop::add_callback", f);
-    return core_->post(one_shot::bind(std::forward<F>(f), std::forward<A>(arguments)...));
-  }
-  // The same: C++ has no ambient context to shed. (tornado: spawn_callback)
-  template <class F, class... A>
-  bool spawn_callback(F&& f, A&&... arguments) {
-    return add_callback(std::forward<F>(f), std::forward<A>(arguments)...);
-  }
-
-  // Posts from a signal handler, or any other place: async-signal-safe, errno is kept. For
-  // trivially copyable callables of at most 48 bytes. First in, first out among the accepted; false
-  // when Options::signal_slots of them wait already, or the loop is closed. (tornado: same name)
-  template <class F>
-  bool add_callback_from_signal(F&& f) noexcept {
-    const std::decay_t<F>& callable = f;  // of a function, its address
-    if (one_shot::is_null(callable)) return false;
-    return core_->post_from_signal(callable);
-  }
-
-  // Posts `f` and returns a future for what it returns or throws; LoopClosedError in the future if
-  // the loop is closed before it runs.
-  template <class F>
-  auto submit(F&& f) -> Future<SubmissionResult<F>> {
-    require_callable("IOLoop::submit", f);
-    Submission<std::decay_t<F>> submission(std::forward<F>(f), name_);
-    auto future = submission.get_future();
-    static_cast<void>(core_->post(std::move(submission)));
-    return future;
-  }
+  // add_callback, spawn_callback, add_callback_from_signal, prepare_signal_callback, submit,
+  // add_future, run_in_executor, name: see loop_inlet.h.
 
   // ---- any thread, any signal handler ----
 
@@ -136,11 +105,12 @@ class IOLoop : private ExceptionSink {
   // handlers and one more pass of callbacks and timers run. Async-signal-safe. (tornado: stop)
   void stop() noexcept { core_->request_stop(); }
 
-  bool is_running() const noexcept { return running_ && !fork_guard_.is_foreign(); }
-  bool is_closed() const noexcept { return closed_ || fork_guard_.is_foreign(); }
+  bool is_running() const noexcept {
+    return state_ == State::kRunning && !fork_guard_.is_foreign();
+  }
+  bool is_closed() const noexcept { return state_ == State::kClosed || fork_guard_.is_foreign(); }
   // Returns whether the loop runs on the calling thread.
   bool in_loop_thread() const noexcept { return is_running() && affinity_.is_bound_here(); }
-  const std::string& name() const noexcept { return name_; }
   PollerKind poller_kind() const noexcept { return poller_kind_; }
   LoopStats stats() const noexcept;
 
@@ -201,6 +171,18 @@ class IOLoop : private ExceptionSink {
   // Looks at a registered socket again. Needed after a raw connect or disconnect on it, nowhere
   // else.
   void touch(Pollable pollable);
+  // Calls `f(signum)`, or `f()`, on this loop, once for each such signal that the process receives;
+  // replaces what the loop had for it. Several loops may handle the same signal. Some thread must
+  // not block it: those of LoopThread do. SIGKILL, SIGSTOP and faults: std::invalid_argument.
+  template <class F>
+  void add_signal_handler(int signum, F&& f) {
+    require_usable("IOLoop::add_signal_handler");
+    require_callable("IOLoop::add_signal_handler", f);
+    signal_handlers_.add(core_, signum, std::forward<F>(f), name_);
+  }
+  // Returns whether the loop had a handler. The last loop to go restores what was there before.
+  bool remove_signal_handler(int signum);
+
   // Returns the descriptor number and what was given. (tornado: split_fd, close_fd)
   static std::pair<int, Pollable> split_fd(Pollable pollable) { return {pollable.fd(), pollable}; }
   static void close_fd(Pollable pollable) noexcept { pollable.close(); }
@@ -214,11 +196,24 @@ class IOLoop : private ExceptionSink {
   // loop may be started again. (tornado: same name)
   virtual void handle_callback_exception(std::exception_ptr error);
 
+  // Has `action` told of each callback, timer or handler that blocks for `threshold`, while it does
+  // and when it has ended; stall_report.h has the details. Empty, or "never": of none any more, at
+  // once. Both wait for an action that is being told of this loop. Zero, negative, NaN or a null
+  // action: std::invalid_argument. (tornado: same names)
+  void set_blocking_signal_threshold(TimeLimit threshold, StallAction action = &IOLoop::log_stack);
+  void set_blocking_log_threshold(TimeLimit threshold);
+  // Writes the report to standard error in one piece.
+  static void log_stack(const StallReport& report);
+
  private:
   class RunScope;
+  enum class State : unsigned char { kIdle, kStarting, kRunning, kClosed };
 
+  IOLoop(Options options, std::uint64_t id);
   void require_process(const char* operation) const;
   void require_usable(const char* operation) const;
+  State take(State next) noexcept;
+  [[noreturn]] void throw_running(const char* operation) const;
   void add_erased_handler(Pollable pollable, Handler handler, Events events,
                           const std::type_info& type);
   void run_call(const std::shared_ptr<SyncCallBase>& call, const TimeLimit& limit);
@@ -226,19 +221,17 @@ class IOLoop : private ExceptionSink {
 
   // Constant after construction.
   const std::uint64_t id_;
-  const std::string name_;
   const PollerKind poller_kind_;
   const std::shared_ptr<LoopIdentity> identity_;
-  const std::shared_ptr<LoopCore> core_;  // shared with futures whose completion it will be told of
 
   // Shared.
-  ThreadChecker affinity_;  // bound while the loop runs, or closes
-  std::atomic<bool> running_{false};
-  std::atomic<bool> closed_{false};
+  std::atomic<State> state_{State::kIdle};  // who takes it from kIdle runs the loop, or closes it
+  ThreadChecker affinity_;                  // bound meanwhile
   Counter callback_exceptions_;
 
-  // Loop thread only: the type of the callable whose exception is being handled.
-  const std::type_info* failed_callable_ = nullptr;
+  // Loop thread only.
+  SignalHandlers signal_handlers_;
+  const std::type_info* failed_callable_ = nullptr;  // whose exception is being handled
 
   // Last: in a forked child it refuses all further posts.
   ForkGuard fork_guard_{[](void* loop) noexcept { static_cast<IOLoop*>(loop)->core_->poison(); },

@@ -1,15 +1,11 @@
+#include <mutex>
 #include <stdexcept>
 #include <utility>
-
-#include "absl/base/const_init.h"
-#include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
 
 #include "zmqloop/runtime/current_loop.h"
 #include "zmqloop/runtime/io_loop.h"
 #include "zmqloop/threading/fork_guard.h"
 #include "zmqloop/threading/thread_role.h"
-#include "zmqloop/threading/visible_lock.h"
 
 namespace zmqloop {
 namespace {
@@ -25,9 +21,9 @@ OfThisThread& of_this_thread() {
   return state;
 }
 
-absl::Mutex instance_mutex(absl::kConstInit);
+std::mutex instance_mutex;
 std::atomic<IOLoop*> the_instance{nullptr};  // read without the mutex, written under it
-bool instance_made_on_demand ABSL_GUARDED_BY(instance_mutex) = false;
+bool instance_made_on_demand = false;        // under the mutex
 
 }  // namespace
 
@@ -69,7 +65,7 @@ IOLoop& CurrentLoop::instance() {
 }
 
 IOLoop& CurrentLoop::instance(const LoopOptions& options) {
-  const VisibleLock lock(&instance_mutex);
+  const std::lock_guard lock(instance_mutex);
   if (the_instance == nullptr) {
     the_instance = new IOLoop(options);
     instance_made_on_demand = true;
@@ -80,7 +76,7 @@ IOLoop& CurrentLoop::instance(const LoopOptions& options) {
 IOLoop* CurrentLoop::instance_or_null() noexcept { return the_instance; }
 
 bool CurrentLoop::install(IOLoop& loop) {
-  const VisibleLock lock(&instance_mutex);
+  const std::lock_guard lock(instance_mutex);
   if (the_instance == &loop) return true;
   if (the_instance != nullptr) return false;
   the_instance = &loop;
@@ -90,7 +86,7 @@ bool CurrentLoop::install(IOLoop& loop) {
 
 void CurrentLoop::clear_instance() {
   std::unique_ptr<IOLoop> made_on_demand;  // destroyed after the mutex is released
-  const VisibleLock lock(&instance_mutex);
+  const std::lock_guard lock(instance_mutex);
   if (the_instance == nullptr) return;
   if (instance_made_on_demand) {
     if (the_instance.load()->is_running()) {
@@ -105,7 +101,7 @@ void CurrentLoop::clear_instance() {
 
 void CurrentLoop::forget_instance(const IOLoop& loop) noexcept {
   if (the_instance != &loop) return;  // most loops: no lock in a destructor for nothing
-  const VisibleLock lock(&instance_mutex);
+  const std::lock_guard lock(instance_mutex);
   if (the_instance != &loop) return;
   the_instance = nullptr;
   instance_made_on_demand = false;

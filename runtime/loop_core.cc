@@ -36,7 +36,8 @@ LoopCore::LoopCore(const LoopOptions& options, ExceptionSink& sink)
       socket_budget_(std::max<std::size_t>(options.socket_budget, 1)),
       mailbox_(options.signal_slots),
       poller_(make_poller(options.poller)),
-      idle_spin_(options.idle_spin) {
+      idle_spin_(options.idle_spin),
+      stalls_(options.stall_reports_per_minute) {
   poller_->add(waker_.fd(), Events::kRead, kInternalToken);
   poller_->add(signal_doorbell_.fd(), Events::kRead, kInternalToken);
 }
@@ -44,7 +45,13 @@ LoopCore::LoopCore(const LoopOptions& options, ExceptionSink& sink)
 // ---- any thread ----
 
 void LoopCore::request_stop() noexcept {
-  if (mailbox_.request_stop(stopping_) == PostResult::kMustWake) ring_for_signal();
+  if (mailbox_.request_stop() == PostResult::kMustWake) ring_for_signal();
+}
+
+bool LoopCore::raise(Slot& reserved) noexcept {
+  const PostResult result = mailbox_.raise(reserved);
+  if (result == PostResult::kMustWake) ring_for_signal();
+  return result != PostResult::kRefused;
 }
 
 void LoopCore::ring_for_post() noexcept {
@@ -77,19 +84,14 @@ LoopStats LoopCore::stats() const noexcept {
 
 // ---- loop thread ----
 
-bool LoopCore::clear_stop() noexcept {
-  stopping_ = false;
-  return mailbox_.clear_stop();
-}
-
 void LoopCore::run(const bool& done) {
   for (;;) {
     iterations_.add();
     const ControlWord::View look = mailbox_.look();
-    if (look.stop_requested()) stopping_ = true;  // one last pass
     run_callbacks(look);
     if (!timers_.empty()) run_due_timers();
-    if (stopping_ || done || mailbox_.poisoned()) return;
+    if (look.stop_requested() || mailbox_.stop_requested()) return;
+    if (done || mailbox_.poisoned()) return;
     poll_and_dispatch();
   }
 }
@@ -101,7 +103,11 @@ void LoopCore::run_callbacks(ControlWord::View look) {
   const auto run_all = [this] {
     while (Slot* slot = mailbox_.take()) {
       running_ = slot;
-      slot->run();
+      if (stalls_.probe() == nullptr) [[likely]] {
+        slot->run();
+      } else {
+        stalls_.watched(slot->type(), [slot] { slot->run(); });
+      }
       running_ = nullptr;
     }
   };
@@ -119,13 +125,20 @@ void LoopCore::run_callbacks(ControlWord::View look) {
 void LoopCore::run_due_timers() {
   timers_.begin_due(now());
   const auto run_all = [this] {
-    while (!mailbox_.poisoned() && timers_.run_next_due()) timers_fired_.add();
+    while (!mailbox_.poisoned() && run_next_timer()) timers_fired_.add();
   };
   const auto report = [this] {
     timers_fired_.add();
     sink_.on_user_exception(std::current_exception(), timers_.running_type());
   };
   while (!returned(run_all, report)) continue;
+}
+
+bool LoopCore::run_next_timer() {
+  if (stalls_.probe() == nullptr) [[likely]] return timers_.run_next_due();
+  const std::type_info* const type = timers_.next_due_type();
+  if (type == nullptr) return false;
+  return stalls_.watched(*type, [this] { return timers_.run_next_due(); });
 }
 
 // Phases 3 and 4.
@@ -245,7 +258,13 @@ void LoopCore::dispatch_to(HandlerTable::Entry& entry, Events found, std::size_t
   Events events = found & (entry.events | Events::kError);
   for (std::size_t calls = 0; any(events);) {
     handlers_dispatched_.add();
-    const auto call = [&] { handlers_.call(entry, pollable, events); };
+    const auto call = [&] {
+      if (stalls_.probe() == nullptr) [[likely]] {
+        handlers_.call(entry, pollable, events);
+      } else {
+        stalls_.watched(*entry.type, [&] { handlers_.call(entry, pollable, events); });
+      }
+    };
     const auto report = [this] {
       sink_.on_user_exception(std::current_exception(), handlers_.called_type());
     };
@@ -294,6 +313,7 @@ void LoopCore::drain_doorbell(const Ready& event) {
 // ---- once the loop has ended ----
 
 CloseReport LoopCore::close(bool all_fds) {
+  stalls_.disable();
   CloseReport report;
   run_at_close_.add(mailbox_.taken());
   report.callbacks_abandoned = mailbox_.close();

@@ -23,7 +23,6 @@
 #ifndef ZMQLOOP_RUNTIME_LOOP_CORE_H_
 #define ZMQLOOP_RUNTIME_LOOP_CORE_H_
 
-#include <atomic>
 #include <exception>
 #include <functional>
 #include <memory>
@@ -40,6 +39,7 @@
 #include "zmqloop/runtime/handler_table.h"
 #include "zmqloop/runtime/idle_spin.h"
 #include "zmqloop/runtime/loop_options.h"
+#include "zmqloop/runtime/stall_monitor.h"
 #include "zmqloop/runtime/timer_queue.h"
 #include "zmqloop/threading/counter.h"
 #include "zmqloop/threading/mailbox.h"
@@ -78,8 +78,18 @@ class LoopCore {
     if (result == PostResult::kMustWake) ring_for_signal();
     return result != PostResult::kRefused;
   }
+  // Also in signal handlers: posts the callable of a reserved slot, see signal_callback.h.
+  bool raise(Slot& reserved) noexcept;
   // Also in signal handlers.
   void request_stop() noexcept;
+  // Also in signal handlers.
+  bool is_closed() const noexcept { return mailbox_.look().closed(); }
+
+  template <class F>
+  Slot* reserve_signal_slot(const F& f) noexcept {
+    return mailbox_.reserve_signal_slot(f);
+  }
+  void unreserve_signal_slot(Slot& slot) noexcept { mailbox_.unreserve_signal_slot(slot); }
 
   LoopStats stats() const noexcept;
 
@@ -89,7 +99,7 @@ class LoopCore {
   // child.
   void run(const bool& done);
   // Consumes a stop that was requested; true if there was one.
-  bool clear_stop() noexcept;
+  bool clear_stop() noexcept { return mailbox_.clear_stop(); }
 
   TimePoint now() const { return clock_ ? clock_() : Clock::now(); }
 
@@ -102,15 +112,18 @@ class LoopCore {
 
   // Stops taking anything, without touching what the parent uses.
   void poison() noexcept { mailbox_.poison(); }
+  bool is_poisoned() const noexcept { return mailbox_.poisoned(); }
   void release_descriptors() noexcept;
 
   TimerQueue& timers() noexcept { return timers_; }
   HandlerTable& handlers() noexcept { return handlers_; }
   Poller& poller() noexcept { return *poller_; }
+  StallMonitor& stalls() noexcept { return stalls_; }
 
  private:
   void run_callbacks(ControlWord::View look);
   void run_due_timers();
+  bool run_next_timer();
   void poll_and_dispatch();
   void wait_for_straggler();
   std::optional<Duration> time_to_next_timer() const;
@@ -135,7 +148,6 @@ class LoopCore {
   Waker waker_;
   SignalDoorbell signal_doorbell_;
   SharedCounter wakeups_sent_;
-  std::atomic<bool> stopping_{false};  // ends the run after phase 2; the latch is in the mailbox
 
   // Loop thread only.
   TimerQueue timers_;
@@ -144,6 +156,7 @@ class LoopCore {
   Slot* running_ = nullptr;  // the callback that runs, if any
   IdleSpin idle_spin_;
   BatchPacer pacer_;
+  StallMonitor stalls_;
   int straggler_looks_ = 0;  // in vain, since a batch was not empty
   Counter iterations_;
   Counter run_at_close_;  // posts taken before close() began to take them

@@ -38,6 +38,10 @@ struct LoopOptions {
   // the fairest; more saves polls where handlers receive one message a call.
   std::size_t socket_budget = 1;
 
+  // How many stalls are reported in a minute, at most, once a threshold is set
+  // (IOLoop::set_blocking_signal_threshold). The next report says how many were not. Zero: no limit.
+  std::size_t stall_reports_per_minute = 10;
+
   // The loop's clock; empty: Clock::now. For tests: timers follow it, waiting does not.
   std::function<TimePoint()> clock = {};
 };

@@ -4,7 +4,6 @@
 #include <stdexcept>
 #include <utility>
 
-#include "zmqloop/threading/visible_lock.h"
 
 namespace zmqloop {
 namespace {
@@ -33,7 +32,7 @@ LoopThread::~LoopThread() {
 }
 
 void LoopThread::run() {
-  home_.try_bind();
+  home_.bind();
   loop_.make_current();
   try {
     loop_.start();
@@ -54,7 +53,7 @@ CloseReport LoopThread::join() {
     throw std::logic_error("LoopThread::join: called on the thread of its own loop '" + name() +
                            "', which would wait for itself");
   }
-  const VisibleLock lock(&join_mutex_);
+  const std::lock_guard lock(join_mutex_);
   if (thread_.joinable()) thread_.join();
   if (failure_ != nullptr) std::rethrow_exception(failure_);
   return report_;

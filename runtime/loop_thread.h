@@ -20,11 +20,9 @@
 
 #include <cstdint>
 #include <exception>
+#include <mutex>
 #include <optional>
 #include <string>
-
-#include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
 
 #include "zmqloop/runtime/io_loop.h"
 #include "zmqloop/runtime/loop_options.h"
@@ -63,7 +61,7 @@ class LoopThread {
 
   // Waits until the loop has ended and returns what it left undone; the same each time it is
   // called. std::logic_error on the loop's own thread.
-  CloseReport join() ABSL_LOCKS_EXCLUDED(join_mutex_);
+  CloseReport join();
 
  private:
   void run();
@@ -78,8 +76,9 @@ class LoopThread {
   CloseReport report_;
   std::exception_ptr failure_;
 
-  absl::Mutex join_mutex_;
-  NamedThread thread_ ABSL_GUARDED_BY(join_mutex_);  // last: its body uses the other members
+  // Guarded by join_mutex_.
+  std::mutex join_mutex_;
+  NamedThread thread_;  // last: its body uses the other members
 };
 
 }  // namespace zmqloop

@@ -1,4 +1,5 @@
-// A posted callable with a promise for its result: what IOLoop::submit() posts.
+// A posted callable with a promise for its result: what IOLoop::submit() and run_in_executor()
+// post.
 //
 // Threads: made by the submitter, run or destroyed by the loop.
 // Owns: the callable and the promise. Destroyed unrun, it breaks the promise with LoopClosedError.
@@ -26,13 +27,14 @@ class Submission {
   using Result = SubmissionResult<F>;
 
   template <class G>
-  Submission(G&& f, const std::string& loop_name) : f_(std::forward<G>(f)), loop_name_(loop_name) {}
+  Submission(G&& f, const char* operation, const std::string& loop_name)
+      : f_(std::forward<G>(f)), operation_(operation), loop_name_(loop_name) {}
   Submission(Submission&& other) noexcept(std::is_nothrow_move_constructible_v<F>) = default;
   Submission& operator=(Submission&&) = delete;
   ~Submission() {
     if (!promise_.is_pending()) return;
     promise_.try_set_exception(std::make_exception_ptr(LoopClosedError(
-        "IOLoop::submit: loop '" + loop_name_ + "' was closed before it ran this")));
+        operation_ + (": loop '" + loop_name_) + "' was closed before it ran this")));
   }
 
   Future<Result> get_future() const { return promise_.get_future(); }
@@ -41,6 +43,7 @@ class Submission {
 
  private:
   F f_;
+  const char* operation_;
   std::string loop_name_;
   Promise<Result> promise_;
 };

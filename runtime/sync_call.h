@@ -9,11 +9,13 @@
 
 #include <memory>
 #include <stdexcept>
+#include <string>
 #include <type_traits>
 #include <utility>
 
 #include "zmqloop/runtime/future.h"
 #include "zmqloop/runtime/loop_core.h"
+#include "zmqloop/runtime/task.h"
 
 namespace zmqloop {
 
@@ -22,7 +24,7 @@ class SyncCallBase : public std::enable_shared_from_this<SyncCallBase> {
   virtual ~SyncCallBase() = default;
 
   // Calls the function, unless the call has ended meanwhile.
-  virtual void begin(const std::shared_ptr<LoopCore>& core) = 0;
+  virtual void begin(const std::shared_ptr<LoopCore>& core, const std::string& loop_name) = 0;
 
   // The run that waits for this call ends when this is true.
   const bool& ended() const noexcept { return ended_; }
@@ -48,7 +50,11 @@ template <class T>
 struct SyncValue<Future<T>> {
   using type = T;
 };
-// What run_sync() returns for a function: its result, or that of the future it returns.
+template <class T>
+struct SyncValue<Task<T>> {
+  using type = T;
+};
+// What run_sync() returns for a function: its result, or that of the future or task it returns.
 template <class F>
 using SyncResult = typename SyncValue<std::decay_t<std::invoke_result_t<std::decay_t<F>&>>>::type;
 
@@ -60,13 +66,17 @@ class SyncCall : public SyncCallBase {
   template <class G>
   explicit SyncCall(G&& f) : f_(std::forward<G>(f)) {}
 
-  void begin(const std::shared_ptr<LoopCore>& core) override {
+  void begin(const std::shared_ptr<LoopCore>& core, const std::string& loop_name) override {
     if (ended_) return;
     Promise<SyncResult<F>> outcome;
     future_ = outcome.get_future();
-    if constexpr (kIsFuture<Returned>) {
+    if constexpr (kIsFuture<Returned> || kIsTask<Returned>) {
       try {
-        future_ = f_();
+        if constexpr (kIsTask<Returned>) {
+          future_ = SpawnedTask<SyncResult<F>>::start(core, f_(), loop_name);
+        } else {
+          future_ = f_();
+        }
         if (!future_.valid()) {
           throw std::logic_error(
               "IOLoop::run_sync: the function returned a future that refers to nothing");
@@ -87,7 +97,8 @@ class SyncCall : public SyncCallBase {
     });
   }
 
-  SyncResult<F> result() { return std::move(future_).get(); }
+  // Copies where it can: the function may have kept a future for the same result.
+  SyncResult<F> result() const { return future_.get(); }
 
  private:
   F f_;

@@ -53,6 +53,11 @@ bool TimerQueue::run_next_due() {
   return true;
 }
 
+const std::type_info* TimerQueue::next_due_type() noexcept {
+  const std::uint32_t index = first_due();
+  return index == kNone ? nullptr : cells_[index].ops(nullptr, one_shot::Action::kType);
+}
+
 const std::type_info* TimerQueue::running_type() const {
   return last_run_ == nullptr ? nullptr : last_run_(nullptr, one_shot::Action::kType);
 }
@@ -132,11 +137,18 @@ void TimerQueue::give_memory_back() noexcept {
   due_ = {};
 }
 
-// Takes the next due timer out of the snapshot; kNone if there is none.
-std::uint32_t TimerQueue::take_due() noexcept {
+// Returns the next due timer; kNone if there is none.
+std::uint32_t TimerQueue::first_due() noexcept {
   if (due_live_ == 0) return kNone;
   while (due_[due_next_] == kNone) ++due_next_;
-  const std::uint32_t index = due_[due_next_++];
+  return due_[due_next_];
+}
+
+// Takes the next due timer out of the snapshot; kNone if there is none.
+std::uint32_t TimerQueue::take_due() noexcept {
+  const std::uint32_t index = first_due();
+  if (index == kNone) return kNone;
+  ++due_next_;
   records_[index].generation = 0;
   --due_live_;
   return index;

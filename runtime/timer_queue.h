@@ -87,6 +87,9 @@ class TimerQueue {
   // due.
   bool run_next_due();
 
+  // Returns the type of the callable that run_next_due() runs next; null when none is left.
+  const std::type_info* next_due_type() noexcept;
+
   // Returns the type of the callable that is running, or was the last to run; null before the
   // first.
   const std::type_info* running_type() const;
@@ -109,6 +112,7 @@ class TimerQueue {
   void destroy(std::uint32_t index) noexcept;
   void release_cell(std::uint32_t index) noexcept;
   void give_memory_back() noexcept;
+  std::uint32_t first_due() noexcept;
   std::uint32_t take_due() noexcept;
   void compact_due() noexcept;
 

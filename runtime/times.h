@@ -13,6 +13,7 @@
 #define ZMQLOOP_RUNTIME_TIMES_H_
 
 #include <chrono>
+#include <cmath>
 #include <optional>
 
 #include "zmqloop/poller/clock.h"
@@ -64,15 +65,19 @@ class TimeLimit {
   TimeLimit() = default;
   TimeLimit(std::nullopt_t) {}
   template <class Rep, class Period>
-  TimeLimit(std::chrono::duration<Rep, Period> value) : value_(to_duration(value)) {}
+  TimeLimit(std::chrono::duration<Rep, Period> value)
+      : value_(to_duration(value)), is_nan_(std::isnan(static_cast<long double>(value.count()))) {}
   template <class Rep, class Period>
   TimeLimit(std::optional<std::chrono::duration<Rep, Period>> value) {
-    if (value) value_ = to_duration(*value);
+    if (value) *this = TimeLimit(*value);
   }
   const std::optional<Duration>& value() const { return value_; }
+  // Returns whether it was made of NaN, which value() takes for "never".
+  bool is_nan() const { return is_nan_; }
 
  private:
   std::optional<Duration> value_;
+  bool is_nan_ = false;
 };
 
 }  // namespace zmqloop

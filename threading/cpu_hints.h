@@ -21,8 +21,9 @@ inline void cpu_relax() noexcept {
 // Fetches the cache line at `address`, which need not be mapped, for reading.
 inline void prefetch_to_read(const void* address) noexcept { __builtin_prefetch(address); }
 
-// Fetches the line and takes it away from other cores, so that a later write does not wait. The builtin
-// does that only when told the target has prefetchw; x86-64 without it ignores the instruction.
+// Fetches the line and takes it away from other cores, so that a later write does not wait. The
+// builtin does that only when told the target has prefetchw; x86-64 without it ignores the
+// instruction.
 inline void prefetch_to_write(const void* address) noexcept {
 #if defined(__x86_64__)
   asm volatile("prefetchw %0" : : "m"(*static_cast<const char*>(address)));

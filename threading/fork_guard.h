@@ -1,9 +1,10 @@
 // Notices fork(): tells objects in the child that they belong to the parent.
 //
-//   ForkGuard guard_{[](void* self) noexcept { static_cast<Loop*>(self)->poison(); }, this};  // last member
+//   ForkGuard guard_{[](void* self) noexcept { static_cast<Loop*>(self)->poison(); }, this};  //
+//   last member
 //
-// After fork() only the forking thread exists; sockets, epoll sets and locks of other threads are not the
-// child's to touch. Each living guard is called in the child before fork() returns there.
+// After fork() only the forking thread exists; sockets, epoll sets and locks of other threads are
+// not the child's to touch. Each living guard is called in the child before fork() returns there.
 //
 // Threads: any. The call in the child is made by its only thread and may touch no lock.
 // Errors: none. Only fork() is seen, not a raw clone system call.
@@ -16,15 +17,16 @@
 
 namespace zmqloop {
 
-// Returns a number that changes in a forked child: objects that remember another one are the parent's.
+// Returns a number that changes in a forked child: objects that remember another one are the
+// parent's.
 std::uint32_t fork_generation() noexcept;
 
 class ForkGuard {
  public:
   using InChild = void (*)(void* context) noexcept;
 
-  // Calls `in_child(context)` in every child forked while this exists. Make it the last member, so that
-  // it is never called for an object half made.
+  // Calls `in_child(context)` in every child forked while this exists. Make it the last member, so
+  // that it is never called for an object half made.
   ForkGuard(InChild in_child, void* context);
   ForkGuard(const ForkGuard&) = delete;
   ForkGuard& operator=(const ForkGuard&) = delete;

@@ -6,7 +6,6 @@
 #include "absl/container/flat_hash_map.h"
 
 #include "zmqloop/threading/fork_guard.h"
-#include "zmqloop/threading/visible_lock.h"
 
 namespace zmqloop {
 namespace {
@@ -83,7 +82,7 @@ LaneSet::~LaneSet() {
 }
 
 Lane& LaneSet::acquire() {
-  const VisibleLock lock(&mutex_);
+  const std::lock_guard lock(mutex_);
   if (!unowned_.empty()) {
     Lane& lane = *unowned_.back();
     unowned_.pop_back();
@@ -101,12 +100,12 @@ Lane& LaneSet::acquire() {
 
 void LaneSet::release(Lane& lane) {
   if (fork_generation_ != fork_generation()) return;
-  const VisibleLock lock(&mutex_);
+  const std::lock_guard lock(mutex_);
   unowned_.push_back(&lane);
 }
 
 std::size_t LaneSet::size() const {
-  const VisibleLock lock(&mutex_);
+  const std::lock_guard lock(mutex_);
   return size_;
 }
 

@@ -22,11 +22,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <utility>
 #include <vector>
-
-#include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
 
 #include "zmqloop/threading/lane.h"
 
@@ -45,10 +43,10 @@ class LaneSet : public std::enable_shared_from_this<LaneSet> {
   // ---- any thread ----
 
   // Takes a lane for a single owner [S3].
-  Lane& acquire() ABSL_LOCKS_EXCLUDED(mutex_);
+  Lane& acquire();
   // Gives a lane back for the next owner, with what is in it. In a forked child, does nothing:
   // another thread of the parent may hold the lock.
-  void release(Lane& lane) ABSL_LOCKS_EXCLUDED(mutex_);
+  void release(Lane& lane);
 
   // Says that nothing will be posted any more, so that threads forget their lanes.
   void retire() noexcept {
@@ -61,7 +59,7 @@ class LaneSet : public std::enable_shared_from_this<LaneSet> {
   }
 
   // Returns the number of lanes: the most threads that ever posted at one time.
-  std::size_t size() const ABSL_LOCKS_EXCLUDED(mutex_);
+  std::size_t size() const;
 
   // ---- consumer ----
 
@@ -77,17 +75,18 @@ class LaneSet : public std::enable_shared_from_this<LaneSet> {
   const std::uint32_t fork_generation_;
 
   // Guarded by mutex_.
-  mutable absl::Mutex mutex_;
-  std::vector<Lane*> unowned_ ABSL_GUARDED_BY(mutex_);
-  std::size_t size_ ABSL_GUARDED_BY(mutex_) = 0;
+  mutable std::mutex mutex_;
+  std::vector<Lane*> unowned_;
+  std::size_t size_ = 0;
 
   // Shared.
   std::atomic<Lane*> first_{nullptr};
   std::atomic<bool> retired_{false};
 };
 
-// A lane for one post: of a thread that is being destroyed, or from inside a callable's move. Shares the
-// set, for the consumer may run the post and end the mailbox before the lane is given back.
+// A lane for one post: of a thread that is being destroyed, or from inside a callable's move.
+// Shares the set, for the consumer may run the post and end the mailbox before the lane is given
+// back.
 class BorrowedLane {
  public:
   explicit BorrowedLane(std::shared_ptr<LaneSet> set)

@@ -79,7 +79,17 @@ class Mailbox : public MailboxInlet {
   // Whether the last slot taken was posted by the consumer's own thread.
   bool took_own_post() const noexcept { return current_ == own_lane(); }
 
-  bool clear_stop() noexcept { return word_.clear_stop(); }
+  // Whether a stop is latched. Does not take the word away from posters if none is near; one that
+  // came with the clearing of another may be seen only by look().
+  bool stop_requested() const noexcept {
+    // relaxed: a hint; the flag is acquired with look().
+    return stop_hint_.load(std::memory_order_relaxed) && look().stop_requested();
+  }
+  bool clear_stop() noexcept {
+    // relaxed: a hint; whoever sets the flag after this has set it for look() to see.
+    stop_hint_.store(false, std::memory_order_relaxed);
+    return word_.clear_stop();
+  }
   // Whether every ticket taken so far has been consumed.
   bool all_taken() const noexcept { return look().next_ticket() == taken_.get() + kFirst; }
   // Falls asleep unless something is pending or a flag is set [M3]. After it, wait for the

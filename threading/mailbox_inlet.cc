@@ -11,11 +11,28 @@ PostResult MailboxInlet::end_visit_or_wake(ControlWord::View before) noexcept {
   return PostResult::kAccepted;
 }
 
-PostResult MailboxInlet::request_stop(std::atomic<bool>& notice) noexcept {
+PostResult MailboxInlet::request_stop() noexcept {
   begin_visit();  // [M4]
-  // release: whoever ends the loop because of it sees this visit; pairs with the loop's load.
-  notice.store(true, std::memory_order_release);
+  // relaxed: only makes the loop look at the word, whose flag alone is the stop. Before the flag, so
+  // that a hint that comes late cannot end a later run.
+  stop_hint_.store(true, std::memory_order_relaxed);
   return end_visit_or_wake(word_.request_stop());
+}
+
+PostResult MailboxInlet::raise(Slot& reserved) noexcept {
+  begin_visit();  // [M4]
+  return publish_signal_post(reserved);
+}
+
+PostResult MailboxInlet::publish_signal_post(Slot& slot) noexcept {
+  const ControlWord::View before = word_.take_ticket();
+  if (before.closed()) {
+    signal_slots_.recycle(slot);
+    return refuse_signal_post();
+  }
+  signal_accepted_.add();
+  signal_slots_.publish(slot, before.next_ticket());
+  return end_visit_or_wake(before);
 }
 
 PostResult MailboxInlet::refuse_signal_post() noexcept {

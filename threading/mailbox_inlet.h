@@ -53,6 +53,12 @@ class MailboxInlet {
 
   ControlWord::View look() const noexcept { return word_.look(); }
 
+  // Keeps a signal slot for a callable that raise() posts, one at a time; null when all are taken.
+  template <class F>
+  Slot* reserve_signal_slot(const F& f) noexcept;
+  // Gives it back, not waiting.
+  void unreserve_signal_slot(Slot& slot) noexcept { signal_slots_.unreserve(slot); }
+
   std::uint64_t refused() const noexcept { return refused_.get(); }
   std::uint64_t signal_posts_accepted() const noexcept { return signal_accepted_.get(); }
   std::uint64_t signal_posts_refused() const noexcept { return signal_refused_.get(); }
@@ -63,9 +69,11 @@ class MailboxInlet {
   template <class F>
   PostResult post_from_signal(const F& f) noexcept;
 
-  // Latches a stop, and sets `notice`, which the loop sees without looking at the word; kMustWake
-  // if the loop sleeps.
-  PostResult request_stop(std::atomic<bool>& notice) noexcept;
+  // Posts the callable of a reserved signal slot, which must not be waiting already.
+  PostResult raise(Slot& reserved) noexcept;
+
+  // Latches a stop; kMustWake if the loop sleeps.
+  PostResult request_stop() noexcept;
 
  protected:
   explicit MailboxInlet(std::size_t signal_slots);
@@ -87,6 +95,9 @@ class MailboxInlet {
   const std::uint64_t lanes_id_;
   SignalSlots signal_slots_;
 
+  // Read often by the consumer, written rarely: whether to look at the word for a stop.
+  std::atomic<bool> stop_hint_{false};
+
  private:
   template <class P>
   PostResult post_in(Lane& lane, P&& prepared);
@@ -95,6 +106,8 @@ class MailboxInlet {
   PostResult refuse(P&& prepared);
   // Ends a visit, unless the caller has to wake the loop: then woken() ends it.
   PostResult end_visit_or_wake(ControlWord::View before) noexcept;
+  // Publishes or gives back; within a visit, which it ends.
+  PostResult publish_signal_post(Slot& slot) noexcept;
   PostResult refuse_signal_post() noexcept;
   void begin_visit() noexcept;
   void end_visit() noexcept;
@@ -150,26 +163,33 @@ PostResult MailboxInlet::refuse(P&& prepared) {
   return PostResult::kRefused;
 }
 
+// What a signal slot can hold.
 template <class F>
-PostResult MailboxInlet::post_from_signal(const F& f) noexcept {
+constexpr void require_signal_callable() {
   static_assert(std::is_trivially_copyable_v<F>,
                 "a callable posted from a signal handler must be trivially copyable");
   static_assert(sizeof(F) <= one_shot::kBytes,
                 "a callable posted from a signal handler must not exceed 48 bytes");
   static_assert(alignof(F) <= one_shot::kAlignment,
                 "a callable posted from a signal handler must not be aligned to more than 16");
+}
+
+template <class F>
+Slot* MailboxInlet::reserve_signal_slot(const F& f) noexcept {
+  require_signal_callable<F>();
+  Slot* const slot = signal_slots_.reserve();
+  if (slot != nullptr) slot->construct(f);
+  return slot;
+}
+
+template <class F>
+PostResult MailboxInlet::post_from_signal(const F& f) noexcept {
+  require_signal_callable<F>();
   begin_visit();  // [M4]
   Slot* const slot = signal_slots_.claim();
   if (slot == nullptr) return refuse_signal_post();
   slot->construct(f);
-  const ControlWord::View before = word_.take_ticket();
-  if (before.closed()) {
-    signal_slots_.abandon(*slot);
-    return refuse_signal_post();
-  }
-  signal_accepted_.add();
-  signal_slots_.publish(*slot, before.next_ticket());
-  return end_visit_or_wake(before);
+  return publish_signal_post(*slot);
 }
 
 }  // namespace zmqloop

@@ -13,6 +13,7 @@ SignalSlots::SignalSlots(std::size_t count)
     : count_(count),
       words_((count + kBits - 1) / kBits),
       free_(std::make_unique<std::atomic<std::uint64_t>[]>(words_)),
+      reserved_(std::make_unique<std::atomic<std::uint64_t>[]>(words_)),
       ready_(std::make_unique<std::atomic<std::uint64_t>[]>(words_)) {
   if (count == 0) return;
   void* memory =
@@ -54,6 +55,30 @@ void SignalSlots::publish(Slot& slot, std::uint64_t ticket) noexcept {
   const std::size_t index = index_of(slot);
   // release: the slot is complete; pairs with acquire in collect().
   ready_[index / kBits].fetch_or(std::uint64_t{1} << (index % kBits), std::memory_order_release);
+}
+
+Slot* SignalSlots::reserve() noexcept {
+  Slot* const slot = claim();
+  if (slot == nullptr) return nullptr;
+  const std::size_t index = index_of(*slot);
+  // relaxed: seen by the consumer with the first publish() of the slot, which its release orders.
+  reserved_[index / kBits].fetch_or(std::uint64_t{1} << (index % kBits), std::memory_order_relaxed);
+  return slot;
+}
+
+void SignalSlots::unreserve(Slot& slot) noexcept {
+  const std::size_t index = index_of(slot);
+  // relaxed: ordered before the slot's next use by the release in set_free().
+  reserved_[index / kBits].fetch_and(~(std::uint64_t{1} << (index % kBits)),
+                                     std::memory_order_relaxed);
+  set_free(index);
+}
+
+void SignalSlots::recycle(Slot& slot) noexcept {
+  const std::size_t index = index_of(slot);
+  // relaxed: this slot's bit is older than its claim, or than the publish() that was acquired.
+  const std::uint64_t reserved = reserved_[index / kBits].load(std::memory_order_relaxed);
+  if ((reserved >> (index % kBits) & 1) == 0) set_free(index);
 }
 
 void SignalSlots::set_free(std::size_t index) noexcept {

@@ -6,8 +6,11 @@
 // state, so that a handler which interrupts another one, on this or another thread, finds each bit
 // either way: nothing is ever half linked, and an abandoned claim costs one slot and blocks nobody.
 //
-// Threads: claim(), publish() and abandon() any thread and any signal handler: lock-free atomics on
-// memory mapped beforehand. The rest: consumer only.
+// A slot may be reserved: it keeps its callable and is published again and again, by one owner who
+// publishes it only when the callable of the last time has begun to run.
+//
+// Threads: claim(), publish() and recycle() any thread and any signal handler: lock-free atomics on
+// memory mapped beforehand; reserve() and unreserve() any thread. The rest: consumer only.
 // Owns: the callables, which are trivially copyable.
 // Errors: a full table is a value; construction throws std::system_error if the memory cannot be
 // mapped. Internal.
@@ -40,8 +43,15 @@ class SignalSlots {
   Slot* claim() noexcept;
   // Hands a claimed, constructed slot to the consumer.
   void publish(Slot& slot, std::uint64_t ticket) noexcept;
-  // Gives a claimed slot back unused.
-  void abandon(Slot& slot) noexcept { set_free(index_of(slot)); }
+  // Makes a claimed slot free again, used or not; one that is reserved stays with its owner.
+  void recycle(Slot& slot) noexcept;
+
+  // ---- any thread ----
+
+  // Claims a free slot for good; null when all are taken.
+  Slot* reserve() noexcept;
+  // Ends a reservation; the slot is not published.
+  void unreserve(Slot& slot) noexcept;
 
   // ---- consumer ----
 
@@ -49,9 +59,8 @@ class SignalSlots {
   void collect(std::uint64_t limit) noexcept;
   // Returns the next collected slot, or null.
   Slot* peek() noexcept { return taken_ < collected_ ? order_[taken_] : nullptr; }
-  // Takes the slot that peek() returned; it stays reserved until recycle().
+  // Takes the slot that peek() returned; it stays claimed until recycle().
   void pop() noexcept;
-  void recycle(Slot& popped) noexcept { set_free(index_of(popped)); }
 
  private:
   static constexpr std::size_t kBits = 64;
@@ -74,6 +83,7 @@ class SignalSlots {
 
   // Shared: one bit per slot.
   std::unique_ptr<std::atomic<std::uint64_t>[]> free_;
+  std::unique_ptr<std::atomic<std::uint64_t>[]> reserved_;
   std::unique_ptr<std::atomic<std::uint64_t>[]> ready_;
 };
 

@@ -5,7 +5,6 @@
 #include "absl/strings/str_cat.h"
 
 #include "zmqloop/threading/thread_label.h"
-#include "zmqloop/threading/visible_lock.h"
 
 namespace zmqloop {
 namespace {
@@ -14,18 +13,16 @@ absl::string_view as_absl(std::string_view text) { return {text.data(), text.siz
 
 }  // namespace
 
-bool ThreadChecker::try_bind() {
-  const VisibleLock lock(&mutex_);
-  if (is_bound()) return false;
+void ThreadChecker::bind() {
+  const std::lock_guard lock(mutex_);
   label_ = current_thread_label();
   owner_.store(here());  // after the label: whoever sees the owner finds its name
-  return true;
 }
 
 void ThreadChecker::unbind() { owner_.store(nullptr); }
 
 std::string ThreadChecker::bound_label() const {
-  const VisibleLock lock(&mutex_);
+  const std::lock_guard lock(mutex_);
   return label_;
 }
 

@@ -7,19 +7,17 @@
 #define ZMQLOOP_THREADING_THREAD_CHECKER_H_
 
 #include <atomic>
+#include <mutex>
 #include <string>
 #include <string_view>
-
-#include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
 
 namespace zmqloop {
 
 class ThreadChecker {
  public:
-  // Binds to the calling thread; false if it is bound already, to this thread or another.
-  bool try_bind() ABSL_LOCKS_EXCLUDED(mutex_);
-  void unbind() ABSL_LOCKS_EXCLUDED(mutex_);
+  // Binds to the calling thread. Not while it is bound.
+  void bind();
+  void unbind();
 
   bool is_bound() const noexcept { return owner_.load() != nullptr; }
   bool is_bound_here() const noexcept { return owner_.load() == here(); }
@@ -30,7 +28,7 @@ class ThreadChecker {
       fail(operation, object);
   }
   // Returns "thread 1234 (name)" of the thread bound last.
-  std::string bound_label() const ABSL_LOCKS_EXCLUDED(mutex_);
+  std::string bound_label() const;
 
  private:
   // An address that no two living threads share.
@@ -41,8 +39,10 @@ class ThreadChecker {
   [[noreturn]] void fail(std::string_view operation, std::string_view object) const;
 
   std::atomic<const void*> owner_{nullptr};
-  mutable absl::Mutex mutex_;
-  std::string label_ ABSL_GUARDED_BY(mutex_);
+
+  // Guarded by mutex_.
+  mutable std::mutex mutex_;
+  std::string label_;
 };
 
 }  // namespace zmqloop

@@ -21,11 +21,6 @@
 #include "zmqloop/runtime/loop_pool.h"
 #include "zmqloop/runtime/loop_thread.h"
 
-#if defined(__SANITIZE_THREAD__)
-// Children make loops, and with them threads.
-extern "C" const char* __tsan_default_options() { return "die_after_fork=0"; }
-#endif
-
 namespace zmqloop::testing {
 namespace {
 
@@ -299,6 +294,9 @@ TEST_P(ForkTest, InsideACallbackLetsTheChildWaitForAFutureThere) {
 // ---- new loops in the child ----
 
 TEST_P(ForkTest, LetsTheChildMakeLoopsPoolsAndSocketsOfItsOwn) {
+#ifdef __SANITIZE_THREAD__
+  GTEST_SKIP() << "the child's threads get ids of the parent's, which ThreadSanitizer still counts";
+#endif
   LoopThread before(thread_options());
   before.loop().submit([] {}).get();
   const ChildResult child = run_in_child([&] {

@@ -74,6 +74,19 @@ TEST_F(FutureTest, RethrowsTheExceptionToEveryHolder) {
   EXPECT_TRUE(future.wait());
 }
 
+TEST_F(FutureTest, TellsItsExceptionWithoutThrowingOrTakingTheValue) {
+  Promise<std::unique_ptr<int>> value;
+  Promise<int> error;
+  EXPECT_THROW((void)value.get_future().exception(), std::logic_error);
+  value.set_value(std::make_unique<int>(1));
+  error.set_exception(std::make_exception_ptr(std::runtime_error("set")));
+  EXPECT_EQ(value.get_future().exception(), nullptr);
+  EXPECT_EQ(*value.get_future().get(), 1);
+  EXPECT_EQ(
+      error_of<std::runtime_error>([&] { std::rethrow_exception(error.get_future().exception()); }),
+      "set");
+}
+
 TEST_F(FutureTest, IsReadyWithBrokenPromiseErrorWhenItsPromiseIsDroppedOrReplaced) {
   Future<int> dropped;
   EXPECT_FALSE(dropped.valid());

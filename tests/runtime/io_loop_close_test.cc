@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <memory>
 #include <string>
+#include <sys/eventfd.h>
 #include <thread>
 #include <vector>
 
@@ -45,6 +46,25 @@ TEST_P(IOLoopClose, RefusesALoopThreadsLaterPostsFromALaneItHasAlready) {
   EXPECT_EQ(loop_.close().callbacks_abandoned, 1u);
   for (int i = 0; i < 1'000; ++i) EXPECT_FALSE(loop_.add_callback([] {}));
   EXPECT_EQ(loop_.stats().posts_refused, 1'000u);
+}
+
+TEST_P(IOLoopClose, HappensOnceAndReportsNothingTheSecondTime) {
+  loop_.add_callback([] {});
+  loop_.add_timeout(1h, [] {});
+  EXPECT_EQ(loop_.close(), (CloseReport{.callbacks_abandoned = 1, .timers_abandoned = 1}));
+  EXPECT_TRUE(loop_.is_closed());
+  EXPECT_EQ(loop_.close(), CloseReport());
+  EXPECT_EQ(loop_.close(true), CloseReport());
+}
+
+TEST_P(IOLoopClose, HasItsHelpersForDescriptorsAndSockets) {
+  const int descriptor = ::eventfd(0, EFD_CLOEXEC);
+  const auto [number, given] = IOLoop::split_fd(descriptor);
+  EXPECT_EQ(number, descriptor);
+  EXPECT_EQ(given, Pollable(descriptor));
+  IOLoop::close_fd(given);
+  EXPECT_EQ(::fcntl(descriptor, F_GETFD), -1);
+  IOLoop::close_fd(given);  // closed already: no error
 }
 
 TEST_P(IOLoopClose, LeavesStopHarmless) {

@@ -31,7 +31,7 @@ namespace {
 volatile sig_atomic_t system_calls = 0;
 
 // Has each system call of this thread but leaving the process raise SIGSYS instead.
-bool trap_system_calls() {
+[[maybe_unused]] bool trap_system_calls() {
   struct sigaction action = {};
   action.sa_handler = [](int) { system_calls = system_calls + 1; };
   ::sigaction(SIGSYS, &action, nullptr);

@@ -25,10 +25,12 @@ std::atomic<std::uint64_t> run{0};
 std::atomic<bool> errno_kept{true};
 
 void post_from_handler(int) {
+  const int errno_before = errno;
   errno = 4711;
   const bool done = target.load()->add_callback_from_signal([] { ++run; });
   if (errno != 4711) errno_kept = false;
   ++(done ? accepted : refused);
+  errno = errno_before;
 }
 
 class IOLoopSignalPosts : public OnBothPollers {

@@ -117,6 +117,26 @@ TEST_P(IOLoopStop, TwiceCountsOnce) {
   EXPECT_EQ(loop_.stats().pending, 0u) << "the second start ran";
 }
 
+TEST_P(IOLoopStop, OfAnotherThreadEndsExactlyOneRun) {
+  constexpr int kStops = 3'000;
+  std::atomic<int> runs{0};
+  std::atomic<bool> end{false};
+  std::thread runner([&] {
+    while (!end) {
+      loop_.start();
+      ++runs;
+    }
+  });
+  for (int stops = 1; stops <= kStops; ++stops) {
+    loop_.stop();
+    while (runs < stops) std::this_thread::yield();
+  }
+  end = true;
+  loop_.stop();
+  runner.join();
+  EXPECT_EQ(runs, kStops + 1);
+}
+
 TEST_P(IOLoopStop, WakesASleepingLoopFromAnotherThread) {
   for (int round = 0; round < 200; ++round) {
     std::thread stopper([this] { loop_.stop(); });

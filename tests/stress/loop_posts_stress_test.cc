@@ -90,7 +90,7 @@ TEST_P(LoopPostsStress, OfFourThreadsToTwoLoopsAllRunOnceInOrder) {
 // Two threads post in turns. Each post begins after the other thread's last one returned, so that
 // the order of all of them is fixed.
 TEST_P(LoopPostsStress, OfTwoThreadsInTurnsRunInThatOrder) {
-  const std::uint64_t rounds = stress_count(10'000'000) / 2;  // for each poller
+  const std::uint64_t rounds = stress_count(2'000'000);
   struct State {
     alignas(128) std::atomic<std::uint64_t> turn{0};
     alignas(128) std::uint64_t next = 0;
@@ -146,7 +146,7 @@ std::atomic<std::uint64_t> handled{0};
 std::atomic<std::uint64_t> ran_for_signal{0};
 
 TEST_P(LoopPostsStress, InterruptedBySignalsThatPostTooAllRunOnceInOrder) {
-  const std::uint64_t signals = stress_count(100'000);
+  const std::uint64_t signals = stress_count(10'000);
   accepted = refused_by_signal = handled = ran_for_signal = 0;
   const std::unique_ptr<LoopThread> thread = make_thread();
   target = &thread->loop();

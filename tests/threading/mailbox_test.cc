@@ -279,12 +279,12 @@ TEST(MailboxSleep, FallsAsleepOnlyWithNothingPending) {
 
 TEST(MailboxSleep, DoesNotFallAsleepWithAStopRequested) {
   Mailbox mailbox(0);
-  std::atomic<bool> stopping{false};
-  EXPECT_EQ(mailbox.request_stop(stopping), PostResult::kAccepted);
-  EXPECT_TRUE(stopping);
+  EXPECT_EQ(mailbox.request_stop(), PostResult::kAccepted);
+  EXPECT_TRUE(mailbox.stop_requested());
   EXPECT_TRUE(mailbox.look().stop_requested());
   EXPECT_FALSE(mailbox.try_fall_asleep());
   EXPECT_TRUE(mailbox.clear_stop());
+  EXPECT_FALSE(mailbox.stop_requested());
   EXPECT_FALSE(mailbox.clear_stop());
   EXPECT_TRUE(mailbox.try_fall_asleep());
 }
@@ -301,15 +301,14 @@ TEST(MailboxSleep, TellsOnePosterToWakeIt) {
 
 TEST(MailboxSleep, IsEndedByAStopAndByASignalPost) {
   Mailbox mailbox(1);
-  std::atomic<bool> stopping{false};
   ASSERT_TRUE(mailbox.try_fall_asleep());
   EXPECT_EQ(mailbox.post_from_signal([] {}), PostResult::kMustWake);
   mailbox.woken();
   EXPECT_EQ(run_batch(mailbox), 1u);
   ASSERT_TRUE(mailbox.try_fall_asleep());
-  EXPECT_EQ(mailbox.request_stop(stopping), PostResult::kMustWake);
+  EXPECT_EQ(mailbox.request_stop(), PostResult::kMustWake);
   mailbox.woken();
-  EXPECT_EQ(mailbox.request_stop(stopping), PostResult::kAccepted);
+  EXPECT_EQ(mailbox.request_stop(), PostResult::kAccepted);
 }
 
 TEST(MailboxSleep, NeedsNoRingOnceTheConsumerWokeByItself) {

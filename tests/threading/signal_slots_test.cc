@@ -34,7 +34,7 @@ TEST_P(SignalSlotsOfSize, GivesOutExactlyItsCapacity) {
     EXPECT_TRUE(claimed.insert(slot).second);
   }
   EXPECT_EQ(slots.claim(), nullptr);
-  for (Slot* slot : claimed) slots.abandon(*slot);
+  for (Slot* slot : claimed) slots.recycle(*slot);
   for (std::size_t i = 0; i < GetParam(); ++i) EXPECT_NE(slots.claim(), nullptr);
   EXPECT_EQ(slots.claim(), nullptr);
 }
@@ -84,6 +84,35 @@ TEST(SignalSlots, AreReusedForEver) {
   }
   ASSERT_EQ(ran.size(), 3'000u);
   for (std::size_t i = 0; i < ran.size(); ++i) EXPECT_EQ(ran[i], i + 1);
+}
+
+TEST(SignalSlots, ReservedKeepTheirCallableAndAreNeverGivenToOthers) {
+  SignalSlots slots(2);
+  int runs = 0;
+  Slot* const reserved = slots.reserve();
+  ASSERT_NE(reserved, nullptr);
+  reserved->construct([&runs] { ++runs; });
+  std::uint64_t ticket = 0;
+  for (int round = 1; round <= 3; ++round) {
+    slots.publish(*reserved, ++ticket);
+    slots.collect(100);
+    ASSERT_EQ(slots.peek(), reserved);
+    slots.pop();
+    Slot copy;
+    copy.copy_callable(*reserved);
+    slots.recycle(*reserved);
+    Slot* const other = slots.claim();
+    ASSERT_NE(other, nullptr);
+    EXPECT_NE(other, reserved);
+    EXPECT_EQ(slots.claim(), nullptr);
+    slots.recycle(*other);
+    copy.run();
+    EXPECT_EQ(runs, round);
+  }
+  slots.unreserve(*reserved);
+  EXPECT_NE(slots.claim(), nullptr);
+  EXPECT_NE(slots.claim(), nullptr);
+  EXPECT_EQ(slots.reserve(), nullptr) << "all are taken";
 }
 
 }  // namespace

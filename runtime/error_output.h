@@ -1,0 +1,31 @@
+// Writes to standard error past stdio.
+//
+// Threads: any.
+// Errors: none; what cannot be written is lost.
+// Internal.
+
+#ifndef ZMQLOOP_RUNTIME_ERROR_OUTPUT_H_
+#define ZMQLOOP_RUNTIME_ERROR_OUTPUT_H_
+
+#include <cerrno>
+#include <string_view>
+#include <unistd.h>
+
+namespace zmqloop {
+
+// Writes a text in one piece, if the kernel takes it so. Takes no lock: a thread that is stuck
+// while it writes to stderr holds that of stdio.
+inline void write_error(std::string_view text) noexcept {
+  while (!text.empty()) {
+    const ssize_t written = ::write(STDERR_FILENO, text.data(), text.size());
+    if (written >= 0) {
+      text.remove_prefix(static_cast<std::size_t>(written));
+    } else if (errno != EINTR) {
+      return;
+    }
+  }
+}
+
+}  // namespace zmqloop
+
+#endif  // ZMQLOOP_RUNTIME_ERROR_OUTPUT_H_

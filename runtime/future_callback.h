@@ -1,0 +1,29 @@
+// A callable that waits for a future, and the future it will be given.
+//
+// Threads: a value.
+// Internal.
+
+#ifndef ZMQLOOP_RUNTIME_FUTURE_CALLBACK_H_
+#define ZMQLOOP_RUNTIME_FUTURE_CALLBACK_H_
+
+#include <utility>
+
+#include "zmqloop/runtime/future.h"
+#include "zmqloop/threading/one_shot.h"
+
+namespace zmqloop {
+
+// While it waits inside the future's own state, the two hold each other; the promise ends that, by
+// its value or by being dropped.
+template <class T, class F>
+struct FutureCallback {
+  F f;
+  Future<T> future;
+  decltype(auto) operator()() { return f(std::move(future)); }
+};
+template <class T, class F>
+struct one_shot::ReportedType<FutureCallback<T, F>> : one_shot::ReportedType<F> {};
+
+}  // namespace zmqloop
+
+#endif  // ZMQLOOP_RUNTIME_FUTURE_CALLBACK_H_

@@ -1,0 +1,166 @@
+// The side of a loop that any thread may touch: handing it work.
+//
+//   loop.add_callback(f, arguments…);                      // f runs on the loop's thread
+//   Future<int> answer = loop.submit([] { return 42; });   // and its result comes back
+//   loop.add_future(answer, [](Future<int> ready) { … });  // on the loop, once it is ready
+//
+// Threads: any; where marked, signal handlers too. All of it may go on while the loop is closed and
+// destroyed, by futures and prepared callbacks that outlive it.
+// Owns: with the loop, the callables given to it, until they were run or the loop was closed.
+// Errors: std::invalid_argument for null callables and empty futures; what the callable's copy or
+// move throws; std::bad_alloc. A closed loop is a value (false), or LoopClosedError in the future.
+// Public, as part of IOLoop.
+
+#ifndef ZMQLOOP_RUNTIME_LOOP_INLET_H_
+#define ZMQLOOP_RUNTIME_LOOP_INLET_H_
+
+#include <cstdint>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <type_traits>
+#include <utility>
+
+#include "zmqloop/runtime/callable_check.h"
+#include "zmqloop/runtime/future.h"
+#include "zmqloop/runtime/future_callback.h"
+#include "zmqloop/runtime/loop_core.h"
+#include "zmqloop/runtime/schedule.h"
+#include "zmqloop/runtime/signal_callback.h"
+#include "zmqloop/runtime/submission.h"
+#include "zmqloop/runtime/task.h"
+#include "zmqloop/threading/one_shot.h"
+
+namespace zmqloop {
+
+class LoopInlet {
+ public:
+  // Posts a callback, with arguments bound to it as std::thread binds them; it runs in the loop's
+  // next iteration. Never blocks on the loop and never runs anything here. If one post returns
+  // before another begins, on whatever threads, it runs first. False once the loop is closed: then
+  // the callable is destroyed unrun. (tornado: add_callback)
+  template <class F, class... A>
+  bool add_callback(F&& f, A&&... arguments) {
+    require_callable("IOLoop::add_callback", f);
+    return core_->post(one_shot::bind(std::forward<F>(f), std::forward<A>(arguments)...));
+  }
+  // The same: C++ has no ambient context to shed. (tornado: spawn_callback)
+  template <class F, class... A>
+  bool spawn_callback(F&& f, A&&... arguments) {
+    return add_callback(std::forward<F>(f), std::forward<A>(arguments)...);
+  }
+
+  // Posts from a signal handler, or any other place: async-signal-safe, errno is kept. For
+  // trivially copyable callables of at most 48 bytes. First in, first out among the accepted; false
+  // when Options::signal_slots of them wait already, or the loop is closed. (tornado: same name)
+  template <class F>
+  bool add_callback_from_signal(F&& f) noexcept {
+    const std::decay_t<F>& callable = f;  // of a function, its address
+    if (one_shot::is_null(callable)) return false;
+    return core_->post_from_signal(callable);
+  }
+  // Prepares a callable of any kind for signal handlers: they call raise() on what is returned.
+  // `f` takes the number of raises that the call answers, or nothing. Not for signal handlers
+  // itself. std::length_error when no signal slot is left.
+  template <class F>
+  SignalCallback prepare_signal_callback(F&& f) {
+    require_callable("IOLoop::prepare_signal_callback", f);
+    return {core_, PreparedCallback::Calls::kOnceForAll, std::forward<F>(f),
+            "IOLoop::prepare_signal_callback", name_};
+  }
+
+  // Posts `f` and returns a future for what it returns or throws; LoopClosedError in the future if
+  // the loop is closed before it runs.
+  template <class F>
+  auto submit(F&& f) -> Future<SubmissionResult<F>> {
+    require_callable("IOLoop::submit", f);
+    Submission<std::decay_t<F>> submission(std::forward<F>(f), "IOLoop::submit", name_);
+    auto future = submission.get_future();
+    static_cast<void>(core_->post(std::move(submission)));
+    return future;
+  }
+
+  // Calls `f(future)` on this loop once the future is ready: always later, never from within this
+  // call. Destroyed unrun if the loop is closed by then. (tornado: add_future)
+  template <class T, class F>
+  void add_future(Future<T> future, F&& f) {
+    require_callable("IOLoop::add_future", f);
+    if (!future.valid()) throw std::invalid_argument("IOLoop::add_future: empty future");
+    FutureCallback<T, std::decay_t<F>> callback{std::forward<F>(f), future};
+    future.on_ready([core = core_, callback = std::move(callback)]() mutable {
+      static_cast<void>(core->post(std::move(callback)));
+    });
+  }
+
+  // Runs `f` on a loop of `pool`, where it may block, and returns a future that becomes ready on
+  // this loop's thread; LoopClosedError if either is closed before. (tornado: run_in_executor)
+  template <class Pool, class F>
+  auto run_in_executor(Pool& pool, F&& f) -> Future<SubmissionResult<F>> {
+    require_callable("IOLoop::run_in_executor", f);
+    return submit_when_ready("IOLoop::run_in_executor", pool.submit(std::forward<F>(f)),
+                             [](const auto& ready) { return ready.get(); });
+  }
+
+  // What Future::then() calls.
+  template <class T, class F>
+  auto continue_with(const Future<T>& future, F&& f) {
+    require_callable("Future::then", f);
+    return submit_when_ready("Future::then", future, std::forward<F>(f));
+  }
+
+  // co_await loop.schedule(), in a Task: continues on this loop.
+  Schedule schedule() const noexcept { return {core_}; }
+
+  // Returns the name given in the options, or one made up.
+  const std::string& name() const noexcept { return name_; }
+
+ protected:
+  LoopInlet(std::shared_ptr<LoopCore> core, std::string name)
+      : name_(std::move(name)), core_(std::move(core)) {}
+  ~LoopInlet() = default;
+
+  // Constant after construction.
+  const std::string name_;
+  const std::shared_ptr<LoopCore> core_;  // shared with futures and callbacks that outlive the loop
+
+ private:
+  // Posts `f(future)` once the future is ready; returns a future for its result.
+  template <class T, class F>
+  auto submit_when_ready(const char* operation, const Future<T>& future, F&& f) {
+    using Callback = FutureCallback<T, std::decay_t<F>>;
+    Submission<Callback> submission(Callback{std::forward<F>(f), future}, operation, name_);
+    auto result = submission.get_future();
+    future.on_ready([core = core_, submission = std::move(submission)]() mutable {
+      static_cast<void>(core->post(std::move(submission)));
+    });
+    return result;
+  }
+
+  template <class T>
+  friend Future<T> spawn(LoopInlet& loop, Task<T> task);
+};
+
+// Runs a task on a loop and returns a future for its result; LoopClosedError if the loop is closed
+// before. Any thread.
+template <class T>
+Future<T> spawn(LoopInlet& loop, Task<T> task) {
+  return SpawnedTask<T>::start(loop.core_, std::move(task), loop.name_);
+}
+
+// The same for a function that makes the task. It stays alive as long as the task does, so that it
+// may be a lambda with captures.
+template <class T, class F>
+Task<T> call_and_await(F make_task) {
+  co_return co_await make_task();
+}
+template <class F, class R = std::decay_t<std::invoke_result_t<std::decay_t<F>&>>>
+requires kIsTask<R>
+auto spawn(LoopInlet& loop, F&& make_task) {
+  require_callable("spawn", make_task);
+  return spawn(loop,
+               call_and_await<typename R::value_type>(std::decay_t<F>(std::forward<F>(make_task))));
+}
+
+}  // namespace zmqloop
+
+#endif  // ZMQLOOP_RUNTIME_LOOP_INLET_H_

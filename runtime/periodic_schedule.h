@@ -1,0 +1,80 @@
+// When a periodic callback ticks next: the arithmetic, without loop, timer or clock.
+//
+//   PeriodicSchedule schedule(10ms, /*jitter=*/0.2, MissedTicks::kSkip);
+//   TimePoint tick = schedule.next(start, start, draw());     // one period after the start
+//   tick = schedule.next(tick, now, draw());                  // after the tick's callback
+//
+// Slots are counted from the last one, not from now, so that what callbacks cost does not add up to
+// a drift.
+//
+// Threads: values and pure functions; any thread.
+// Errors: std::invalid_argument, naming what and its value.
+// Public: MissedTicks and AnyPeriod, with periodic_callback.h. The rest is internal.
+
+#ifndef ZMQLOOP_RUNTIME_PERIODIC_SCHEDULE_H_
+#define ZMQLOOP_RUNTIME_PERIODIC_SCHEDULE_H_
+
+#include <chrono>
+
+#include "zmqloop/poller/clock.h"
+
+namespace zmqloop {
+
+// What becomes of the slots that went by while the callback ran, or while the loop was kept from
+// it. A slot counts as missed if its time has come when the callback ends. Below: period 10,
+// started at 0, the callback at 10 takes until 35, the others no time.
+enum class MissedTicks {
+  // They are left out, the phase is kept: 10, 40, 50, 60. What tornado does.
+  kSkip,
+  // They are made up for at once, one in each iteration of the loop: 10, 35 (for 20), 35 (for 30),
+  // 40, 50. The number of ticks is kept: after a jump of the clock it is made up for as well.
+  kBurst,
+  // They are left out, and the phase is counted anew from the end of the late callback:
+  // 10, 45, 55, 65.
+  kDelay,
+};
+
+// A parameter: any std::chrono duration above zero, rounded up to the clock's tick. Infinity,
+// overflow and max() mean "never"; zero, negative values and NaN throw.
+class AnyPeriod {
+ public:
+  template <class Rep, class Period>
+  AnyPeriod(std::chrono::duration<Rep, Period> value) : value_(to_duration(value)) {
+    if (!(value > value.zero())) refuse(std::chrono::duration<double>(value).count());
+  }
+  Duration value() const { return value_; }
+
+ private:
+  [[noreturn]] static void refuse(double seconds);
+
+  Duration value_;
+};
+
+class PeriodicSchedule {
+ public:
+  // With jitter j, each period is drawn anew from period * [1 - j/2, 1 + j/2]; 0 <= j <= 1.
+  explicit PeriodicSchedule(AnyPeriod period, double jitter = 0,
+                            MissedTicks missed = MissedTicks::kSkip);
+
+  // Returns the deadline that follows `last`, which was the last one, or the time of the start,
+  // given that it is `now`. `draw` is a random number from 0 to 1. Always later than `last`, also
+  // if the clock was set back: one slot, one tick. Always later than `now`, but for kBurst. Costs
+  // the same whatever was missed, and saturates at TimePoint::max(): never.
+  TimePoint next(TimePoint last, TimePoint now, double draw) const;
+
+  Duration period() const { return period_; }
+  void set_period(AnyPeriod period) { period_ = period.value(); }
+  // Returns whether next() looks at `draw`.
+  bool is_random() const { return jitter_ != 0; }
+
+ private:
+  Duration drawn_period(double draw) const;
+
+  Duration period_;
+  double jitter_;
+  MissedTicks missed_;
+};
+
+}  // namespace zmqloop
+
+#endif  // ZMQLOOP_RUNTIME_PERIODIC_SCHEDULE_H_

@@ -1,0 +1,21 @@
+// What co_await loop.schedule() awaits: see task.h.
+//
+// Threads: a value.
+// Internal.
+
+#ifndef ZMQLOOP_RUNTIME_SCHEDULE_H_
+#define ZMQLOOP_RUNTIME_SCHEDULE_H_
+
+#include <memory>
+
+namespace zmqloop {
+
+class LoopCore;
+
+struct [[nodiscard]] Schedule {
+  std::shared_ptr<LoopCore> core;
+};
+
+}  // namespace zmqloop
+
+#endif  // ZMQLOOP_RUNTIME_SCHEDULE_H_

@@ -1,0 +1,62 @@
+#include "zmqloop/runtime/signal_callback.h"
+
+#include <new>
+#include <stdexcept>
+#include <string>
+
+namespace zmqloop {
+
+bool PreparedCallback::raise() noexcept {
+  if (raises_.fetch_add(1) == 0) return core_->raise(*slot_);
+  return !core_->is_closed();  // a raise before this one was accepted, and its call counts this one
+}
+
+void PreparedCallback::run() {
+  const auto alive = shared_from_this();  // before the exchange, see release()
+  // From here on the next raise publishes the slot again.
+  std::uint64_t raises = raises_.exchange(0);
+  if (calls_ == Calls::kOnceForAll) {
+    if (!released_) function_(raises);
+    return;
+  }
+  struct Rest {  // when the function throws, the raises not yet answered wait for the next
+                 // iteration
+    PreparedCallback& prepared;
+    std::uint64_t& raises;
+    ~Rest() {
+      if (raises == 0 || prepared.released_) return;
+      if (prepared.raises_.fetch_add(raises) == 0) prepared.core_->raise(*prepared.slot_);
+    }
+  } rest{*this, raises};
+  while (raises != 0 && !released_) {
+    --raises;
+    function_(1);
+  }
+}
+
+void PreparedCallback::release(std::shared_ptr<PreparedCallback> prepared) noexcept {
+  if (prepared == nullptr) return;
+  prepared->released_ = true;
+  LoopCore& core = *prepared->core_;
+  if (core.is_poisoned()) {
+    prepared->leaked_ = prepared;  // forked child: the callable is the parent's
+    return;
+  }
+  // Nothing waits in the slot, and a call in progress keeps the object alive.
+  if (prepared->raises_ == 0) return core.unreserve_signal_slot(*prepared->slot_);
+  // Else behind the raise that waits: what is posted first runs first. On a closed loop nothing
+  // does.
+  const auto let_go = [prepared] { prepared->core_->unreserve_signal_slot(*prepared->slot_); };
+  try {
+    if (!core.post(let_go)) let_go();
+  } catch (const std::bad_alloc&) {
+    prepared->leaked_ = prepared;
+  }
+}
+
+void PreparedCallback::throw_no_slot(std::string_view operation, std::string_view loop_name) {
+  throw std::length_error(std::string(operation) + ": loop '" + std::string(loop_name) +
+                          "' has no signal slot left; raise Options::signal_slots");
+}
+
+}  // namespace zmqloop

@@ -1,0 +1,145 @@
+#include "zmqloop/runtime/signal_dispatch.h"
+
+#include <array>
+#include <atomic>
+#include <cerrno>
+#include <csignal>
+#include <cstddef>
+#include <memory>
+#include <mutex>
+#include <pthread.h>
+#include <sched.h>
+#include <stdexcept>
+#include <system_error>
+
+#include "absl/strings/str_cat.h"
+
+namespace zmqloop::signal_dispatch {
+namespace {
+
+// Nodes are unlinked by a single store, while handlers may be walking the list; they are freed when
+// no handler is inside.
+struct Subscription {
+  PreparedCallback* callback;
+  std::atomic<Subscription*> next;
+};
+
+struct Signal {
+  std::atomic<Subscription*> subscriptions{nullptr};
+  std::atomic<unsigned> handlers_inside{0};
+  struct sigaction previous = {};  // under the mutex; meaningful while there are subscriptions
+};
+
+std::array<Signal, NSIG> signals;
+std::mutex mutex;  // orders subscribers among each other; handlers do without
+
+Signal& signal_of(int signum) { return signals[static_cast<std::size_t>(signum)]; }
+
+extern "C" void zmqloop_on_signal(int signum) {
+  Signal& signal = signal_of(signum);
+  signal.handlers_inside.fetch_add(1);
+  for (const Subscription* s = signal.subscriptions; s != nullptr; s = s->next) {
+    s->callback->raise();
+  }
+  signal.handlers_inside.fetch_sub(1);
+}
+
+void install(int signum, Signal& signal) {
+  struct sigaction action = {};
+  action.sa_handler = &zmqloop_on_signal;
+  action.sa_flags = SA_RESTART;
+  ::sigemptyset(&action.sa_mask);
+  if (::sigaction(signum, &action, &signal.previous) != 0) {
+    throw std::system_error(
+        errno, std::generic_category(),
+        absl::StrCat("IOLoop::add_signal_handler: sigaction for signal ", signum));
+  }
+}
+
+void put_back(int signum, const Signal& signal) noexcept {
+  struct sigaction current = {};
+  if (::sigaction(signum, nullptr, &current) != 0) return;
+  if ((current.sa_flags & SA_SIGINFO) == 0 && current.sa_handler == &zmqloop_on_signal) {
+    ::sigaction(signum, &signal.previous, nullptr);
+  }
+}
+
+void lock() { mutex.lock(); }
+void unlock() { mutex.unlock(); }
+
+// The subscriptions are the parent's; what signals do to the child is what they did before.
+void start_afresh() {
+  for (int signum = 1; signum < NSIG; ++signum) {
+    Signal& signal = signal_of(signum);
+    if (signal.subscriptions.exchange(nullptr) != nullptr) put_back(signum, signal);
+    signal.handlers_inside = 0;
+  }
+  mutex.unlock();
+}
+
+void prepare_for_forks() {
+  static const int error = ::pthread_atfork(&lock, &unlock, &start_afresh);
+  if (error != 0) {
+    throw std::system_error(error, std::generic_category(),
+                            "IOLoop::add_signal_handler: pthread_atfork");
+  }
+}
+
+}  // namespace
+
+void require_handleable(const char* operation, int signum) {
+  const auto refuse = [&](const char* why) {
+    throw std::invalid_argument(absl::StrCat(operation, ": signal ", signum, why));
+  };
+  if (signum <= 0 || signum >= NSIG) refuse(" does not exist");
+  switch (signum) {
+    case SIGKILL:
+    case SIGSTOP:
+      return refuse(" cannot be handled");
+    case SIGSEGV:
+    case SIGBUS:
+    case SIGFPE:
+    case SIGILL:
+    case SIGTRAP:
+    case SIGSYS:
+      return refuse(
+          " is a fault of the running thread, which cannot go on to let a loop handle it");
+    default:
+      return;
+  }
+}
+
+void subscribe(int signum, PreparedCallback& callback) {
+  prepare_for_forks();
+  auto subscription = std::make_unique<Subscription>();
+  const std::lock_guard hold(mutex);
+  Signal& signal = signal_of(signum);
+  Subscription* const first = signal.subscriptions;
+  subscription->callback = &callback;
+  subscription->next = first;
+  // The list first: a handler that is installed finds it.
+  signal.subscriptions = subscription.get();
+  if (first == nullptr) {
+    try {
+      install(signum, signal);
+    } catch (...) {
+      signal.subscriptions = nullptr;
+      throw;
+    }
+  }
+  static_cast<void>(subscription.release());
+}
+
+void unsubscribe(int signum, PreparedCallback& callback) noexcept {
+  const std::lock_guard hold(mutex);
+  Signal& signal = signal_of(signum);
+  std::atomic<Subscription*>* link = &signal.subscriptions;
+  while (*link != nullptr && link->load()->callback != &callback) link = &link->load()->next;
+  const std::unique_ptr<Subscription> unlinked(*link);
+  if (unlinked == nullptr) return;
+  *link = unlinked->next.load();
+  if (signal.subscriptions == nullptr) put_back(signum, signal);
+  while (signal.handlers_inside != 0) sched_yield();
+}
+
+}  // namespace zmqloop::signal_dispatch

@@ -1,0 +1,68 @@
+// The signals that one loop handles: IOLoop::add_signal_handler().
+//
+// Threads: loop thread.
+// Owns: the handlers, and through signal_dispatch.h the process's reaction to their signals.
+// Errors: those of signal_dispatch.h; std::length_error when no signal slot is left.
+// Internal.
+
+#ifndef ZMQLOOP_RUNTIME_SIGNAL_HANDLERS_H_
+#define ZMQLOOP_RUNTIME_SIGNAL_HANDLERS_H_
+
+#include <map>
+#include <memory>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+
+#include "zmqloop/runtime/loop_core.h"
+#include "zmqloop/runtime/signal_callback.h"
+#include "zmqloop/threading/one_shot.h"
+
+namespace zmqloop {
+
+// A handler with its signal bound to it.
+template <class F>
+struct OnSignal {
+  F f;
+  int signum;
+  void operator()() {
+    if constexpr (std::is_invocable_v<F&, int>) {
+      f(signum);
+    } else {
+      f();
+    }
+  }
+};
+template <class F>
+struct one_shot::ReportedType<OnSignal<F>> : one_shot::ReportedType<F> {};
+
+class SignalHandlers {
+ public:
+  SignalHandlers() = default;
+  SignalHandlers(const SignalHandlers&) = delete;
+  SignalHandlers& operator=(const SignalHandlers&) = delete;
+  ~SignalHandlers() { clear(); }
+
+  // Has the loop call `f(signum)`, or `f()`, once for each signal; replaces what was there.
+  template <class F>
+  void add(std::shared_ptr<LoopCore> core, int signum, F&& f, std::string_view loop_name) {
+    require_handleable(signum);
+    SignalCallback handler(std::move(core), PreparedCallback::Calls::kOnceForEach,
+                           OnSignal<std::decay_t<F>>{std::forward<F>(f), signum},
+                           "IOLoop::add_signal_handler", loop_name);
+    add_erased(signum, std::move(handler));
+  }
+  // Returns whether there was a handler. It is not called any more.
+  bool remove(int signum) noexcept;
+  void clear() noexcept;
+
+ private:
+  static void require_handleable(int signum);
+  void add_erased(int signum, SignalCallback handler);
+
+  std::map<int, SignalCallback> handlers_;
+};
+
+}  // namespace zmqloop
+
+#endif  // ZMQLOOP_RUNTIME_SIGNAL_HANDLERS_H_

@@ -1,0 +1,313 @@
+#include "zmqloop/runtime/stack_capture.h"
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cerrno>
+#include <chrono>
+#include <cstdlib>
+#include <fstream>
+#include <pthread.h>
+#include <sched.h>
+#include <sys/syscall.h>
+#include <system_error>
+#include <unistd.h>
+#include <unwind.h>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+#include "zmqloop/threading/fork_guard.h"
+#include "zmqloop/threading/semaphore.h"
+#include "zmqloop/threading/thread_label.h"
+
+namespace zmqloop::stack_capture {
+namespace {
+
+using namespace std::chrono_literals;
+
+// ---- the request and its answer --------------------------------------------------------------
+
+// What is asked of one thread, and where it answers. One of them serves all captures one after
+// another; it is never freed. A handler writes only after it has brought the word, generation
+// included, from wanted to being answered: one that comes late finds another word, and leaves.
+struct Request {
+  enum class Phase : std::uint64_t { kIdle, kWanted, kBeingAnswered, kAnswered };
+
+  static constexpr int kPhaseBits = 2;
+  static Phase phase(std::uint64_t word) { return Phase{word & 3}; }
+  static std::uint64_t pack(std::uint64_t generation, Phase phase) {
+    return (generation << kPhaseBits) | static_cast<std::uint64_t>(phase);
+  }
+  static std::uint64_t generation(std::uint64_t word) { return word >> kPhaseBits; }
+
+  bool is(Phase wanted) const noexcept { return phase(word) == wanted; }
+
+  // Shared.
+  std::atomic<std::uint32_t> asking_process{0};  // its fork generation while one asks; else 0
+  std::atomic<std::uint64_t> word{0};
+  std::atomic<pid_t> thread{0};
+  Semaphore answered;
+
+  // For whom may ask: the process that asked last. A forked child has none of the parent's threads.
+  std::uint32_t last_process = 0;
+
+  // Written by whom brought the word to kBeingAnswered; read after kAnswered.
+  std::size_t frames = 0;
+  std::array<std::uintptr_t, kMostFrames> addresses{};
+};
+
+std::atomic<Request*> the_request{nullptr};
+std::atomic<const struct sigaction*> previous_action{nullptr};
+std::atomic<bool> installed{false};
+
+// ---- signal handler --------------------------------------------------------------------------
+
+struct Walk {
+  std::uintptr_t* addresses;
+  std::size_t count = 0;
+  bool passed_signal = false;
+};
+
+_Unwind_Reason_Code note_frame(_Unwind_Context* context, void* argument) {
+  Walk& walk = *static_cast<Walk*>(argument);
+  int is_exact = 0;  // the frame was interrupted, not left by a call
+  const std::uintptr_t address = _Unwind_GetIPInfo(context, &is_exact);
+  if (address == 0) return _URC_END_OF_STACK;
+  if (is_exact != 0 && !walk.passed_signal) {
+    walk.passed_signal = true;
+    walk.count = 0;  // what came so far is the handler, and how it was entered
+  }
+  if (walk.count == kMostFrames) return _URC_END_OF_STACK;
+  // A return address may be that of the next function: one less is in the call.
+  walk.addresses[walk.count++] = is_exact != 0 ? address : address - 1;
+  return _URC_NO_REASON;
+}
+
+std::size_t walk_stack(std::uintptr_t* addresses) noexcept {
+  Walk walk = {addresses};
+  _Unwind_Backtrace(&note_frame, &walk);
+  return walk.count;
+}
+
+// Answers the request if it is for this thread. Whoever sent the signal: if one was pending, a
+// second is not queued beside it.
+void answer(Request& request) noexcept {
+  using Phase = Request::Phase;
+  std::uint64_t word = request.word;
+  if (Request::phase(word) != Phase::kWanted) return;
+  if (request.thread != current_thread_id()) return;
+  const std::uint64_t generation = Request::generation(word);
+  if (!request.word.compare_exchange_strong(word,
+                                            Request::pack(generation, Phase::kBeingAnswered))) {
+    return;
+  }
+  request.frames = walk_stack(request.addresses.data());
+  request.word = Request::pack(generation, Phase::kAnswered);
+  request.answered.post();
+}
+
+bool is_ours(const siginfo_t& info) noexcept {
+  return info.si_code == SI_QUEUE && info.si_value.sival_ptr == &the_request;
+}
+
+void forward(int signal, siginfo_t* info, void* context) {
+  const struct sigaction* const previous = previous_action;
+  if ((previous->sa_flags & SA_SIGINFO) != 0) {
+    previous->sa_sigaction(signal, info, context);
+  } else if (previous->sa_handler != SIG_DFL && previous->sa_handler != SIG_IGN) {
+    previous->sa_handler(signal);
+  }
+}
+
+void on_signal(int signal, siginfo_t* info, void* context) {
+  const int errno_before = errno;
+  if (Request* const request = the_request) answer(*request);
+  if (!is_ours(*info)) forward(signal, info, context);
+  errno = errno_before;
+}
+
+// ---- asking ----------------------------------------------------------------------------------
+
+bool is_our_handler(const struct sigaction& action) {
+  return (action.sa_flags & SA_SIGINFO) != 0 && action.sa_sigaction == &on_signal;
+}
+
+struct sigaction current_action() {
+  struct sigaction action = {};
+  if (::sigaction(kSignal, nullptr, &action) != 0) {
+    throw std::system_error(errno, std::generic_category(), "looking at the handler of SIGURG");
+  }
+  return action;
+}
+
+bool send_signal(pid_t thread) noexcept {
+  siginfo_t info = {};
+  info.si_signo = kSignal;
+  info.si_code = SI_QUEUE;
+  info.si_pid = ::getpid();
+  info.si_uid = ::getuid();
+  info.si_value.sival_ptr = &the_request;
+  return ::syscall(SYS_rt_tgsigqueueinfo, ::getpid(), thread, kSignal, &info) == 0;
+}
+
+// The right to use the request. One that a parent process held when it forked is free in the child.
+class Turn {
+ public:
+  Turn(Request& request, TimePoint deadline) : request_(request) {
+    while (!(taken_ = try_take()) && Clock::now() < deadline) ::sched_yield();
+  }
+  Turn(const Turn&) = delete;
+  Turn& operator=(const Turn&) = delete;
+  ~Turn() {
+    if (taken_) request_.asking_process = 0;
+  }
+
+  bool taken() const { return taken_; }
+
+ private:
+  bool try_take() {
+    std::uint32_t holder = request_.asking_process;
+    if (holder == fork_generation()) return false;
+    return request_.asking_process.compare_exchange_strong(holder, fork_generation());
+  }
+
+  Request& request_;
+  bool taken_ = false;
+};
+
+std::string status_of(pid_t thread, const char* field) {
+  std::ifstream status(absl::StrCat("/proc/self/task/", thread, "/status"));
+  const std::string start = absl::StrCat(field, ":");
+  for (std::string line; std::getline(status, line);) {
+    if (line.rfind(start, 0) != 0) continue;
+    const std::size_t value = line.find_first_not_of(" \t", start.size());
+    return value == std::string::npos ? "" : line.substr(value);
+  }
+  return {};
+}
+
+// Why a thread cannot answer; empty if nothing speaks against it.
+std::string obstacle(pid_t thread) {
+  const std::string blocked = status_of(thread, "SigBlk");
+  if (blocked.empty()) return "its thread has ended";
+  const unsigned long long mask = std::strtoull(blocked.c_str(), nullptr, 16);
+  if ((mask >> (kSignal - 1) & 1) != 0) return "its thread blocks SIGURG";
+  const std::string state = status_of(thread, "State");
+  if (!state.empty() && std::string("DTt").find(state[0]) != std::string::npos) {
+    return absl::StrCat("its thread is in state ", state);
+  }
+  return {};
+}
+
+std::string why_no_answer(pid_t thread, Duration patience) {
+  const std::string reason = obstacle(thread);
+  if (!reason.empty()) return reason;
+  if (!is_our_handler(current_action())) return "another handler of SIGURG took the place of ours";
+  return absl::StrCat("its thread did not answer within ",
+                      std::chrono::duration_cast<std::chrono::milliseconds>(patience).count(),
+                      " ms");
+}
+
+// Waits for the answer; false at the deadline, or when the thread was seen unable to answer twice.
+// (Once may be chance: the C library blocks all signals for moments.)
+bool wait_for_answer(Request& request, TimePoint deadline) {
+  constexpr Duration kBetweenLooks = 50ms;
+  int obstacles = 0;
+  while (!request.is(Request::Phase::kAnswered)) {
+    const TimePoint now = Clock::now();
+    if (now >= deadline || obstacles == 2) return false;
+    if (request.answered.wait_until(std::min(deadline, saturating_add(now, kBetweenLooks))))
+      continue;
+    obstacles = obstacle(request.thread).empty() ? 0 : obstacles + 1;
+  }
+  return true;
+}
+
+// Withdraws what was asked; false if it is being answered, or was, after all.
+bool withdraw(Request& request, std::uint64_t wanted) {
+  return request.word.compare_exchange_strong(
+      wanted, Request::pack(Request::generation(wanted), Request::Phase::kIdle));
+}
+
+Taken answer_of(const Request& request) {
+  const auto first = request.addresses.begin();
+  Taken taken{{first, first + static_cast<std::ptrdiff_t>(request.frames)}, {}};
+  if (taken.addresses.empty()) taken.failure = "its stack could not be walked";
+  return taken;
+}
+
+}  // namespace
+
+void install() {
+  if (installed) return;
+  if (the_request == nullptr) {
+    Request* const fresh = new Request;  // never freed: a handler may be using it
+    Request* none = nullptr;
+    if (!the_request.compare_exchange_strong(none, fresh)) delete fresh;
+  }
+  std::array<std::uintptr_t, kMostFrames> addresses;
+  walk_stack(addresses.data());  // what the unwinder does once only is not for a handler
+
+  const struct sigaction before = current_action();
+  if (is_our_handler(before)) return;              // another thread was faster
+  previous_action = new struct sigaction(before);  // likewise never freed
+  const bool was_handled = (before.sa_flags & SA_SIGINFO) != 0 ||
+                           (before.sa_handler != SIG_DFL && before.sa_handler != SIG_IGN);
+  struct sigaction ours = {};
+  ours.sa_sigaction = &on_signal;
+  ours.sa_flags =
+      SA_SIGINFO | SA_ONSTACK | (was_handled ? before.sa_flags & SA_RESTART : SA_RESTART);
+  if (was_handled) ours.sa_mask = before.sa_mask;
+  if (::sigaction(kSignal, &ours, nullptr) != 0) {
+    throw std::system_error(errno, std::generic_category(), "installing a handler of SIGURG");
+  }
+  installed = true;
+}
+
+Taken take(pid_t thread, Duration patience) {
+  Request* const request = the_request;
+  if (request == nullptr) return {{}, "stack_capture::install() was not called"};
+  const TimePoint deadline = saturating_add(Clock::now(), patience);
+  const Turn turn(*request, deadline);
+  if (!turn.taken()) return {{}, "the stack of another thread is being taken"};
+  const bool is_first =
+      std::exchange(request->last_process, fork_generation()) != fork_generation();
+  if (request->is(Request::Phase::kBeingAnswered) && !is_first) {
+    return {{}, "an earlier request is being answered"};
+  }
+  const std::uint64_t wanted =
+      Request::pack(Request::generation(request->word) + 1, Request::Phase::kWanted);
+  request->thread = thread;
+  request->word = wanted;
+  if (!send_signal(thread)) {
+    const int error = errno;
+    withdraw(*request, wanted);
+    return {{},
+            error == ESRCH ? "its thread has ended"
+                           : "sending SIGURG: " + std::generic_category().message(error)};
+  }
+  if (wait_for_answer(*request, deadline)) return answer_of(*request);
+  const std::string reason = why_no_answer(thread, patience);
+  if (withdraw(*request, wanted)) return {{}, reason};
+  if (wait_for_answer(*request, saturating_add(Clock::now(), 100ms))) return answer_of(*request);
+  return {{}, "its thread was held up while it wrote its stack down"};
+}
+
+bool unblock_here() noexcept {
+  sigset_t signals;
+  sigset_t before;
+  ::sigemptyset(&signals);
+  ::sigaddset(&signals, kSignal);
+  ::pthread_sigmask(SIG_UNBLOCK, &signals, &before);
+  return ::sigismember(&before, kSignal) == 1;
+}
+
+void block_here() noexcept {
+  sigset_t signals;
+  ::sigemptyset(&signals);
+  ::sigaddset(&signals, kSignal);
+  ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+}
+
+}  // namespace zmqloop::stack_capture

@@ -1,0 +1,60 @@
+// Takes the stack of another thread of this process while that runs on, or waits.
+//
+//   stack_capture::install();                                      // once, before the first
+//   const auto taken = stack_capture::take(thread, 1s);            // innermost address first
+//
+// The thread is sent SIGURG, whose default is to be ignored and which neither the C library nor
+// ZeroMQ uses, with a value of our own. The handler walks the stack by the tables that exceptions
+// use, into memory made beforehand: it allocates nothing, takes no lock, keeps errno, and may
+// interrupt malloc() and the unwinding of exceptions. Its own frames are left out. (With libgcc 12
+// and glibc 2.35 or later; code registered at run time by __register_frame() adds a lock.)
+//
+// What a signal does to a system call it does here too: some, such as poll() and nanosleep(), end
+// early with EINTR; those that SA_RESTART covers go on.
+//
+// A SIGURG that is not ours goes to the handler that was there before. The handler is never taken
+// away again: a thread that blocks the signal may get it late, and a later handler may refer to
+// ours.
+//
+// Threads: any; one capture at a time, others wait their turn.
+// Owns: the memory for one stack.
+// Errors: install() throws std::system_error; a stack that cannot be had is a value.
+// Internal.
+
+#ifndef ZMQLOOP_RUNTIME_STACK_CAPTURE_H_
+#define ZMQLOOP_RUNTIME_STACK_CAPTURE_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <signal.h>
+#include <string>
+#include <sys/types.h>
+#include <vector>
+
+#include "zmqloop/poller/clock.h"
+
+namespace zmqloop::stack_capture {
+
+inline constexpr int kSignal = SIGURG;
+inline constexpr std::size_t kMostFrames = 128;  // the innermost, of a deeper stack
+
+struct Taken {
+  std::vector<std::uintptr_t> addresses;  // within the instruction that runs, then within the calls
+  std::string failure;                    // why there are none; empty if there are
+};
+
+// Installs the handler, if it is not.
+void install();
+
+// Has a thread write its stack down; waits no longer than about `patience`, and less for a thread
+// that cannot answer.
+Taken take(pid_t thread, Duration patience);
+
+// Lets the calling thread be asked; returns whether it was not before.
+bool unblock_here() noexcept;
+// Takes that back.
+void block_here() noexcept;
+
+}  // namespace zmqloop::stack_capture
+
+#endif  // ZMQLOOP_RUNTIME_STACK_CAPTURE_H_

@@ -1,0 +1,61 @@
+// A loop's side of the detection of stalls: its threshold, and its thread's readiness to be asked
+// for its stack.
+//
+// Threads: loop thread.
+// Owns: what it shares with the watchdog's thread, from the first threshold on.
+// Errors: those of StallWatchdog::watch(), with nothing changed.
+// Internal: see IOLoop::set_blocking_signal_threshold().
+
+#ifndef ZMQLOOP_RUNTIME_STALL_MONITOR_H_
+#define ZMQLOOP_RUNTIME_STALL_MONITOR_H_
+
+#include <cstddef>
+#include <memory>
+#include <string>
+
+#include "zmqloop/poller/clock.h"
+#include "zmqloop/runtime/stall_probe.h"
+#include "zmqloop/runtime/stall_report.h"
+#include "zmqloop/runtime/stall_watch.h"
+
+namespace zmqloop {
+
+class StallMonitor {
+ public:
+  explicit StallMonitor(std::size_t reports_per_minute) : reports_per_minute_(reports_per_minute) {}
+  StallMonitor(const StallMonitor&) = delete;
+  StallMonitor& operator=(const StallMonitor&) = delete;
+  ~StallMonitor() { disable(); }
+
+  // Has callables that block for longer reported, from the next one on.
+  void enable(const std::string& loop_name, Duration threshold, StallAction action);
+  // Ends that at once. Not enabled: no effect.
+  void disable();
+
+  // Returns where to note each callable; null while there is no threshold.
+  StallProbe* probe() const noexcept { return probe_; }
+
+  // Calls `f`, which is or runs a callable of that type; there must be a probe.
+  template <class F>
+  auto watched(const std::type_info& type, F&& f) {
+    const StallProbe::Watching watching(*probe_, type);
+    return f();
+  }
+
+  // Prepares the calling thread for a run of the loop, and puts it back as it was.
+  void begin_run();
+  void end_run() noexcept;
+
+ private:
+  void attach_thread();
+
+  const std::size_t reports_per_minute_;
+  std::shared_ptr<StallWatch> watch_;  // made with the first threshold
+  StallProbe* probe_ = nullptr;
+  bool in_run_ = false;
+  bool has_unblocked_ = false;  // the signal that asks for a stack, in the thread that runs
+};
+
+}  // namespace zmqloop
+
+#endif  // ZMQLOOP_RUNTIME_STALL_MONITOR_H_

@@ -1,0 +1,151 @@
+// A function that waits without blocking its loop: a lazy C++20 coroutine.
+//
+//   Task<int> answer(IOLoop& database) {
+//     co_await sleep_for(10ms);                              // the loop goes on meanwhile
+//     int half = co_await database.submit([] { return 21; });
+//     co_return half * 2;
+//   }
+//   int value = loop.run_sync([&] { return answer(database); });
+//   Future<int> later = spawn(loop, answer(database));
+//
+// A task does nothing until it is awaited, spawned or given to run_sync. It may await another Task,
+// a Future, sleep_for(), sleep_until() and loop.schedule(). Whatever it awaits, it continues on its
+// home loop: the one it was spawned on, or its awaiter's; co_await other.schedule() makes `other`
+// its home, at once if it is there already. What it awaits may have gone elsewhere: it comes back.
+//
+// Threads: executes on its home loop's thread only. The object is a value of one thread.
+// Owns: the coroutine and its variables. A loop that closes destroys the tasks suspended on it,
+// together with those that await them; the future of spawn() then receives LoopClosedError.
+// Errors: exceptions of the body are thrown to whoever awaits it. Awaiting an empty task or future:
+// std::logic_error.
+// Public.
+
+#ifndef ZMQLOOP_RUNTIME_TASK_H_
+#define ZMQLOOP_RUNTIME_TASK_H_
+
+#include <coroutine>
+#include <exception>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <type_traits>
+#include <utility>
+
+#include "zmqloop/runtime/errors.h"
+#include "zmqloop/runtime/future.h"
+#include "zmqloop/runtime/loop_core.h"
+#include "zmqloop/runtime/task_promise.h"
+#include "zmqloop/runtime/task_run.h"
+#include "zmqloop/runtime/times.h"
+
+namespace zmqloop {
+
+template <class T>
+class [[nodiscard]] Task {
+  static_assert(!std::is_reference_v<T>, "a Task returns a value: use a pointer for references");
+
+ public:
+  using value_type = T;
+  using promise_type = TaskPromiseOf<T>;
+
+  Task() = default;  // empty
+  Task(Task&& other) noexcept : coroutine_(std::exchange(other.coroutine_, nullptr)) {}
+  Task& operator=(Task&& other) noexcept {
+    if (this != &other) {
+      destroy();
+      coroutine_ = std::exchange(other.coroutine_, nullptr);
+    }
+    return *this;
+  }
+  ~Task() { destroy(); }
+
+  // Returns whether there is a coroutine to run.
+  bool valid() const noexcept { return coroutine_ != nullptr; }
+
+ private:
+  using Coroutine = std::coroutine_handle<promise_type>;
+  template <class U>
+  friend class TaskPromise;
+  template <class U>
+  friend struct TaskAwaiter;
+  template <class U>
+  friend class SpawnedTask;
+
+  explicit Task(Coroutine coroutine) noexcept : coroutine_(coroutine) {}
+
+  void require_valid() const {
+    if (!valid()) throw std::logic_error("Task: empty, or given away before");
+  }
+  void destroy() noexcept {
+    if (coroutine_ != nullptr) coroutine_.destroy();
+  }
+
+  Coroutine coroutine_;
+};
+
+template <class T>
+Task<T> TaskPromise<T>::get_return_object() noexcept {
+  return Task<T>(
+      std::coroutine_handle<TaskPromiseOf<T>>::from_promise(static_cast<TaskPromiseOf<T>&>(*this)));
+}
+
+template <class T>
+inline constexpr bool kIsTask = false;
+template <class T>
+inline constexpr bool kIsTask<Task<T>> = true;
+
+// ---- awaitables ----
+
+// co_await sleep_for(d): continues after `d` at the earliest; zero or less: in the loop's next
+// iteration.
+[[nodiscard]] inline Sleep sleep_for(AnyDuration duration) { return {Deadline(duration.value())}; }
+[[nodiscard]] inline Sleep sleep_until(AnyTimePoint when) { return {Deadline(when.value())}; }
+
+// ---- starting ----
+
+// The run of a spawned task. Internal.
+template <class T>
+class SpawnedTask final : public TaskRun {
+ public:
+  SpawnedTask(Task<T> task, std::string loop_name)
+      : task_(std::move(task)), loop_name_(std::move(loop_name)) {}
+  ~SpawnedTask() override {
+    if (!promise_.is_pending()) return;
+    task_ = Task<T>();  // as in finish()
+    promise_.try_set_exception(std::make_exception_ptr(
+        LoopClosedError("Task: loop '" + loop_name_ + "' was closed before it ended")));
+  }
+
+  // Returns what starts the task.
+  Resumption begin(std::shared_ptr<LoopCore> home) {
+    task_.coroutine_.promise().begin(*this, std::move(home));
+    return {shared_from_this(), task_.coroutine_};
+  }
+  Future<T> get_future() const { return promise_.get_future(); }
+
+  void finish() noexcept override {
+    promise_.set_from([this] {
+      const Task<T> ending = std::move(task_);  // its variables are gone when the future is ready
+      return ending.coroutine_.promise().take();
+    });
+  }
+
+  // Posts a task to a loop; its future receives LoopClosedError if that is closed.
+  static Future<T> start(const std::shared_ptr<LoopCore>& core, Task<T> task,
+                         const std::string& loop_name) {
+    task.require_valid();
+    const auto run = std::make_shared<SpawnedTask>(std::move(task), loop_name);
+    auto future = run->get_future();
+    static_cast<void>(core->post(run->begin(core)));
+    return future;
+  }
+
+ private:
+  Task<T> task_;
+  const std::string loop_name_;
+  Promise<T> promise_;
+};
+
+}  // namespace zmqloop
+
+#endif  // ZMQLOOP_RUNTIME_TASK_H_

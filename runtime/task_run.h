@@ -1,0 +1,52 @@
+// One spawned task and everything it awaits: who owns its coroutines, and how they are resumed.
+//
+// A run is one logical thread of control: at any time it is either executing, or suspended with
+// exactly one Resumption, held by whatever it waits for (a posted callback, a timer, a future). The
+// run owns the outermost coroutine, which owns the ones it awaits; so whoever lets go of the last
+// Resumption without calling it, such as a loop that closes, ends the whole run: the coroutines are
+// destroyed, innermost last, and the run's future receives LoopClosedError.
+//
+// Threads: a run moves between threads only through the posts that resume it.
+// Owns: the outermost coroutine.
+// Internal.
+
+#ifndef ZMQLOOP_RUNTIME_TASK_RUN_H_
+#define ZMQLOOP_RUNTIME_TASK_RUN_H_
+
+#include <coroutine>
+#include <memory>
+#include <utility>
+
+namespace zmqloop {
+
+class TaskRun : public std::enable_shared_from_this<TaskRun> {
+ public:
+  TaskRun() = default;
+  TaskRun(const TaskRun&) = delete;
+  TaskRun& operator=(const TaskRun&) = delete;
+  virtual ~TaskRun() = default;
+
+  // Called when the outermost coroutine has its result.
+  virtual void finish() noexcept = 0;
+};
+
+// Resumes a suspended coroutine of a run, once; dropped uncalled, it lets go of the run.
+class Resumption {
+ public:
+  Resumption(std::shared_ptr<TaskRun> run, std::coroutine_handle<> coroutine) noexcept
+      : run_(std::move(run)), coroutine_(coroutine) {}
+
+  void operator()() {
+    // On the stack while coroutines execute: none of them is destroyed under its own feet.
+    const std::shared_ptr<TaskRun> run = std::move(run_);
+    coroutine_.resume();
+  }
+
+ private:
+  std::shared_ptr<TaskRun> run_;
+  std::coroutine_handle<> coroutine_;
+};
+
+}  // namespace zmqloop
+
+#endif  // ZMQLOOP_RUNTIME_TASK_RUN_H_

@@ -1,0 +1,23 @@
+// The name of a type as its author wrote it, for messages.
+//
+// Threads: any.
+// Errors: std::bad_alloc.
+// Internal.
+
+#ifndef ZMQLOOP_RUNTIME_TYPE_NAME_H_
+#define ZMQLOOP_RUNTIME_TYPE_NAME_H_
+
+#include <string>
+#include <typeinfo>
+
+namespace zmqloop {
+
+// Returns the demangled name of a type; "unknown" of none.
+std::string type_name(const std::type_info* type);
+
+// Returns the demangled form of a mangled name, or the name itself if there is none.
+std::string demangled(const char* mangled);
+
+}  // namespace zmqloop
+
+#endif  // ZMQLOOP_RUNTIME_TYPE_NAME_H_

@@ -1,0 +1,240 @@
+// add_signal_handler and remove_signal_handler: the process's signals on the loops' threads.
+
+#include <atomic>
+#include <csignal>
+#include <map>
+#include <memory>
+#include <pthread.h>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <unistd.h>
+#include <vector>
+
+#include "tests/support/child_process.h"
+#include "tests/support/loop_fixture.h"
+#include <gtest/gtest.h>
+
+#include "zmqloop/runtime/loop_thread.h"
+
+namespace zmqloop::testing {
+namespace {
+
+using SimpleHandler = void (*)(int);
+
+SimpleHandler handler_of(int signum) {
+  struct sigaction action = {};
+  EXPECT_EQ(::sigaction(signum, nullptr, &action), 0);
+  return action.sa_handler;
+}
+
+class SignalHandlersOnLoops : public OnBothPollers {};
+ZMQLOOP_ON_BOTH_POLLERS(SignalHandlersOnLoops);
+
+TEST_P(SignalHandlersOnLoops, AreCalledOnTheLoopThreadOncePerSignal) {
+  std::vector<int> calls;
+  loop_.add_signal_handler(SIGUSR1, [&](int signum) {
+    EXPECT_TRUE(loop_.in_loop_thread());
+    calls.push_back(signum);
+  });
+  loop_.add_callback([] {
+    for (int i = 0; i < 3; ++i) raise(SIGUSR1);
+  });
+  run_one_iteration();
+  run_one_iteration();
+  EXPECT_EQ(calls, (std::vector<int>{SIGUSR1, SIGUSR1, SIGUSR1}));
+}
+
+TEST_P(SignalHandlersOnLoops, MayTakeNothingAndOwnAnything) {
+  int sum = 0;
+  loop_.add_signal_handler(SIGUSR1, [&sum, owned = std::make_unique<int>(5)] { sum += *owned; });
+  raise(SIGUSR1);
+  run_one_iteration();
+  EXPECT_EQ(sum, 5);
+}
+
+TEST_P(SignalHandlersOnLoops, WakeASleepingLoopFromAnotherThreadsSignal) {
+  for (int round = 0; round < 100; ++round) {
+    loop_.add_signal_handler(SIGUSR1, [&] { loop_.stop(); });
+    std::thread sender([] { raise(SIGUSR1); });
+    loop_.start();
+    sender.join();
+  }
+}
+
+TEST_P(SignalHandlersOnLoops, AreCalledOnEveryLoopThatHandlesTheSignal) {
+  int first = 0;
+  int second = 0;
+  IOLoop other(options("other"));
+  loop_.add_signal_handler(SIGUSR1, [&] { ++first; });
+  other.add_signal_handler(SIGUSR1, [&] { ++second; });
+  raise(SIGUSR1);
+  run_one_iteration();
+  other.add_callback([&] { other.stop(); });
+  other.start();
+  EXPECT_EQ(first, 1);
+  EXPECT_EQ(second, 1);
+
+  EXPECT_TRUE(other.remove_signal_handler(SIGUSR1));
+  raise(SIGUSR1);
+  run_one_iteration();
+  EXPECT_EQ(first, 2);
+}
+
+TEST_P(SignalHandlersOnLoops, ReplaceTheLoopsEarlierHandler) {
+  std::vector<std::string> calls;
+  bool destroyed = false;
+  loop_.add_signal_handler(
+      SIGUSR1, [&, guard = AtDestruction([&] { destroyed = true; })] { calls.push_back("first"); });
+  loop_.add_signal_handler(SIGUSR1, [&] { calls.push_back("second"); });
+  EXPECT_TRUE(destroyed);
+  raise(SIGUSR1);
+  run_one_iteration();
+  EXPECT_EQ(calls, (std::vector<std::string>{"second"}));
+  EXPECT_TRUE(loop_.remove_signal_handler(SIGUSR1));
+  EXPECT_FALSE(loop_.remove_signal_handler(SIGUSR1));
+}
+
+TEST_P(SignalHandlersOnLoops, RestoreWhatWasThereBefore) {
+  const SimpleHandler before = std::signal(SIGUSR1, SIG_IGN);
+  loop_.add_signal_handler(SIGUSR1, [] {});
+  {
+    IOLoop other(options("other"));
+    other.add_signal_handler(SIGUSR1, [] {});
+    EXPECT_TRUE(loop_.remove_signal_handler(SIGUSR1));
+    EXPECT_NE(handler_of(SIGUSR1), SIG_IGN) << "the other loop still handles it";
+  }
+  EXPECT_EQ(handler_of(SIGUSR1), SIG_IGN);
+  std::signal(SIGUSR1, before);
+}
+
+TEST_P(SignalHandlersOnLoops, LeaveAHandlerAloneThatSomebodyInstalledLater) {
+  loop_.add_signal_handler(SIGUSR1, [] {});
+  const SimpleHandler ours = std::signal(SIGUSR1, SIG_IGN);
+  EXPECT_TRUE(loop_.remove_signal_handler(SIGUSR1));
+  EXPECT_EQ(handler_of(SIGUSR1), SIG_IGN);
+  EXPECT_NE(ours, SIG_IGN);
+  std::signal(SIGUSR1, SIG_DFL);
+}
+
+TEST_P(SignalHandlersOnLoops, GoWhenTheirLoopCloses) {
+  const SimpleHandler before = handler_of(SIGUSR1);
+  bool destroyed = false;
+  loop_.add_signal_handler(SIGUSR1, [guard = AtDestruction([&] { destroyed = true; })] {});
+  raise(SIGUSR1);
+  EXPECT_EQ(loop_.close().callbacks_abandoned, 1u) << "the signal that nobody answered";
+  EXPECT_TRUE(destroyed);
+  EXPECT_EQ(handler_of(SIGUSR1), before);
+}
+
+TEST_P(SignalHandlersOnLoops, MayRemoveThemselves) {
+  int calls = 0;
+  loop_.add_signal_handler(SIGUSR1, [&] {
+    ++calls;
+    EXPECT_TRUE(loop_.remove_signal_handler(SIGUSR1));
+  });
+  raise(SIGUSR1);
+  raise(SIGUSR1);
+  run_one_iteration();
+  EXPECT_EQ(calls, 1) << "a removed handler is not called any more";
+}
+
+TEST_P(SignalHandlersOnLoops, ThatThrowLoseNoSignal) {
+  int calls = 0;
+  loop_.add_signal_handler(SIGUSR1, [&] {
+    ++calls;
+    throw std::runtime_error("call " + std::to_string(calls));
+  });
+  for (int i = 0; i < 3; ++i) raise(SIGUSR1);
+  for (int i = 0; i < 3; ++i) run_one_iteration();
+  EXPECT_EQ(calls, 3);
+  ASSERT_EQ(loop_.errors.size(), 3u);
+  EXPECT_EQ(loop_.what(2), "call 3");
+}
+
+TEST_P(SignalHandlersOnLoops, HandleSeveralSignalsAtOnce) {
+  std::map<int, int> calls;
+  for (const int signum : {SIGUSR1, SIGUSR2, SIGHUP, SIGTERM, SIGCHLD, SIGRTMIN + 3}) {
+    loop_.add_signal_handler(signum, [&](int received) { ++calls[received]; });
+  }
+  for (const int signum : {SIGUSR1, SIGTERM, SIGRTMIN + 3, SIGTERM}) raise(signum);
+  run_one_iteration();
+  EXPECT_EQ(calls, (std::map<int, int>{{SIGUSR1, 1}, {SIGTERM, 2}, {SIGRTMIN + 3, 1}}));
+}
+
+TEST_P(SignalHandlersOnLoops, RefuseWhatNoLoopCanHandle) {
+  for (const int signum : {SIGKILL, SIGSTOP, SIGSEGV, SIGBUS, SIGFPE, SIGILL, 0, -1, NSIG, 4711}) {
+    const std::string message =
+        error_of<std::invalid_argument>([&] { loop_.add_signal_handler(signum, [] {}); });
+    EXPECT_NE(message.find(std::to_string(signum)), std::string::npos) << message;
+  }
+  EXPECT_THROW(loop_.add_signal_handler(SIGUSR1, static_cast<void (*)()>(nullptr)),
+               std::invalid_argument);
+  EXPECT_FALSE(loop_.remove_signal_handler(SIGKILL));
+}
+
+TEST_P(SignalHandlersOnLoops, RefuseOtherThreadsWhileTheLoopRuns) {
+  LoopThread thread("elsewhere");
+  thread.loop().submit([] {}).get();
+  EXPECT_THROW(thread.loop().add_signal_handler(SIGUSR1, [] {}), std::logic_error);
+  EXPECT_THROW(thread.loop().remove_signal_handler(SIGUSR1), std::logic_error);
+}
+
+TEST_P(SignalHandlersOnLoops, RefuseAClosedLoop) {
+  loop_.close();
+  EXPECT_THROW(loop_.add_signal_handler(SIGUSR1, [] {}), LoopClosedError);
+  EXPECT_FALSE(loop_.remove_signal_handler(SIGUSR1));
+}
+
+TEST_P(SignalHandlersOnLoops, AreTheParentsAloneAfterAFork) {
+  loop_.add_signal_handler(SIGTERM, [] {});
+  const ChildResult child = run_in_child([] {
+    raise(SIGTERM);  // does what it did before the handler was there: ends the child
+    return 0;
+  });
+  EXPECT_EQ(child.signal, SIGTERM) << child;
+}
+
+TEST_P(SignalHandlersOnLoops, WorkInAForkedChildsOwnLoop) {
+  loop_.add_signal_handler(SIGTERM, [] {});
+  EXPECT_TRUE(run_in_child([] {
+                IOLoop loop;
+                int calls = 0;
+                loop.add_signal_handler(SIGTERM, [&] {
+                  ++calls;
+                  loop.stop();
+                });
+                raise(SIGTERM);
+                loop.start();
+                return calls == 1 ? 0 : 1;
+              }).ok());
+}
+
+TEST_P(SignalHandlersOnLoops, ComeAndGoWhileSignalsArrive) {
+  // Threads that raise all the time, and a loop that subscribes and unsubscribes: the handler must
+  // never meet a callback that is gone.
+  const SimpleHandler before = std::signal(SIGUSR1, SIG_IGN);
+  std::atomic<bool> end{false};
+  std::vector<std::thread> raisers;
+  for (int i = 0; i < 2; ++i) {
+    raisers.emplace_back([&] {
+      while (!end) raise(SIGUSR1);
+    });
+  }
+  std::uint64_t calls = 0;
+  for (int round = 0; round < 300; ++round) {
+    loop_.add_signal_handler(SIGUSR1, [&] {
+      ++calls;
+      loop_.stop();
+    });
+    loop_.start();
+    loop_.remove_signal_handler(SIGUSR1);
+  }
+  end = true;
+  for (std::thread& raiser : raisers) raiser.join();
+  EXPECT_GE(calls, 300u);
+  std::signal(SIGUSR1, before);
+}
+
+}  // namespace
+}  // namespace zmqloop::testing
