@@ -1,15 +1,18 @@
 #include "zmqloop/poller/waker.h"
 
 #include <cerrno>
+#include <chrono>
 #include <cinttypes>
 #include <cstdio>
 #include <random>
 #include <string>
 #include <system_error>
+#include <thread>
 #include <unistd.h>
 
 #include <zmq.hpp>
 
+#include "zmqloop/poller/clock.h"
 #include "zmqloop/poller/descriptor_preflight.h"
 #include "zmqloop/poller/process_generation.h"
 #include "zmqloop/poller/runtime_context.h"
@@ -19,6 +22,16 @@ namespace {
 
 // One for each socket, and as many for what other threads open meanwhile.
 constexpr int kDescriptorsOfAWaker = 4;
+
+// libzmq closes sockets on a thread of its own, which may be behind when many loops have just gone:
+// they hold their descriptors and places in the context until then.
+constexpr Duration kPatienceWithClosings = std::chrono::seconds(1);
+constexpr Duration kBetweenLooks = std::chrono::milliseconds(1);
+std::atomic<Duration::rep> last_closing{0};
+
+bool closings_may_be_pending() {
+  return Clock::now() - TimePoint(Duration(last_closing)) < kPatienceWithClosings;
+}
 
 // A name nobody can guess: names are not access control, and whoever knew it could bind it first.
 // The counter alone makes it unique within the process, the pid across forks.
@@ -45,6 +58,17 @@ zmq::socket_ref reference(void* handle) { return zmq::socket_ref(zmq::from_handl
 }  // namespace
 
 Waker::SocketHandle Waker::make_socket(int type) {
+  for (;;) {
+    try {
+      return try_make_socket(type);
+    } catch (const std::system_error& error) {
+      if (error.code().value() != EMFILE || !closings_may_be_pending()) throw;
+    }
+    std::this_thread::sleep_for(kBetweenLooks);
+  }
+}
+
+Waker::SocketHandle Waker::try_make_socket(int type) {
   zmq::context_t& context = runtime_context();
   require_free_descriptors(kDescriptorsOfAWaker, "creating a loop's waker");
   SocketHandle socket(zmq_socket(context.handle(), type));
@@ -114,6 +138,7 @@ void Waker::close() noexcept {
     sender_.reset();
   }
   receiver_.reset();
+  last_closing = Clock::now().time_since_epoch().count();
   fd_ = -1;
 }
 

@@ -67,7 +67,9 @@ class Waker {
   // Not a zmq::socket_t, which cannot let go of its socket without closing it.
   using SocketHandle = std::unique_ptr<void, CloseSocket>;
 
+  // Waits a little for the descriptors of sockets closed just now, if there are no others.
   static SocketHandle make_socket(int type);
+  static SocketHandle try_make_socket(int type);
   bool in_forked_child() const noexcept;
 
   // Constant after construction.

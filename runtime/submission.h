@@ -15,6 +15,7 @@
 
 #include "zmqloop/runtime/errors.h"
 #include "zmqloop/runtime/future.h"
+#include "zmqloop/threading/one_shot.h"
 
 namespace zmqloop {
 
@@ -47,6 +48,8 @@ class Submission {
   std::string loop_name_;
   Promise<Result> promise_;
 };
+template <class F>
+struct one_shot::ReportedType<Submission<F>> : one_shot::ReportedType<F> {};
 
 }  // namespace zmqloop
 

@@ -1,6 +1,9 @@
 #include "zmqloop/poller/waker.h"
 
 #include <atomic>
+#include <memory>
+#include <sys/resource.h>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -153,6 +156,27 @@ TEST(Waker, IsLeftAloneInAForkedChild) {
   EXPECT_TRUE(poll_now(*poller).empty());
   waker->wake();
   EXPECT_EQ(events_of(poll_now(*poller), kInternalToken), Events::kRead);
+}
+
+// libzmq gives descriptors back some time after zmq_close.
+TEST(Waker, MayBeMadeInGreatNumbersRightAfterOthersWereDestroyed) {
+  EXPECT_EQ(exit_code_of_child([] {
+              const rlimit few = {256, 256};
+              if (::setrlimit(RLIMIT_NOFILE, &few) != 0) return 1;
+              std::vector<std::unique_ptr<Waker>> wakers;
+              try {
+                for (;;) wakers.push_back(std::make_unique<Waker>());
+              } catch (const std::system_error&) {
+              }
+              const std::size_t most = wakers.size();
+              if (most < 20) return 2;
+              for (int round = 0; round < 20; ++round) {
+                wakers.clear();
+                while (wakers.size() < most) wakers.push_back(std::make_unique<Waker>());
+              }
+              return 0;
+            }),
+            0);
 }
 
 // A thread that held the waker's lock at the fork does not exist in the child.

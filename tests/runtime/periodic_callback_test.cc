@@ -489,12 +489,16 @@ TEST_P(PeriodicCallbackTest, NamesItsCallableWhenThatThrowsNowOrLater) {
 // ---- futures ----
 
 TEST_P(PeriodicCallbackTest, WaitsForTheTaskOfItsCallback) {
-  const auto sleepy = [this]() -> Task<void> {
-    tick();
+  const auto sleepy = [](std::size_t call) -> Task<void> {
     co_await sleep_for(25ms);
-    if (ticks_.size() == 2) throw std::runtime_error("second");
+    if (call == 2) throw std::runtime_error("second");
   };
-  PeriodicCallback periodic(sleepy, 10ms, &clocked_);
+  PeriodicCallback periodic(
+      [&] {
+        tick();
+        return sleepy(ticks_.size());
+      },
+      10ms, &clocked_);
   periodic.start();
   run_until(95ms);
   EXPECT_THAT(ticks_, ElementsAre(10, 40, 70));
