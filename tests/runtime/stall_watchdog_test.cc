@@ -132,7 +132,8 @@ TEST_P(StallTest, ShowsTheBlockingFunctionFirst) {
   ASSERT_EQ(reports.size(), 2u);
   EXPECT_TRUE(stack_names(reports[0], "zmqloop_test_blocks_until")) << reports[0].text();
   EXPECT_TRUE(stack_names(reports[0], "zmqloop::IOLoop::start()")) << reports[0].text();
-#if !defined(__SANITIZE_THREAD__)  // which answers signals from within functions of its own
+#if defined(__OPTIMIZE__) && !defined(__SANITIZE_THREAD__)
+  // Else it stands in a call of an atomic's operator, or ThreadSanitizer answers from its own.
   EXPECT_EQ(reports[0].stack[0].function, "zmqloop_test_blocks_until") << reports[0].text();
 #endif
 }

@@ -56,6 +56,18 @@ inline std::set<int> epoll_sets() {
   return found;
 }
 
+// Returns the number of the epoll set that watches a descriptor; -1 if none does.
+inline int epoll_set_that_watches(int descriptor) {
+  for (const int set : epoll_sets()) {
+    std::ifstream entries("/proc/self/fdinfo/" + std::to_string(set));
+    for (std::string word; entries >> word;) {
+      int watched = -1;
+      if (word == "tfd:" && entries >> watched && watched == descriptor) return set;
+    }
+  }
+  return -1;
+}
+
 // Gives other threads the core until `condition` holds, at most a minute; returns whether it does.
 // For what no notification tells of, such as a reaper thread that closes descriptors.
 template <class F>
