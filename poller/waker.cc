@@ -25,7 +25,7 @@ constexpr int kDescriptorsOfAWaker = 4;
 
 // libzmq closes sockets on a thread of its own, which may be behind when many loops have just gone:
 // they hold their descriptors and places in the context until then.
-constexpr Duration kPatienceWithClosings = std::chrono::seconds(1);
+constexpr Duration kPatienceWithClosings = std::chrono::milliseconds(200);
 constexpr Duration kBetweenLooks = std::chrono::milliseconds(1);
 std::atomic<Duration::rep> last_closing{0};
 
