@@ -6,11 +6,13 @@
 #include <cerrno>
 #include <chrono>
 #include <cstdlib>
+#include <dlfcn.h>
 #include <fstream>
 #include <pthread.h>
 #include <sched.h>
 #include <sys/syscall.h>
 #include <system_error>
+#include <thread>
 #include <unistd.h>
 #include <unwind.h>
 #include <utility>
@@ -53,12 +55,29 @@ struct Request {
   std::uint32_t last_process = 0;
 
   // Written by whom brought the word to kBeingAnswered; read after kAnswered.
-  std::size_t frames = 0;
   std::array<std::uintptr_t, kMostFrames> addresses{};
+  std::size_t frames = 0;
+  bool stops_in_throw = false;
+};
+
+// Where the functions begin that leave by __builtin_eh_return(). Before they do, they write the
+// registers of the function that catches over those of their caller, where unwind tables say that
+// the caller's are: behind such a frame a walk finds garbage, and crashes.
+struct ThrowingFunctions {
+  static constexpr std::size_t kMost = 12;
+
+  bool contains(std::uintptr_t start) const noexcept {
+    return std::find(starts.begin(), starts.begin() + static_cast<std::ptrdiff_t>(count), start) !=
+           starts.begin() + static_cast<std::ptrdiff_t>(count);
+  }
+
+  std::array<std::uintptr_t, kMost> starts{};
+  std::size_t count = 0;
 };
 
 std::atomic<Request*> the_request{nullptr};
 std::atomic<const struct sigaction*> previous_action{nullptr};
+std::atomic<const ThrowingFunctions*> throwing_functions{nullptr};
 std::atomic<bool> installed{false};
 
 // ---- signal handler --------------------------------------------------------------------------
@@ -67,6 +86,7 @@ struct Walk {
   std::uintptr_t* addresses;
   std::size_t count = 0;
   bool passed_signal = false;
+  bool stops_in_throw = false;
 };
 
 _Unwind_Reason_Code note_frame(_Unwind_Context* context, void* argument) {
@@ -81,14 +101,12 @@ _Unwind_Reason_Code note_frame(_Unwind_Context* context, void* argument) {
   if (walk.count == kMostFrames) return _URC_END_OF_STACK;
   // A return address may be that of the next function: one less is in the call.
   walk.addresses[walk.count++] = is_exact != 0 ? address : address - 1;
-  return _URC_NO_REASON;
+  const ThrowingFunctions* const throwing = throwing_functions;
+  walk.stops_in_throw = throwing->contains(_Unwind_GetRegionStart(context));
+  return walk.stops_in_throw ? _URC_END_OF_STACK : _URC_NO_REASON;
 }
 
-std::size_t walk_stack(std::uintptr_t* addresses) noexcept {
-  Walk walk = {addresses};
-  _Unwind_Backtrace(&note_frame, &walk);
-  return walk.count;
-}
+void walk_stack(Walk& walk) noexcept { _Unwind_Backtrace(&note_frame, &walk); }
 
 // Answers the request if it is for this thread. Whoever sent the signal: if one was pending, a
 // second is not queued beside it.
@@ -102,7 +120,10 @@ void answer(Request& request) noexcept {
                                             Request::pack(generation, Phase::kBeingAnswered))) {
     return;
   }
-  request.frames = walk_stack(request.addresses.data());
+  Walk walk = {request.addresses.data()};
+  walk_stack(walk);
+  request.frames = walk.count;
+  request.stops_in_throw = walk.stops_in_throw;
   request.word = Request::pack(generation, Phase::kAnswered);
   request.answered.post();
 }
@@ -125,6 +146,31 @@ void on_signal(int signal, siginfo_t* info, void* context) {
   if (Request* const request = the_request) answer(*request);
   if (!is_ours(*info)) forward(signal, info, context);
   errno = errno_before;
+}
+
+// ---- installing ------------------------------------------------------------------------------
+
+// A program may have the unwinder twice, in itself and in a shared library; and in one that is not
+// position-independent, the address of a function in a library is that of a stub.
+ThrowingFunctions find_throwing_functions() {
+  ThrowingFunctions found;
+  const auto add = [&found](void* function) {
+    if (function == nullptr) return;
+    // Within the function, not before it.
+    void* const start = _Unwind_FindEnclosingFunction(static_cast<char*>(function) + 1);
+    const auto address = reinterpret_cast<std::uintptr_t>(start);
+    if (start != nullptr && !found.contains(address)) found.starts[found.count++] = address;
+  };
+  add(reinterpret_cast<void*>(&_Unwind_RaiseException));
+  add(reinterpret_cast<void*>(&_Unwind_Resume));
+  add(reinterpret_cast<void*>(&_Unwind_Resume_or_Rethrow));
+  add(reinterpret_cast<void*>(&_Unwind_ForcedUnwind));
+  for (const char* name : {"_Unwind_RaiseException", "_Unwind_Resume", "_Unwind_Resume_or_Rethrow",
+                           "_Unwind_ForcedUnwind"}) {
+    add(::dlsym(RTLD_DEFAULT, name));
+    add(::dlsym(RTLD_NEXT, name));
+  }
+  return found;
 }
 
 // ---- asking ----------------------------------------------------------------------------------
@@ -187,22 +233,26 @@ std::string status_of(pid_t thread, const char* field) {
   return {};
 }
 
-// Why a thread cannot answer; empty if nothing speaks against it.
+bool blocks_signal(pid_t thread) {
+  const unsigned long long mask = std::strtoull(status_of(thread, "SigBlk").c_str(), nullptr, 16);
+  return (mask >> (kSignal - 1) & 1) != 0;
+}
+
+// Why a thread cannot answer soon; empty if nothing speaks against it. (One that is ready to run
+// may just be in the handler, where the signal is blocked, and wait for a core.)
 std::string obstacle(pid_t thread) {
-  const std::string blocked = status_of(thread, "SigBlk");
-  if (blocked.empty()) return "its thread has ended";
-  const unsigned long long mask = std::strtoull(blocked.c_str(), nullptr, 16);
-  if ((mask >> (kSignal - 1) & 1) != 0) return "its thread blocks SIGURG";
   const std::string state = status_of(thread, "State");
-  if (!state.empty() && std::string("DTt").find(state[0]) != std::string::npos) {
-    return absl::StrCat("its thread is in state ", state);
-  }
-  return {};
+  if (state.empty()) return "its thread has ended";
+  if (state[0] == 'R') return {};
+  if (blocks_signal(thread)) return "its thread blocks SIGURG";
+  if (std::string("DTt").find(state[0]) == std::string::npos) return {};
+  return absl::StrCat("its thread is in state ", state);
 }
 
 std::string why_no_answer(pid_t thread, Duration patience) {
   const std::string reason = obstacle(thread);
   if (!reason.empty()) return reason;
+  if (blocks_signal(thread)) return "its thread blocks SIGURG";
   if (!is_our_handler(current_action())) return "another handler of SIGURG took the place of ours";
   return absl::StrCat("its thread did not answer within ",
                       std::chrono::duration_cast<std::chrono::milliseconds>(patience).count(),
@@ -237,6 +287,26 @@ Taken answer_of(const Request& request) {
   return taken;
 }
 
+// Asks once.
+Taken ask(Request& request, pid_t thread, Duration patience, TimePoint deadline) {
+  const std::uint64_t wanted =
+      Request::pack(Request::generation(request.word) + 1, Request::Phase::kWanted);
+  request.thread = thread;
+  request.word = wanted;
+  if (!send_signal(thread)) {
+    const int error = errno;
+    withdraw(request, wanted);
+    return {{},
+            error == ESRCH ? "its thread has ended"
+                           : "sending SIGURG: " + std::generic_category().message(error)};
+  }
+  if (wait_for_answer(request, deadline)) return answer_of(request);
+  const std::string reason = why_no_answer(thread, patience);
+  if (withdraw(request, wanted)) return {{}, reason};
+  if (wait_for_answer(request, saturating_add(Clock::now(), 100ms))) return answer_of(request);
+  return {{}, "its thread was held up while it wrote its stack down"};
+}
+
 }  // namespace
 
 void install() {
@@ -246,8 +316,10 @@ void install() {
     Request* none = nullptr;
     if (!the_request.compare_exchange_strong(none, fresh)) delete fresh;
   }
+  throwing_functions = new ThrowingFunctions(find_throwing_functions());  // likewise
   std::array<std::uintptr_t, kMostFrames> addresses;
-  walk_stack(addresses.data());  // what the unwinder does once only is not for a handler
+  Walk walk = {addresses.data()};
+  walk_stack(walk);  // what the unwinder does once only is not for a handler
 
   const struct sigaction before = current_action();
   if (is_our_handler(before)) return;              // another thread was faster
@@ -276,22 +348,16 @@ Taken take(pid_t thread, Duration patience) {
   if (request->is(Request::Phase::kBeingAnswered) && !is_first) {
     return {{}, "an earlier request is being answered"};
   }
-  const std::uint64_t wanted =
-      Request::pack(Request::generation(request->word) + 1, Request::Phase::kWanted);
-  request->thread = thread;
-  request->word = wanted;
-  if (!send_signal(thread)) {
-    const int error = errno;
-    withdraw(*request, wanted);
-    return {{},
-            error == ESRCH ? "its thread has ended"
-                           : "sending SIGURG: " + std::generic_category().message(error)};
+  // Whoever does nothing but throw and catch is somewhere else some of the time. Asked again at
+  // once, it would be where it was.
+  constexpr int kMostAttempts = 50;
+  constexpr auto kBetweenAttempts = 100us;
+  for (int attempt = 1;; ++attempt) {
+    Taken taken = ask(*request, thread, patience, deadline);
+    const bool is_cut = !taken.addresses.empty() && request->stops_in_throw;
+    if (!is_cut || attempt == kMostAttempts || Clock::now() >= deadline) return taken;
+    std::this_thread::sleep_for(kBetweenAttempts);
   }
-  if (wait_for_answer(*request, deadline)) return answer_of(*request);
-  const std::string reason = why_no_answer(thread, patience);
-  if (withdraw(*request, wanted)) return {{}, reason};
-  if (wait_for_answer(*request, saturating_add(Clock::now(), 100ms))) return answer_of(*request);
-  return {{}, "its thread was held up while it wrote its stack down"};
 }
 
 bool unblock_here() noexcept {

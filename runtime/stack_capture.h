@@ -7,7 +7,10 @@
 // ZeroMQ uses, with a value of our own. The handler walks the stack by the tables that exceptions
 // use, into memory made beforehand: it allocates nothing, takes no lock, keeps errno, and may
 // interrupt malloc() and the unwinding of exceptions. Its own frames are left out. (With libgcc 12
-// and glibc 2.35 or later; code registered at run time by __register_frame() adds a lock.)
+// and glibc 2.35 or later; code registered at run time by __register_frame() adds a lock.) In the
+// middle of a throw the stack can be walked to the function that throws only, no further: a thread
+// found there is asked again, some times. Assembly code whose unwind tables are wrong is not
+// noticed.
 //
 // What a signal does to a system call it does here too: some, such as poll() and nanosleep(), end
 // early with EINTR; those that SA_RESTART covers go on.
