@@ -316,7 +316,8 @@ void install() {
     Request* none = nullptr;
     if (!the_request.compare_exchange_strong(none, fresh)) delete fresh;
   }
-  throwing_functions = new ThrowingFunctions(find_throwing_functions());  // likewise
+  static const auto* const found = new ThrowingFunctions(find_throwing_functions());  // likewise
+  throwing_functions = found;
   std::array<std::uintptr_t, kMostFrames> addresses;
   Walk walk = {addresses.data()};
   walk_stack(walk);  // what the unwinder does once only is not for a handler
