@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <dlfcn.h>
 #include <fstream>
+#include <memory>
 #include <pthread.h>
 #include <sched.h>
 #include <sys/syscall.h>
@@ -75,14 +76,20 @@ struct ThrowingFunctions {
   std::size_t count = 0;
 };
 
-std::atomic<Request*> the_request{nullptr};
-std::atomic<const struct sigaction*> previous_action{nullptr};
-std::atomic<const ThrowingFunctions*> throwing_functions{nullptr};
+// What the handler uses. Made once, published whole, and never freed: a handler may be using it.
+struct Installation {
+  const ThrowingFunctions throwing;
+  const struct sigaction previous;  // before ours
+  Request request;
+};
+
+std::atomic<Installation*> installation{nullptr};
 std::atomic<bool> installed{false};
 
 // ---- signal handler --------------------------------------------------------------------------
 
 struct Walk {
+  const ThrowingFunctions& throwing;
   std::uintptr_t* addresses;
   std::size_t count = 0;
   bool passed_signal = false;
@@ -101,8 +108,7 @@ _Unwind_Reason_Code note_frame(_Unwind_Context* context, void* argument) {
   if (walk.count == kMostFrames) return _URC_END_OF_STACK;
   // A return address may be that of the next function: one less is in the call.
   walk.addresses[walk.count++] = is_exact != 0 ? address : address - 1;
-  const ThrowingFunctions* const throwing = throwing_functions;
-  walk.stops_in_throw = throwing->contains(_Unwind_GetRegionStart(context));
+  walk.stops_in_throw = walk.throwing.contains(_Unwind_GetRegionStart(context));
   return walk.stops_in_throw ? _URC_END_OF_STACK : _URC_NO_REASON;
 }
 
@@ -110,7 +116,7 @@ void walk_stack(Walk& walk) noexcept { _Unwind_Backtrace(&note_frame, &walk); }
 
 // Answers the request if it is for this thread. Whoever sent the signal: if one was pending, a
 // second is not queued beside it.
-void answer(Request& request) noexcept {
+void answer(Request& request, const ThrowingFunctions& throwing) noexcept {
   using Phase = Request::Phase;
   std::uint64_t word = request.word;
   if (Request::phase(word) != Phase::kWanted) return;
@@ -120,7 +126,7 @@ void answer(Request& request) noexcept {
                                             Request::pack(generation, Phase::kBeingAnswered))) {
     return;
   }
-  Walk walk = {request.addresses.data()};
+  Walk walk = {throwing, request.addresses.data()};
   walk_stack(walk);
   request.frames = walk.count;
   request.stops_in_throw = walk.stops_in_throw;
@@ -129,22 +135,22 @@ void answer(Request& request) noexcept {
 }
 
 bool is_ours(const siginfo_t& info) noexcept {
-  return info.si_code == SI_QUEUE && info.si_value.sival_ptr == &the_request;
+  return info.si_code == SI_QUEUE && info.si_value.sival_ptr == &installation;
 }
 
-void forward(int signal, siginfo_t* info, void* context) {
-  const struct sigaction* const previous = previous_action;
-  if ((previous->sa_flags & SA_SIGINFO) != 0) {
-    previous->sa_sigaction(signal, info, context);
-  } else if (previous->sa_handler != SIG_DFL && previous->sa_handler != SIG_IGN) {
-    previous->sa_handler(signal);
+void forward(const struct sigaction& to, int signal, siginfo_t* info, void* context) {
+  if ((to.sa_flags & SA_SIGINFO) != 0) {
+    to.sa_sigaction(signal, info, context);
+  } else if (to.sa_handler != SIG_DFL && to.sa_handler != SIG_IGN) {
+    to.sa_handler(signal);
   }
 }
 
 void on_signal(int signal, siginfo_t* info, void* context) {
   const int errno_before = errno;
-  if (Request* const request = the_request) answer(*request);
-  if (!is_ours(*info)) forward(signal, info, context);
+  Installation& used = *installation;
+  answer(used.request, used.throwing);
+  if (!is_ours(*info)) forward(used.previous, signal, info, context);
   errno = errno_before;
 }
 
@@ -179,6 +185,17 @@ bool is_our_handler(const struct sigaction& action) {
   return (action.sa_flags & SA_SIGINFO) != 0 && action.sa_sigaction == &on_signal;
 }
 
+// Our action, which forwards to `next`: so it has what that relies on.
+struct sigaction action_before(const struct sigaction& next) {
+  const bool is_handler = (next.sa_flags & SA_SIGINFO) != 0 ||
+                          (next.sa_handler != SIG_DFL && next.sa_handler != SIG_IGN);
+  struct sigaction ours = {};
+  ours.sa_sigaction = &on_signal;
+  ours.sa_flags = SA_SIGINFO | SA_ONSTACK | (is_handler ? next.sa_flags & SA_RESTART : SA_RESTART);
+  if (is_handler) ours.sa_mask = next.sa_mask;
+  return ours;
+}
+
 struct sigaction current_action() {
   struct sigaction action = {};
   if (::sigaction(kSignal, nullptr, &action) != 0) {
@@ -193,7 +210,7 @@ bool send_signal(pid_t thread) noexcept {
   info.si_code = SI_QUEUE;
   info.si_pid = ::getpid();
   info.si_uid = ::getuid();
-  info.si_value.sival_ptr = &the_request;
+  info.si_value.sival_ptr = &installation;
   return ::syscall(SYS_rt_tgsigqueueinfo, ::getpid(), thread, kSignal, &info) == 0;
 }
 
@@ -311,27 +328,16 @@ Taken ask(Request& request, pid_t thread, Duration patience, TimePoint deadline)
 
 void install() {
   if (installed) return;
-  if (the_request == nullptr) {
-    Request* const fresh = new Request;  // never freed: a handler may be using it
-    Request* none = nullptr;
-    if (!the_request.compare_exchange_strong(none, fresh)) delete fresh;
-  }
-  static const auto* const found = new ThrowingFunctions(find_throwing_functions());  // likewise
-  throwing_functions = found;
-  std::array<std::uintptr_t, kMostFrames> addresses;
-  Walk walk = {addresses.data()};
-  walk_stack(walk);  // what the unwinder does once only is not for a handler
+  std::unique_ptr<Installation> fresh(
+      new Installation{find_throwing_functions(), current_action(), {}});
+  if (is_our_handler(fresh->previous)) return;  // another thread was faster
+  Installation* first = nullptr;
+  if (installation.compare_exchange_strong(first, fresh.get())) first = fresh.release();
 
-  const struct sigaction before = current_action();
-  if (is_our_handler(before)) return;              // another thread was faster
-  previous_action = new struct sigaction(before);  // likewise never freed
-  const bool was_handled = (before.sa_flags & SA_SIGINFO) != 0 ||
-                           (before.sa_handler != SIG_DFL && before.sa_handler != SIG_IGN);
-  struct sigaction ours = {};
-  ours.sa_sigaction = &on_signal;
-  ours.sa_flags =
-      SA_SIGINFO | SA_ONSTACK | (was_handled ? before.sa_flags & SA_RESTART : SA_RESTART);
-  if (was_handled) ours.sa_mask = before.sa_mask;
+  std::array<std::uintptr_t, kMostFrames> addresses;
+  Walk walk = {first->throwing, addresses.data()};
+  walk_stack(walk);  // what the unwinder does once only is not for a handler
+  const struct sigaction ours = action_before(first->previous);
   if (::sigaction(kSignal, &ours, nullptr) != 0) {
     throw std::system_error(errno, std::generic_category(), "installing a handler of SIGURG");
   }
@@ -339,8 +345,8 @@ void install() {
 }
 
 Taken take(pid_t thread, Duration patience) {
-  Request* const request = the_request;
-  if (request == nullptr) return {{}, "stack_capture::install() was not called"};
+  if (installation == nullptr) return {{}, "stack_capture::install() was not called"};
+  Request* const request = &installation.load()->request;
   const TimePoint deadline = saturating_add(Clock::now(), patience);
   const Turn turn(*request, deadline);
   if (!turn.taken()) return {{}, "the stack of another thread is being taken"};
