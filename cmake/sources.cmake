@@ -76,6 +76,7 @@ set(ZMQLOOP_HEADERS
     threading/mailbox_inlet.h
     threading/named_thread.h
     threading/one_shot.h
+    threading/primitives.h
     threading/semaphore.h
     threading/signal_slots.h
     threading/slot.h

@@ -22,8 +22,9 @@
 #ifndef ZMQLOOP_THREADING_CONTROL_WORD_H_
 #define ZMQLOOP_THREADING_CONTROL_WORD_H_
 
-#include <atomic>
 #include <cstdint>
+
+#include "zmqloop/threading/primitives.h"
 
 namespace zmqloop {
 
@@ -98,8 +99,8 @@ class ControlWord {
   static constexpr int kTicketShift = 3;
   static constexpr std::uint64_t kOneTicket = std::uint64_t{1} << kTicketShift;
 
-  std::atomic<std::uint64_t> word_{kFirstTicket << kTicketShift};
-  static_assert(std::atomic<std::uint64_t>::is_always_lock_free);
+  Atom<std::uint64_t> word_{kFirstTicket << kTicketShift};
+  static_assert(Atom<std::uint64_t>::is_always_lock_free);
 };
 
 }  // namespace zmqloop

@@ -6,8 +6,9 @@
 #ifndef ZMQLOOP_THREADING_COUNTER_H_
 #define ZMQLOOP_THREADING_COUNTER_H_
 
-#include <atomic>
 #include <cstdint>
+
+#include "zmqloop/threading/primitives.h"
 
 namespace zmqloop {
 
@@ -24,7 +25,7 @@ class Counter {
   }
 
  private:
-  std::atomic<std::uint64_t> value_{0};
+  Atom<std::uint64_t> value_{0};
 };
 
 class SharedCounter {
@@ -39,7 +40,7 @@ class SharedCounter {
   }
 
  private:
-  std::atomic<std::uint64_t> value_{0};
+  Atom<std::uint64_t> value_{0};
 };
 
 }  // namespace zmqloop

@@ -1,10 +1,12 @@
-// Hints to the core: waiting politely, and fetching cache lines ahead.
+// Hints to the core and the kernel: waiting politely, and fetching cache lines ahead.
 //
 // Threads: any. Async-signal-safe.
 // Internal.
 
 #ifndef ZMQLOOP_THREADING_CPU_HINTS_H_
 #define ZMQLOOP_THREADING_CPU_HINTS_H_
+
+#include <sched.h>
 
 namespace zmqloop {
 
@@ -17,6 +19,9 @@ inline void cpu_relax() noexcept {
   asm volatile("isb" ::: "memory");
 #endif
 }
+
+// Lets another thread have the core, if one waits for it.
+inline void yield_core() noexcept { ::sched_yield(); }
 
 // Fetches the cache line at `address`, which need not be mapped, for reading.
 inline void prefetch_to_read(const void* address) noexcept { __builtin_prefetch(address); }

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <new>
-#include <sched.h>
 #include <utility>
 
 #include "zmqloop/threading/cpu_hints.h"
@@ -22,7 +21,7 @@ void Segment::Free::operator()(Segment* segment) const noexcept {
 }
 
 void SegmentBag::put(Segment::Owner segment) noexcept {
-  for (std::atomic<Segment*>& place : places_) {
+  for (Atom<Segment*>& place : places_) {
     Segment* empty = nullptr;
     // release: our last reads of the slots precede their reuse; pairs with acquire in take().
     // relaxed on failure: an occupied place is skipped, nothing is read through it.
@@ -35,7 +34,7 @@ void SegmentBag::put(Segment::Owner segment) noexcept {
 }
 
 Segment::Owner SegmentBag::take() noexcept {
-  for (std::atomic<Segment*>& place : places_) {
+  for (Atom<Segment*>& place : places_) {
     // relaxed: only a hint that skips the exchange on empty places.
     if (place.load(std::memory_order_relaxed) == nullptr) continue;
     // acquire: the consumer is done with the slots; pairs with release in put().
@@ -101,7 +100,7 @@ Segment::Owner Lane::wait_for_segment() noexcept {
     if (i < kSpins) {
       cpu_relax();
     } else {
-      sched_yield();
+      yield_core();
     }
     if (Segment::Owner segment = bag_.take()) return segment;
   }

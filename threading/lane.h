@@ -21,12 +21,12 @@
 #define ZMQLOOP_THREADING_LANE_H_
 
 #include <array>
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 
 #include "zmqloop/threading/cpu_hints.h"
+#include "zmqloop/threading/primitives.h"
 #include "zmqloop/threading/slot.h"
 
 namespace zmqloop {
@@ -58,9 +58,9 @@ class Segment {
  private:
   explicit Segment(std::size_t slots) : slots_(slots) {}
 
-  std::atomic<Segment*> next_{nullptr};
+  Atom<Segment*> next_{nullptr};
   const std::size_t slots_;
-  std::byte padding_[64 - sizeof(std::atomic<Segment*>) - sizeof(std::size_t)];
+  std::byte padding_[64 - sizeof(Atom<Segment*>) - sizeof(std::size_t)];
 };
 static_assert(sizeof(Segment) == 64);
 
@@ -82,7 +82,7 @@ class SegmentBag {
   void keep_at_most(std::size_t count) noexcept;
 
  private:
-  std::array<std::atomic<Segment*>, kPlaces> places_{};
+  std::array<Atom<Segment*>, kPlaces> places_{};
 };
 
 class alignas(128) Lane {
@@ -178,7 +178,7 @@ class alignas(128) Lane {
 
   // Shared: the bag [L3], and how many segments the consumer has emptied.
   alignas(128) SegmentBag bag_;
-  std::atomic<std::uint64_t> segments_emptied_{0};
+  Atom<std::uint64_t> segments_emptied_{0};
 };
 
 }  // namespace zmqloop

@@ -11,7 +11,7 @@ namespace zmqloop {
 namespace {
 
 std::uint64_t next_set_id() {
-  static std::atomic<std::uint64_t> last{0};
+  static Atom<std::uint64_t> last{0};
   // relaxed: only uniqueness matters; no data hangs on it.
   return last.fetch_add(1, std::memory_order_relaxed) + 1;
 }
@@ -25,8 +25,9 @@ class OwnedLanes {
   OwnedLanes(const OwnedLanes&) = delete;
   OwnedLanes& operator=(const OwnedLanes&) = delete;
   ~OwnedLanes() {
-    PostingThread::ended_ = true;
-    for (PostingThread::CacheLine& line : PostingThread::cache_) line = {};
+    PostingThread& thread = per_thread<PostingThread>();
+    thread.ended_ = true;
+    for (PostingThread::CacheLine& line : thread.cache_) line = {};
     for (auto& [id, owned] : lanes_) owned.set->release(*owned.lane);
   }
 
@@ -38,7 +39,7 @@ class OwnedLanes {
       found = lanes_.emplace(set.id(), Owned{set.shared_from_this(), &set.acquire()}).first;
     }
     Lane& lane = *found->second.lane;
-    PostingThread::cache_[set.id() % PostingThread::kCacheLines] = {set.id(), &lane};
+    cache_line_of(set.id()) = {set.id(), &lane};
     return lane;
   }
 
@@ -49,13 +50,16 @@ class OwnedLanes {
   };
   static constexpr std::size_t kForgetFirstAt = 16;
 
+  static PostingThread::CacheLine& cache_line_of(std::uint64_t set_id) {
+    return per_thread<PostingThread>().cache_[set_id % PostingThread::kCacheLines];
+  }
+
   // Sets whose mailbox is closed are dropped each time their number may have doubled, so that a
   // thread that posts to ever new loops holds memory for the living ones only.
   void forget_retired_sets() {
     absl::erase_if(lanes_, [](const auto& entry) {
       if (!entry.second.set->retired()) return false;
-      PostingThread::CacheLine& line =
-          PostingThread::cache_[entry.first % PostingThread::kCacheLines];
+      PostingThread::CacheLine& line = cache_line_of(entry.first);
       if (line.set_id == entry.first) line = {};
       return true;
     });
@@ -67,9 +71,8 @@ class OwnedLanes {
 };
 
 Lane* PostingThread::find_or_acquire_lane(LaneSet& set) {
-  if (ended_) return nullptr;
-  thread_local OwnedLanes owned;
-  return &owned.find_or_acquire(set);
+  if (per_thread<PostingThread>().ended_) return nullptr;
+  return &per_thread<OwnedLanes>().find_or_acquire(set);
 }
 
 LaneSet::LaneSet() : id_(next_set_id()), fork_generation_(fork_generation()) {}

@@ -18,15 +18,14 @@
 #ifndef ZMQLOOP_THREADING_LANE_SET_H_
 #define ZMQLOOP_THREADING_LANE_SET_H_
 
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <utility>
 #include <vector>
 
 #include "zmqloop/threading/lane.h"
+#include "zmqloop/threading/primitives.h"
 
 namespace zmqloop {
 
@@ -75,13 +74,13 @@ class LaneSet : public std::enable_shared_from_this<LaneSet> {
   const std::uint32_t fork_generation_;
 
   // Guarded by mutex_.
-  mutable std::mutex mutex_;
+  mutable Mutex mutex_;
   std::vector<Lane*> unowned_;
   std::size_t size_ = 0;
 
   // Shared.
-  std::atomic<Lane*> first_{nullptr};
-  std::atomic<bool> retired_{false};
+  Atom<Lane*> first_{nullptr};
+  Atom<bool> retired_{false};
 };
 
 // A lane for one post: of a thread that is being destroyed, or from inside a callable's move.
@@ -101,12 +100,13 @@ class BorrowedLane {
   Lane& lane_;
 };
 
-// What a thread remembers of the mailboxes it posts to.
+// What a thread remembers of the mailboxes it posts to. Trivially destructible, so that it may be
+// read at any time in the thread's life.
 class PostingThread {
  public:
   // Returns the calling thread's lane in `set`, or null if it has none yet or cannot keep one.
   static Lane* cached_lane(std::uint64_t set_id) noexcept {
-    const CacheLine& line = cache_[set_id % kCacheLines];
+    const CacheLine& line = per_thread<PostingThread>().cache_[set_id % kCacheLines];
     return line.set_id == set_id ? line.lane : nullptr;
   }
   // As cached_lane(), after looking further and taking a lane if need be. Null only while the
@@ -122,9 +122,8 @@ class PostingThread {
   };
   static constexpr std::size_t kCacheLines = 64;
 
-  // Trivially destructible, so that they may be read at any time in a thread's life.
-  static inline constinit thread_local CacheLine cache_[kCacheLines] = {};
-  static inline constinit thread_local bool ended_ = false;
+  CacheLine cache_[kCacheLines] = {};
+  bool ended_ = false;
 };
 
 }  // namespace zmqloop

@@ -1,7 +1,6 @@
 #include "zmqloop/threading/mailbox.h"
 
 #include <algorithm>
-#include <sched.h>
 
 #include "zmqloop/threading/cpu_hints.h"
 
@@ -15,7 +14,7 @@ class ShortWait {
     if (steps_++ < kSpins) {
       cpu_relax();
     } else {
-      sched_yield();
+      yield_core();
     }
   }
 

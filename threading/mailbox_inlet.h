@@ -15,7 +15,6 @@
 #ifndef ZMQLOOP_THREADING_MAILBOX_INLET_H_
 #define ZMQLOOP_THREADING_MAILBOX_INLET_H_
 
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -27,6 +26,7 @@
 #include "zmqloop/threading/lane.h"
 #include "zmqloop/threading/lane_set.h"
 #include "zmqloop/threading/one_shot.h"
+#include "zmqloop/threading/primitives.h"
 #include "zmqloop/threading/signal_slots.h"
 
 namespace zmqloop {
@@ -96,7 +96,7 @@ class MailboxInlet {
   SignalSlots signal_slots_;
 
   // Read often by the consumer, written rarely: whether to look at the word for a stop.
-  std::atomic<bool> stop_hint_{false};
+  Atom<bool> stop_hint_{false};
 
  private:
   template <class P>
@@ -113,7 +113,7 @@ class MailboxInlet {
   void end_visit() noexcept;
 
   // Shared, rarely touched.
-  alignas(128) std::atomic<std::uint64_t> visitors_{0};
+  alignas(128) Atom<std::uint64_t> visitors_{0};
   SharedCounter refused_;
   SharedCounter signal_accepted_;
   SharedCounter signal_refused_;

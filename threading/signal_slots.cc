@@ -12,9 +12,9 @@ namespace zmqloop {
 SignalSlots::SignalSlots(std::size_t count)
     : count_(count),
       words_((count + kBits - 1) / kBits),
-      free_(std::make_unique<std::atomic<std::uint64_t>[]>(words_)),
-      reserved_(std::make_unique<std::atomic<std::uint64_t>[]>(words_)),
-      ready_(std::make_unique<std::atomic<std::uint64_t>[]>(words_)) {
+      free_(std::make_unique<Atom<std::uint64_t>[]>(words_)),
+      reserved_(std::make_unique<Atom<std::uint64_t>[]>(words_)),
+      ready_(std::make_unique<Atom<std::uint64_t>[]>(words_)) {
   if (count == 0) return;
   void* memory =
       ::mmap(nullptr, bytes(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

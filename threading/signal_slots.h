@@ -18,11 +18,11 @@
 #ifndef ZMQLOOP_THREADING_SIGNAL_SLOTS_H_
 #define ZMQLOOP_THREADING_SIGNAL_SLOTS_H_
 
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 
+#include "zmqloop/threading/primitives.h"
 #include "zmqloop/threading/slot.h"
 
 namespace zmqloop {
@@ -82,9 +82,9 @@ class SignalSlots {
   std::size_t taken_ = 0;
 
   // Shared: one bit per slot.
-  std::unique_ptr<std::atomic<std::uint64_t>[]> free_;
-  std::unique_ptr<std::atomic<std::uint64_t>[]> reserved_;
-  std::unique_ptr<std::atomic<std::uint64_t>[]> ready_;
+  std::unique_ptr<Atom<std::uint64_t>[]> free_;
+  std::unique_ptr<Atom<std::uint64_t>[]> reserved_;
+  std::unique_ptr<Atom<std::uint64_t>[]> ready_;
 };
 
 }  // namespace zmqloop

@@ -12,7 +12,6 @@
 #ifndef ZMQLOOP_THREADING_SLOT_H_
 #define ZMQLOOP_THREADING_SLOT_H_
 
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -20,6 +19,7 @@
 #include <utility>
 
 #include "zmqloop/threading/one_shot.h"
+#include "zmqloop/threading/primitives.h"
 
 namespace zmqloop {
 
@@ -52,7 +52,7 @@ class alignas(64) Slot {
 
  private:
   one_shot::Ops ops_ = nullptr;
-  std::atomic<std::uint64_t> ticket_{0};
+  Atom<std::uint64_t> ticket_{0};
   alignas(one_shot::kAlignment) std::byte storage_[one_shot::kBytes];
 };
 static_assert(sizeof(Slot) == 64);

@@ -1,0 +1,35 @@
+// What threads meet in: atomics, a lock, and what each thread has of its own.
+//
+// The protocol of threading/ is written in these names and no others, so that a build may give it
+// another header of this path: the tests under tests/schedule/ compile the same files against a
+// scheduler that decides at each of these operations which thread runs on. That build links no
+// other copy of the layer, so that each class has one definition in a program.
+//
+// Threads: any.
+// Errors: as the standard's.
+// Internal.
+
+#ifndef ZMQLOOP_THREADING_PRIMITIVES_H_
+#define ZMQLOOP_THREADING_PRIMITIVES_H_
+
+#include <atomic>
+#include <mutex>
+
+namespace zmqloop {
+
+template <class T>
+using Atom = std::atomic<T>;
+
+using Mutex = std::mutex;
+
+// Returns the calling thread's own T, made at the thread's first call and destroyed at its end; if
+// its constructor is constant and its destructor trivial, it is there all the thread's life.
+template <class T>
+T& per_thread() {
+  static thread_local T value;
+  return value;
+}
+
+}  // namespace zmqloop
+
+#endif  // ZMQLOOP_THREADING_PRIMITIVES_H_
