@@ -92,23 +92,30 @@ void LoopCore::run(const bool& done) {
     if (!timers_.empty()) run_due_timers();
     if (look.stop_requested() || mailbox_.stop_requested()) return;
     if (done || mailbox_.poisoned()) return;
+    if (handlers_.size() == 0 && mailbox_.next_has_arrived()) continue;  // nothing to poll for
     poll_and_dispatch();
   }
 }
 
 // Phase 1.
-void LoopCore::run_callbacks(ControlWord::View look) {
+inline void LoopCore::run_callbacks(ControlWord::View look) {
   const std::uint64_t taken_before = mailbox_.taken();
   mailbox_.begin_batch(look);
   const auto run_all = [this] {
-    while (Slot* slot = mailbox_.take()) {
+    for (;;) {
+      Slot* slot = mailbox_.take_next_in_lane();
+      if (slot == nullptr) {
+        running_ = nullptr;
+        if (mailbox_.batch_is_over()) return;
+        slot = mailbox_.take_elsewhere();
+        if (slot == nullptr) return;
+      }
       running_ = slot;
       if (stalls_.probe() == nullptr) [[likely]] {
         slot->run();
       } else {
         stalls_.watched(slot->type(), [slot] { slot->run(); });
       }
-      running_ = nullptr;
     }
   };
   const auto report = [this] {
@@ -118,7 +125,7 @@ void LoopCore::run_callbacks(ControlWord::View look) {
   while (!returned(run_all, report)) continue;
   const std::uint64_t batch = mailbox_.taken() - taken_before;
   if (batch != 0) straggler_looks_ = 0;
-  if (!mailbox_.took_own_post()) pacer_.pause_after(batch);
+  if (pacer_.minds(batch) && !mailbox_.took_own_post()) pacer_.pause_after(batch);
 }
 
 // Phase 2.
@@ -135,7 +142,8 @@ void LoopCore::run_due_timers() {
 }
 
 bool LoopCore::run_next_timer() {
-  if (stalls_.probe() == nullptr) [[likely]] return timers_.run_next_due();
+  if (stalls_.probe() == nullptr) [[likely]]
+    return timers_.run_next_due();
   const std::type_info* const type = timers_.next_due_type();
   if (type == nullptr) return false;
   return stalls_.watched(*type, [this] { return timers_.run_next_due(); });

@@ -41,6 +41,8 @@ class ControlWord {
     bool asleep() const { return (raw_ & kAsleep) != 0; }
     bool stop_requested() const { return (raw_ & kStop) != 0; }
     bool closed() const { return (raw_ & kClosed) != 0; }
+    // Whether a post has more to do than to publish its slot.
+    bool concerns_posters() const { return (raw_ & (kAsleep | kClosed)) != 0; }
 
    private:
     std::uint64_t raw_;

@@ -19,6 +19,11 @@ class Counter {
     // relaxed: a statistic with a single writer.
     value_.store(get() + n, std::memory_order_relaxed);
   }
+  // As add(), for a writer that knows the sum.
+  void set(std::uint64_t value) noexcept {
+    // relaxed: as in add().
+    value_.store(value, std::memory_order_relaxed);
+  }
   std::uint64_t get() const noexcept {
     // relaxed: a statistic.
     return value_.load(std::memory_order_relaxed);

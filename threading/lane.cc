@@ -89,6 +89,10 @@ void Lane::grow() {
   write_ = next->begin();
   write_end_ = next->end();
   ++segments_filled_;
+  // All at once: one after another each would hold up the ticket that follows its slot.
+  for (Slot* slot = write_; slot < std::min(write_ + kWriteAhead, write_end_); ++slot) {
+    prefetch_to_write(slot);
+  }
 }
 
 // Waits some microseconds for the consumer to return a segment. A lane that far ahead has left the
@@ -120,6 +124,11 @@ bool Lane::advance() noexcept {
     bag_.put(std::move(emptied));
   }
   return true;
+}
+
+// As pop_if() does slot by slot, for the first slots of a segment.
+void Lane::fetch_ahead(std::uint64_t written) noexcept {
+  for (std::uint64_t i = 1; i < std::min(written, kReadAhead); ++i) prefetch_to_read(read_ + i);
 }
 
 }  // namespace zmqloop

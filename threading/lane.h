@@ -125,7 +125,11 @@ class alignas(128) Lane {
   // `limit` are known to be written: only those are fetched ahead, for a line that the producer is
   // about to write would only be taken away from it.
   Slot* pop_if(std::uint64_t ticket, std::uint64_t limit) noexcept {
-    if (!is_next(ticket)) return nullptr;
+    if (read_ == read_end_) [[unlikely]] {
+      if (!advance()) return nullptr;
+      fetch_ahead(limit - ticket);
+    }
+    if (read_->ticket() != ticket) return nullptr;
     if (ticket + kReadAhead < limit) prefetch_to_read(read_ + kReadAhead);
     last_read_ = ticket;
     return read_++;
@@ -161,6 +165,7 @@ class alignas(128) Lane {
   void grow();
   Segment::Owner wait_for_segment() noexcept;
   bool advance() noexcept;
+  void fetch_ahead(std::uint64_t written) noexcept;
 
   // Producer only.
   Slot* write_;

@@ -27,6 +27,7 @@ class ShortWait {
 
 Mailbox::Mailbox(std::size_t signal_slots)
     : MailboxInlet(signal_slots), current_(&lanes_->acquire()) {
+  recent_.fill(current_);
   lanes_->release(*current_);  // for the first thread that posts
 }
 
@@ -42,36 +43,45 @@ std::uint64_t Mailbox::pending() const noexcept {
 
 // ---- consumer ----
 
-// Takes the lowest published ticket of the batch among all lanes and the signal slots. The lane at
-// hand stays out of the heap, so that a run of posts from one thread costs no heap operation.
+// The next ticket is most often in a lane that had one shortly before: a few threads that post at
+// the same time cost no merge.
+Slot* Mailbox::take_elsewhere() {
+  if (expected_ != kOutOfOrder) {
+    if (expected_ >= batch_limit_) return nullptr;
+    for (Lane*& lane : recent_) {
+      if (Slot* const slot = take_expected_of(*lane)) {
+        std::swap(lane, current_);
+        return slot;
+      }
+    }
+  }
+  return take_merged();
+}
+
+// Takes the lowest published ticket of the batch among all lanes and the signal slots.
 Slot* Mailbox::take_merged() {
   if (!gathered_) gather();
-  Slot* const here = current_->peek();
-  const std::uint64_t here_ticket = here != nullptr ? here->ticket() : batch_limit_;
-  const std::uint64_t other_ticket = heads_.empty() ? batch_limit_ : heads_.front().ticket;
+  move_up_heads();
   Slot* const signal = signal_slots_.peek();
-  const std::uint64_t signal_ticket = signal != nullptr ? signal->ticket() : batch_limit_;
-
-  if (signal_ticket < std::min(here_ticket, other_ticket)) return take_signal_post(*signal);
-  if (here_ticket < other_ticket) return take_head_of(*current_, *here);
-  if (other_ticket == batch_limit_) return nullptr;
-
-  std::pop_heap(heads_.begin(), heads_.end());
-  Lane& next = *heads_.back().lane;
-  if (here_ticket < batch_limit_) {
-    heads_.back() = {here_ticket, current_};
-    std::push_heap(heads_.begin(), heads_.end());
-  } else {
-    heads_.pop_back();
+  if (signal != nullptr && (heads_.empty() || signal->ticket() < heads_.front().ticket)) {
+    return take_signal_post(*signal);
   }
-  current_ = &next;
-  return take_head_of(next, *next.peek());
+  if (heads_.empty()) return nullptr;
+
+  Lane& lane = *heads_.front().lane;
+  if (&lane != current_) {
+    std::rotate(recent_.begin(), recent_.end() - 1, recent_.end());
+    recent_.front() = std::exchange(current_, &lane);
+  }
+  Slot* const slot = lane.peek();
+  lane.pop(*slot);
+  note_taken(slot->ticket());
+  return slot;
 }
 
 void Mailbox::gather() {
   heads_.clear();
   for (Lane* lane = lanes_->first(); lane != nullptr; lane = lane->next_listed) {
-    if (lane == current_) continue;
     const Slot* const head = lane->peek();
     if (head != nullptr && head->ticket() < batch_limit_) heads_.push_back({head->ticket(), lane});
   }
@@ -80,11 +90,19 @@ void Mailbox::gather() {
   gathered_ = true;
 }
 
-Slot* Mailbox::take_head_of(Lane& lane, Slot& head) noexcept {
-  lane.pop(head);
-  note_order(head.ticket());
-  taken_.add();
-  return &head;
+// Brings the lowest of heads_ up to date: its lane may have been taken from since.
+void Mailbox::move_up_heads() {
+  while (!heads_.empty()) {
+    Lane& lane = *heads_.front().lane;
+    const Slot* const head = lane.peek();
+    const std::uint64_t ticket = head != nullptr ? head->ticket() : batch_limit_;
+    if (ticket == heads_.front().ticket) return;
+    std::pop_heap(heads_.begin(), heads_.end());
+    heads_.pop_back();
+    if (ticket >= batch_limit_) continue;
+    heads_.push_back({ticket, &lane});
+    std::push_heap(heads_.begin(), heads_.end());
+  }
 }
 
 Slot* Mailbox::take_signal_post(Slot& head) noexcept {
@@ -92,13 +110,13 @@ Slot* Mailbox::take_signal_post(Slot& head) noexcept {
   signal_slots_.pop();
   signal_scratch_.copy_callable(head);
   signal_slots_.recycle(head);
-  note_order(ticket);
-  taken_.add();
+  note_taken(ticket);
   return &signal_scratch_;
 }
 
-void Mailbox::note_order(std::uint64_t ticket) noexcept {
+void Mailbox::note_taken(std::uint64_t ticket) noexcept {
   expected_ = ticket == expected_ ? ticket + 1 : kOutOfOrder;
+  taken_.add();
 }
 
 void Mailbox::trim() noexcept {

@@ -23,6 +23,7 @@
 #ifndef ZMQLOOP_THREADING_MAILBOX_H_
 #define ZMQLOOP_THREADING_MAILBOX_H_
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -62,17 +63,17 @@ class Mailbox : public MailboxInlet {
   // Returns the next callable of the batch, in ticket order, or null at its end. The slot stays
   // valid until the next take().
   Slot* take() {
-    if (expected_ < batch_limit_) {
-      if (Slot* slot = current_->pop_if(expected_, batch_limit_)) [[likely]] {
-        ++expected_;
-        taken_.add();
-        return slot;
-      }
-    } else if (expected_ != kOutOfOrder) {
-      return nullptr;
-    }
-    return take_merged();
+    Slot* const slot = take_next_in_lane();
+    return slot != nullptr ? slot : take_elsewhere();
   }
+  // The same in two steps: the first takes a run of posts from one thread, and does not throw.
+  Slot* take_next_in_lane() noexcept {
+    if (expected_ >= batch_limit_) return nullptr;
+    return take_expected_of(*current_);
+  }
+  Slot* take_elsewhere();
+  // Whether the whole batch was taken; false says nothing.
+  bool batch_is_over() const noexcept { return expected_ == batch_limit_; }
   // Whether the next post in order has arrived in the lane at hand. Cheaper than look(), which
   // takes the word away from posters; false says nothing.
   bool next_has_arrived() noexcept { return current_->is_next(expected_); }
@@ -116,27 +117,37 @@ class Mailbox : public MailboxInlet {
   static constexpr std::uint64_t kOutOfOrder = ~std::uint64_t{0};
   static constexpr std::uint64_t kTrimEvery = 1024;
 
+  // A lane, and a ticket that none of its untaken posts is below.
   struct Head {
     std::uint64_t ticket;
     Lane* lane;
     bool operator<(const Head& other) const { return ticket > other.ticket; }  // for a min-heap
   };
 
+  Slot* take_expected_of(Lane& lane) noexcept {
+    Slot* const slot = lane.pop_if(expected_, batch_limit_);
+    if (slot != nullptr) [[likely]] {
+      ++expected_;
+      taken_.set(expected_ - kFirst);
+    }
+    return slot;
+  }
   Slot* take_merged();
   void gather();
-  Slot* take_head_of(Lane& lane, Slot& head) noexcept;
+  void move_up_heads();
   Slot* take_signal_post(Slot& head) noexcept;
-  void note_order(std::uint64_t ticket) noexcept;
+  void note_taken(std::uint64_t ticket) noexcept;
 
   // Consumer only; taken_ and current_ have one writer and are read by stats().
   alignas(128) std::uint64_t batch_limit_ = 0;
   std::uint64_t expected_ = kFirst;  // every ticket below is taken and none above; or kOutOfOrder
   Lane* current_;                    // the lane of the last slot taken
+  std::array<Lane*, 3> recent_;      // those of slots before it
   Counter taken_;
   std::uint64_t ordered_up_to_ = kFirst;  // once this many are taken, the order is whole again
   std::uint64_t trimmed_at_ = 0;
   bool poisoned_ = false;    // in a forked child, which has one thread
-  bool gathered_ = false;    // heads_ holds this batch's heads of all lanes but current_
+  bool gathered_ = false;    // heads_ holds every lane with a post of this batch
   std::vector<Head> heads_;  // a heap, lowest ticket first
   Slot signal_scratch_;      // a signal post's callable while it runs: its slot is free again
 };

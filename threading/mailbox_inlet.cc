@@ -13,8 +13,8 @@ PostResult MailboxInlet::end_visit_or_wake(ControlWord::View before) noexcept {
 
 PostResult MailboxInlet::request_stop() noexcept {
   begin_visit();  // [M4]
-  // relaxed: only makes the loop look at the word, whose flag alone is the stop. Before the flag, so
-  // that a hint that comes late cannot end a later run.
+  // relaxed: only makes the loop look at the word, whose flag alone is the stop. Before the flag,
+  // so that a hint that comes late cannot end a later run.
   stop_hint_.store(true, std::memory_order_relaxed);
   return end_visit_or_wake(word_.request_stop());
 }

@@ -18,6 +18,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <type_traits>
 #include <utility>
 
@@ -99,8 +100,21 @@ class MailboxInlet {
   Atom<bool> stop_hint_{false};
 
  private:
+  // How a prepared callable is handed to a function that is not inlined: a trivially copyable one
+  // as a copy, for one whose address is passed on would be built in memory on every way.
+  template <class P>
+  using Handed = std::conditional_t<std::is_trivially_copyable_v<std::remove_cvref_t<P>>,
+                                    std::remove_cvref_t<P>, P&&>;
+
   template <class P>
   PostResult post_in(Lane& lane, P&& prepared);
+  template <class P>
+  [[gnu::noinline]] PostResult post_in_other_lane(P prepared);
+  template <class P>
+  [[gnu::noinline]] PostResult post_asleep_or_closed(Lane& lane, Slot& slot,
+                                                     ControlWord::View before, P prepared);
+  template <class P>
+  void publish_in(Lane& lane, Slot& slot, ControlWord::View before, P&& prepared) noexcept;
   // Counts a refusal; destroys the callable if the caller gave it away.
   template <class P>
   PostResult refuse(P&& prepared);
@@ -119,31 +133,57 @@ class MailboxInlet {
   SharedCounter signal_refused_;
 };
 
+// Inlined into the caller, so that a callable is written straight into its slot: post() and
+// post_in() take the way of nearly every post, and leave the others to functions that are not.
 template <class F>
-PostResult MailboxInlet::post(F&& f) {
+[[gnu::always_inline]] inline PostResult MailboxInlet::post(F&& f) {
   decltype(auto) prepared = one_shot::prepare(std::forward<F>(f));
-  Lane* lane = own_lane();
-  if (lane == nullptr) [[unlikely]] {
-    if (look().closed()) return refuse(std::forward<decltype(prepared)>(prepared));
-    lane = PostingThread::find_or_acquire_lane(*lanes_);
-  }
+  using P = decltype(prepared);
+  Lane* const lane = own_lane();
   if (lane == nullptr || lane->constructing()) [[unlikely]] {
-    BorrowedLane borrowed(lanes_);
-    return post_in(borrowed.lane(), std::forward<decltype(prepared)>(prepared));
+    return post_in_other_lane<Handed<P>>(std::forward<P>(prepared));
   }
-  return post_in(*lane, std::forward<decltype(prepared)>(prepared));
+  return post_in(*lane, std::forward<P>(prepared));
 }
 
 template <class P>
-PostResult MailboxInlet::post_in(Lane& lane, P&& prepared) {
-  using D = std::remove_cvref_t<P>;
+[[gnu::always_inline]] inline PostResult MailboxInlet::post_in(Lane& lane, P&& prepared) {
   Slot& slot = lane.reserve();
   const ControlWord::View before = word_.take_ticket();
-  if (before.closed()) [[unlikely]]
-    return refuse(std::forward<P>(prepared));
-  if (before.asleep()) [[unlikely]]
-    begin_visit();  // [M4]
-  if constexpr (std::is_trivially_copyable_v<D>) {
+  if (before.concerns_posters()) [[unlikely]] {
+    return post_asleep_or_closed<Handed<P>>(lane, slot, before, std::forward<P>(prepared));
+  }
+  publish_in(lane, slot, before, std::forward<P>(prepared));
+  return PostResult::kAccepted;
+}
+
+// The thread's first post here, or one from inside the construction of a callable in its lane, or
+// one of a thread that is being destroyed.
+template <class P>
+PostResult MailboxInlet::post_in_other_lane(P prepared) {
+  Lane* lane = own_lane();
+  if (lane == nullptr) {
+    if (look().closed()) return refuse(std::forward<P>(prepared));
+    lane = PostingThread::find_or_acquire_lane(*lanes_);
+  }
+  std::optional<BorrowedLane> borrowed;
+  if (lane == nullptr || lane->constructing()) lane = &borrowed.emplace(lanes_).lane();
+  return post_in(*lane, std::forward<P>(prepared));
+}
+
+template <class P>
+PostResult MailboxInlet::post_asleep_or_closed(Lane& lane, Slot& slot, ControlWord::View before,
+                                               P prepared) {
+  if (before.closed()) return refuse(std::forward<P>(prepared));
+  begin_visit();  // [M4]
+  publish_in(lane, slot, before, std::forward<P>(prepared));
+  return end_visit_or_wake(before);
+}
+
+template <class P>
+void MailboxInlet::publish_in(Lane& lane, Slot& slot, ControlWord::View before,
+                              P&& prepared) noexcept {
+  if constexpr (std::is_trivially_copyable_v<std::remove_cvref_t<P>>) {
     slot.construct(std::forward<P>(prepared));
   } else {
     lane.set_constructing(true);
@@ -151,7 +191,6 @@ PostResult MailboxInlet::post_in(Lane& lane, P&& prepared) {
     lane.set_constructing(false);
   }
   lane.commit(slot, before.next_ticket());
-  return before.asleep() ? end_visit_or_wake(before) : PostResult::kAccepted;
 }
 
 template <class P>

@@ -80,13 +80,16 @@ void invoke(Boxed<D>& boxed) {
 
 template <class D>
 const std::type_info* ops(void* storage, Action action) {
-  if (action == Action::kType) return &typeid(typename ReportedType<D>::type);
+  if (action == Action::kType) [[unlikely]] {
+    return &typeid(typename ReportedType<D>::type);
+  }
   D& callable = *std::launder(static_cast<D*>(storage));
   struct DestroyAtExit {
     D& callable;
     ~DestroyAtExit() { callable.~D(); }
   } destroy{callable};
-  if (action == Action::kRun) invoke(callable);
+  if (action == Action::kRun) [[likely]]
+    invoke(callable);
   return nullptr;
 }
 
