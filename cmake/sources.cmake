@@ -3,10 +3,12 @@ set(ZMQLOOP_HEADERS
     poller/clock.h
     poller/descriptor_preflight.h
     poller/descriptor_state.h
+    poller/doorbell_sockets.h
     poller/drain_detection.h
     poller/epoll_poller.h
     poller/epoll_set.h
     poller/events.h
+    poller/per_process.h
     poller/pollable.h
     poller/poller.h
     poller/poller_error.h
@@ -89,6 +91,7 @@ set(ZMQLOOP_HEADERS
 set(ZMQLOOP_SOURCES
     poller/descriptor_preflight.cc
     poller/descriptor_state.cc
+    poller/doorbell_sockets.cc
     poller/drain_detection.cc
     poller/epoll_poller.cc
     poller/epoll_set.cc

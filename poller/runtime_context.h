@@ -1,9 +1,8 @@
 // The process's private ZeroMQ context for doorbells, with 0 I/O threads.
 //
-// One per process generation: made by the first call, and made afresh by the first call in a forked
-// child, where the parent's is left alone. Never destroyed, on purpose: zmq_ctx_term would wait for
-// sockets whose owners may outlive main(). It stays reachable, so that leak checkers are content.
-// It takes kRuntimeContextSockets sockets at once.
+// Made by the first call, and afresh by the first call in a forked child. Never destroyed, on
+// purpose: zmq_ctx_term would wait for sockets whose owners may outlive main(). It takes
+// kRuntimeContextSockets sockets at once.
 //
 // Threads: any thread.
 // Owns: the context and its reaper thread, for ever.

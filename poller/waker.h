@@ -17,7 +17,7 @@
 // libzmq's would disturb the parent or never return.
 //
 // Threads: see the groups below.
-// Owns: a PULL and a PUSH socket of the runtime context.
+// Owns: its sockets, see doorbell_sockets.h.
 // Errors: the constructor throws std::system_error (EMFILE: see require_free_descriptors) or
 //         zmq::error_t. Nothing else throws.
 // Internal.
@@ -27,9 +27,9 @@
 
 #include <atomic>
 #include <cstdint>
-#include <memory>
 #include <mutex>
-#include <zmq.h>
+
+#include "zmqloop/poller/doorbell_sockets.h"
 
 namespace zmqloop {
 
@@ -57,32 +57,22 @@ class Waker {
   // Returns the descriptor to watch for kRead; -1 after close().
   int fd() const noexcept { return fd_; }
 
-  // Closes both sockets. Idempotent. Take fd() out of the poller before.
+  // Gives the sockets up. Idempotent. Take fd() out of the poller before.
   void close() noexcept;
 
  private:
-  struct CloseSocket {
-    void operator()(void* socket) const noexcept { zmq_close(socket); }
-  };
-  // Not a zmq::socket_t, which cannot let go of its socket without closing it.
-  using SocketHandle = std::unique_ptr<void, CloseSocket>;
-
-  // Waits a little for the descriptors of sockets closed just now, if there are no others.
-  static SocketHandle make_socket(int type);
-  static SocketHandle try_make_socket(int type);
   bool in_forked_child() const noexcept;
 
   // Constant after construction.
   const unsigned generation_;
 
-  // Loop thread only.
-  SocketHandle receiver_;
-  int fd_ = -1;
+  // The receiving end: loop thread only. The sending end: guarded by mutex_. libzmq lets a socket
+  // move between threads across a full memory barrier; the mutex is that barrier.
+  DoorbellSockets sockets_;
+  int fd_;
 
-  // Guarded by mutex_. libzmq lets a socket move between threads across a full memory barrier; the
-  // mutex is that barrier.
   std::mutex mutex_;
-  SocketHandle sender_;
+  bool closed_ = false;  // guarded by mutex_
 
   // Shared.
   std::atomic<std::uint64_t> rings_{0};

@@ -241,7 +241,7 @@ TEST_P(LoopThreadTest, LeavesNothingBehindAThousandTimes) {
     LoopThread thread(named("brief"));
     thread.loop().add_callback([] {});
   };
-  cycle();  // the runtime's context and its thread stay
+  cycle();  // the runtime's context, its thread and a doorbell stay
   const std::size_t descriptors = open_descriptors();
   const std::size_t threads = living_threads();
   for (int i = 0; i < kCycles; ++i) cycle();

@@ -1,0 +1,162 @@
+#include "zmqloop/poller/doorbell_sockets.h"
+
+#include <atomic>
+#include <cerrno>
+#include <chrono>
+#include <cinttypes>
+#include <cstdio>
+#include <mutex>
+#include <random>
+#include <string>
+#include <system_error>
+#include <thread>
+#include <unistd.h>
+#include <utility>
+#include <vector>
+
+#include <zmq.hpp>
+
+#include "zmqloop/poller/clock.h"
+#include "zmqloop/poller/descriptor_preflight.h"
+#include "zmqloop/poller/per_process.h"
+#include "zmqloop/poller/runtime_context.h"
+
+namespace zmqloop {
+namespace {
+
+// One for each socket, and as many for what other threads open meanwhile.
+constexpr int kDescriptorsOfAPair = 4;
+
+// How long sockets that were closed may hold their descriptors and places in the context.
+constexpr Duration kPatienceWithClosings = std::chrono::milliseconds(200);
+constexpr Duration kBetweenLooks = std::chrono::milliseconds(1);
+std::atomic<Duration::rep> last_closing{0};
+
+bool closings_may_be_pending() {
+  return Clock::now() - TimePoint(Duration(last_closing)) < kPatienceWithClosings;
+}
+
+// A name nobody can guess: names are not access control, and whoever knew it could bind it first.
+// The counter alone makes it unique within the process, the pid across forks.
+std::string unguessable_address() {
+  static std::atomic<std::uint64_t> counter{0};
+  std::random_device random;
+  char text[128];
+  std::snprintf(text, sizeof text, "inproc://zmqloop-waker-%ld-%" PRIu64 "-%08x%08x%08x%08x",
+                static_cast<long>(getpid()), counter.fetch_add(1), random(), random(), random(),
+                random());
+  return text;
+}
+
+// HWM 0 on both ends, before bind and connect: with any other a ring can be refused (EAGAIN) while
+// the receiver sleeps on an empty pipe. Linger 0: closing never waits.
+void set_doorbell_options(zmq::socket_ref socket) {
+  socket.set(zmq::sockopt::sndhwm, 0);
+  socket.set(zmq::sockopt::rcvhwm, 0);
+  socket.set(zmq::sockopt::linger, 0);
+}
+
+zmq::socket_ref reference(void* handle) { return zmq::socket_ref(zmq::from_handle, handle); }
+
+}  // namespace
+
+// The mutex is also the barrier between a pair's owners.
+struct DoorbellSockets::Spares {
+  std::mutex mutex;
+  std::vector<DoorbellSockets> pairs;
+};
+
+DoorbellSockets::Spares& DoorbellSockets::spares() {
+  static constinit PerProcess<Spares> spares;
+  return spares.get([] {
+    auto made = std::make_unique<Spares>();
+    made->pairs.reserve(kMostSpares);
+    return made;
+  });
+}
+
+DoorbellSockets DoorbellSockets::acquire() {
+  Spares& spare = spares();
+  {
+    const std::lock_guard lock(spare.mutex);
+    if (!spare.pairs.empty()) {
+      DoorbellSockets pair = std::move(spare.pairs.back());
+      spare.pairs.pop_back();
+      return pair;
+    }
+  }
+  return DoorbellSockets();
+}
+
+void DoorbellSockets::retire(DoorbellSockets pair) noexcept {
+  pair.drain();
+  Spares& spare = spares();  // made by acquire()
+  {
+    const std::lock_guard lock(spare.mutex);
+    if (spare.pairs.size() < kMostSpares) {
+      spare.pairs.push_back(std::move(pair));
+      return;
+    }
+  }
+  last_closing = Clock::now().time_since_epoch().count();
+}
+
+DoorbellSockets::SocketHandle DoorbellSockets::make_socket(int type) {
+  for (;;) {
+    try {
+      return try_make_socket(type);
+    } catch (const std::system_error& error) {
+      if (error.code().value() != EMFILE || !closings_may_be_pending()) throw;
+    }
+    std::this_thread::sleep_for(kBetweenLooks);
+  }
+}
+
+DoorbellSockets::SocketHandle DoorbellSockets::try_make_socket(int type) {
+  zmq::context_t& context = runtime_context();
+  require_free_descriptors(kDescriptorsOfAPair, "creating a loop's waker");
+  SocketHandle socket(zmq_socket(context.handle(), type));
+  if (socket == nullptr) {
+    throw std::system_error(zmq_errno(), std::system_category(),
+                            "zmq_socket for a loop's waker: close loops that are not needed; the "
+                            "runtime context takes " +
+                                std::to_string(kRuntimeContextSockets) + " sockets, two for each");
+  }
+  set_doorbell_options(reference(socket.get()));
+  return socket;
+}
+
+DoorbellSockets::DoorbellSockets()
+    : receiver_(make_socket(ZMQ_PULL)), sender_(make_socket(ZMQ_PUSH)) {
+  const std::string address = unguessable_address();
+  reference(receiver_.get()).bind(address);
+  reference(sender_.get()).connect(address);
+  fd_ = reference(receiver_.get()).get(zmq::sockopt::fd);
+  // A new pipe raises no signal until its reader has found it empty once: without this look, a ring
+  // before the first drain would be lost.
+  drain();
+}
+
+bool DoorbellSockets::ring() noexcept {
+  int sent = -1;
+  do {
+    sent = zmq_send(sender_.get(), "", 0, ZMQ_DONTWAIT);
+  } while (sent < 0 && zmq_errno() == EINTR);
+  return sent >= 0;
+}
+
+void DoorbellSockets::drain() noexcept {
+  // To EAGAIN, always: finding the pipe empty is what makes the next ring raise a signal.
+  char nothing;
+  int received = 0;
+  while (received >= 0 || zmq_errno() == EINTR) {
+    received = zmq_recv(receiver_.get(), &nothing, sizeof nothing, ZMQ_DONTWAIT);
+  }
+}
+
+void DoorbellSockets::leak() noexcept {
+  static_cast<void>(receiver_.release());
+  static_cast<void>(sender_.release());
+}
+
+}  // namespace zmqloop

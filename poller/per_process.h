@@ -1,0 +1,62 @@
+// An object for the whole process that a forked child has afresh.
+//
+// The first call makes it, and the first call in a forked child makes another: the parent's stays
+// reachable there, so that leak checkers are content, and is never touched. It is never destroyed.
+// No lock, because a lock that another thread holds during fork stays locked in the child.
+//
+// Threads: any.
+// Owns: one T for each process generation that asked.
+// Errors: what `make` throws; a later call tries again.
+// Internal.
+
+#ifndef ZMQLOOP_POLLER_PER_PROCESS_H_
+#define ZMQLOOP_POLLER_PER_PROCESS_H_
+
+#include <atomic>
+#include <memory>
+
+#include "zmqloop/poller/process_generation.h"
+
+namespace zmqloop {
+
+template <class T>
+class PerProcess {
+ public:
+  constexpr PerProcess() = default;
+  PerProcess(const PerProcess&) = delete;
+  PerProcess& operator=(const PerProcess&) = delete;
+
+  // Returns this process's T, which `make` returns as a std::unique_ptr<T> if there is none yet. Of
+  // several threads that make one at the same time, all but the first destroy theirs unused.
+  template <class Make>
+  T& get(Make make) {
+    Node* current = newest_.load();
+    if (is_ours(current)) return *current->value;
+    std::unique_ptr<Node> made(new Node{process_generation(), current, make()});
+    if (newest_.compare_exchange_strong(current, made.get())) return *made.release()->value;
+    return *current->value;
+  }
+
+  // Returns this process's T, or null if there is none yet.
+  T* find() const noexcept {
+    Node* const current = newest_.load();
+    return is_ours(current) ? current->value.get() : nullptr;
+  }
+
+ private:
+  struct Node {
+    const unsigned generation;
+    Node* const previous;  // the parent's
+    const std::unique_ptr<T> value;
+  };
+
+  static bool is_ours(const Node* node) noexcept {
+    return node != nullptr && node->generation == process_generation();
+  }
+
+  std::atomic<Node*> newest_{nullptr};
+};
+
+}  // namespace zmqloop
+
+#endif  // ZMQLOOP_POLLER_PER_PROCESS_H_
