@@ -58,7 +58,7 @@ template <class Channel>
 class BarePingPong : public Workload {
  public:
   explicit BarePingPong(const WorkloadOptions& options)
-      : team_({.size = 2, .pin = options.pin}, [this](std::size_t side) { play(side); }) {}
+      : team_(2, options.cpus, [this](std::size_t side) { play(side); }) {}
   ~BarePingPong() override { request_stop(); }
 
   std::uint64_t posts_run() const noexcept override {

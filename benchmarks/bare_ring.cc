@@ -26,7 +26,7 @@ void add(Tally& tally, const RingEnd& end) {
 // ---- RingFlood ----
 
 RingFlood::RingFlood(const WorkloadOptions& options)
-    : team_({.size = 2, .pin = options.pin}, [this](std::size_t i) {
+    : team_(2, options.cpus, [this](std::size_t i) {
         if (i == 0) {
           pop_all();
         } else {
@@ -93,7 +93,7 @@ RingExchange::RingExchange(const WorkloadOptions& options, std::size_t items_eac
         }
         return items_;
       }()),
-      team_({.size = 2, .pin = options.pin}, [this](std::size_t side) { pass_on(side); }) {}
+      team_(2, options.cpus, [this](std::size_t side) { pass_on(side); }) {}
 
 void RingExchange::pass_on(std::size_t side) {
   RingEnd& here = ends_[side];
@@ -141,7 +141,7 @@ Tally RingExchange::finish() {
 // ---- RingSelf ----
 
 RingSelf::RingSelf(const WorkloadOptions& options)
-    : team_({.size = 1, .pin = options.pin}, [this](std::size_t) { push_and_pop(); }) {}
+    : team_(1, options.cpus, [this](std::size_t) { push_and_pop(); }) {}
 
 void RingSelf::push_and_pop() {
   while (!stopped()) {

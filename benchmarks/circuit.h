@@ -3,7 +3,7 @@
 // One loop: a callback that re-posts itself. Two loops: ping-pong, or as many closures in flight
 // each way as there are tokens. Each token carries a pointer and 24 bytes.
 //
-// Threads, errors: as in workload.h.
+// Threads, errors: as in workload.h. `Loop`: contender.h says what is asked of it.
 // Internal.
 
 #ifndef ZMQLOOP_BENCHMARKS_CIRCUIT_H_
@@ -15,32 +15,37 @@
 #include <memory>
 #include <vector>
 
+#include "benchmarks/loop_group.h"
 #include "benchmarks/workload.h"
 
-#include "zmqloop/runtime/loop_pool.h"
 #include "zmqloop/threading/counter.h"
 
 namespace zmqloop::bench {
 
+struct CircuitShape {
+  std::size_t tokens;          // in all; put on the loops in turn
+  std::uint64_t sample_every;  // of a token's hops, the one that is timed
+};
+
+template <class Loop>
 class Circuit : public Workload {
  public:
-  struct Shape {
-    std::size_t tokens;          // in all; put on the loops in turn
-    std::uint64_t sample_every;  // of a token's hops, the one that is timed
-  };
-
   // Goes round `options.loops` loops.
-  Circuit(const WorkloadOptions& options, Shape shape);
+  Circuit(const WorkloadOptions& options, CircuitShape shape);
   ~Circuit() override { request_stop(); }
 
-  std::uint64_t posts_run() const noexcept override;
+  std::uint64_t posts_run() const noexcept override {
+    std::uint64_t run = 0;
+    for (const std::unique_ptr<Station>& station : stations_) run += station->run.get();
+    return run;
+  }
   Tally finish() override;
 
  private:
   // A stop on the way round: one loop, and what that loop's thread alone writes.
   struct alignas(128) Station {
     Circuit* circuit = nullptr;
-    IOLoop* loop = nullptr;
+    Loop* loop = nullptr;
     Station* next = nullptr;
     Counter run;
     std::uint64_t accepted = 0;  // its posts to the next
@@ -58,8 +63,11 @@ class Circuit : public Workload {
   static_assert(sizeof(Token) == sizeof(void*) + 24);
 
   void pass(Station& here, const Token& token);
-  // Takes a token out; with the last one the loops stop.
-  void retire(const Token& token) noexcept;
+  // Takes a token out; with the last one the loops end.
+  void retire(const Token& token) {
+    hops_of_retired_.add(token.hop);
+    if (--tokens_left_ == 0) loops_.finish();
+  }
 
   const std::uint64_t sample_every_;
   std::vector<std::unique_ptr<Station>> stations_;
@@ -69,8 +77,67 @@ class Circuit : public Workload {
   alignas(128) std::atomic<std::size_t> tokens_left_;
   SharedCounter hops_of_retired_;
 
-  LoopPool pool_;  // last: its callbacks use the other members
+  LoopGroup<Loop> loops_;  // last: its callbacks use the other members
 };
+
+template <class Loop>
+Circuit<Loop>::Circuit(const WorkloadOptions& options, CircuitShape shape)
+    : sample_every_(shape.sample_every), tokens_left_(shape.tokens), loops_(options) {
+  for (std::size_t i = 0; i < loops_.size(); ++i) stations_.push_back(std::make_unique<Station>());
+  for (std::size_t i = 0; i < loops_.size(); ++i) {
+    stations_[i]->circuit = this;
+    stations_[i]->loop = &loops_[i];
+    stations_[i]->next = stations_[(i + 1) % loops_.size()].get();
+  }
+  for (std::size_t i = 0; i < shape.tokens; ++i) {
+    Station& first = *stations_[i % stations_.size()];
+    const std::uint64_t hop = 1;
+    if (first.loop->post(Token{&first, hop, kUntimed, ~hop})) ++seeded_;
+  }
+}
+
+template <class Loop>
+void Circuit<Loop>::pass(Station& here, const Token& token) {
+  here.run.add();
+  if (token.check != ~token.hop) ++here.corrupt;
+  std::int64_t sent_at = kUntimed;
+  if (token.sent_at != kUntimed) {
+    sent_at = now();
+    here.latency.record(sent_at - token.sent_at);
+  }
+  if (stopped()) return retire(token);
+
+  const std::uint64_t hop = token.hop + 1;
+  if (hop % sample_every_ != 0 || !sampling()) {
+    sent_at = kUntimed;
+  } else if (sent_at == kUntimed) {  // else one reading ends a hop and begins the next
+    sent_at = now();
+  }
+  if (here.next->loop->post(Token{here.next, hop, sent_at, ~hop})) {
+    ++here.accepted;
+  } else {
+    ++here.refused;
+    retire(token);
+  }
+}
+
+template <class Loop>
+Tally Circuit<Loop>::finish() {
+  request_stop();
+  loops_.join();
+  Tally tally;
+  tally.accepted = seeded_;
+  for (const std::unique_ptr<Station>& station : stations_) {
+    tally.accepted += station->accepted;
+    tally.refused += station->refused;
+    tally.run += station->run.get();
+    tally.corrupt += station->corrupt;
+    tally.latency.merge(station->latency);
+  }
+  // Each token has counted its own hops.
+  if (hops_of_retired_.get() != tally.run) ++tally.corrupt;
+  return tally;
+}
 
 }  // namespace zmqloop::bench
 

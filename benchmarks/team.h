@@ -22,14 +22,9 @@ namespace zmqloop::bench {
 
 class Team {
  public:
-  struct Options {
-    std::size_t size;
-    bool pin = false;           // each thread to one usable CPU, in turn
-    std::size_t first_cpu = 0;  // the place in that turn of the first thread
-  };
-
-  // Runs part(0), part(1), … part(size - 1), each on a thread of its own.
-  Team(Options options, std::function<void(std::size_t)> part);
+  // Runs part(0), part(1), … part(size - 1), each on a thread of its own: thread i on CPU
+  // cpus[i % cpus.size()], or anywhere if there are none.
+  Team(std::size_t size, std::vector<int> cpus, std::function<void(std::size_t)> part);
   // Joins; the parts must be about to end.
   ~Team() { join(); }
 

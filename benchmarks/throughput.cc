@@ -66,7 +66,7 @@ int run(const ThroughputFlags& flags, std::span<const char* const> command) {
     ProgressLine progress(stderr);
     ThroughputRunner runner({.loops = flags.loops,
                              .producers = flags.producers,
-                             .pin = flags.pin,
+                             .cpus = flags.pin ? usable_cpus() : std::vector<int>(),
                              .idle_spin = flags.idle_spin},
                             interrupted, progress);
     result = runner.run(select_scenarios(flags.scenarios),

@@ -2,11 +2,12 @@
 
 #include <algorithm>
 #include <chrono>
-#include <ctime>
 #include <limits>
 #include <memory>
 #include <string>
 #include <thread>
+
+#include "benchmarks/snapshot.h"
 
 namespace zmqloop::bench {
 namespace {
@@ -25,32 +26,13 @@ std::size_t rounds_for(std::size_t scenarios, Duration total) {
   return std::clamp(static_cast<std::size_t>(fitting), kFewestRounds, kMostRounds);
 }
 
-// The time all threads of the process have run for.
-double process_cpu_ns() {
-  timespec time = {};
-  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
-  return static_cast<double>(time.tv_sec) * 1e9 + static_cast<double>(time.tv_nsec);
-}
-
-struct Snapshot {
-  explicit Snapshot(const Workload& workload)
-      : posts(static_cast<double>(workload.posts_run())),
-        time(Clock::now()),
-        cpu_ns(process_cpu_ns()) {}
-  double posts;
-  TimePoint time;
-  double cpu_ns;
-};
-
-Sample make_sample(const Snapshot& before, const Snapshot& after, const LatencyHistogram& latency) {
+Sample make_sample(const Span& span, const LatencyHistogram& latency) {
   constexpr double kNothing = std::numeric_limits<double>::quiet_NaN();
-  const double posts = after.posts - before.posts;
-  const double seconds = std::chrono::duration<double>(after.time - before.time).count();
   const auto percentile = [&latency](double fraction) {
     return latency.count() == 0 ? kNothing : static_cast<double>(latency.percentile(fraction));
   };
-  return {.posts_per_second = posts > 0 ? posts / seconds : kNothing,
-          .cpu_ns_per_post = posts > 0 ? (after.cpu_ns - before.cpu_ns) / posts : kNothing,
+  return {.posts_per_second = span.posts > 0 ? span.posts / span.seconds : kNothing,
+          .cpu_ns_per_post = span.posts > 0 ? span.cpu_ns / span.posts : kNothing,
           .hop_p50_ns = percentile(0.5),
           .hop_p99_ns = percentile(0.99),
           .hop_p999_ns = percentile(0.999)};
@@ -107,7 +89,7 @@ bool ThroughputRunner::measure(ScenarioResult& result, Duration length, bool kee
   result.posts_accepted += tally.accepted;
   result.posts_run += tally.run;
   if (whole && keep) {
-    result.samples.push_back(make_sample(before, after, tally.latency));
+    result.samples.push_back(make_sample(after - before, tally.latency));
     result.hops_timed += tally.latency.count();
   }
   return whole;

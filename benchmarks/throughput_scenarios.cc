@@ -8,11 +8,10 @@
 #include "benchmarks/bare_ring.h"
 #include "benchmarks/circuit.h"
 #include "benchmarks/flood.h"
+#include "benchmarks/zmqloop_thread.h"
 
 namespace zmqloop::bench {
 namespace {
-
-using Started = std::unique_ptr<Workload>;
 
 constexpr std::uint64_t kWindow = 1024;
 constexpr std::size_t kEachWay = 256;
@@ -24,9 +23,9 @@ WorkloadOptions with(WorkloadOptions options, std::size_t producers, std::size_t
   return options;
 }
 
-Started ping_pong(const WorkloadOptions& options) {
-  return std::make_unique<Circuit>(with(options, 0, 2),
-                                   Circuit::Shape{.tokens = 1, .sample_every = 1});
+StartedWorkload ping_pong(const WorkloadOptions& options) {
+  return std::make_unique<Circuit<ZmqloopThread>>(with(options, 0, 2),
+                                                  CircuitShape{.tokens = 1, .sample_every = 1});
 }
 
 constexpr auto kRate = Scenario::Compared::kPostsPerSecond;
@@ -34,47 +33,53 @@ constexpr auto kHop = Scenario::Compared::kMedianHop;
 
 constexpr Scenario kScenarios[] = {
     {"floor-ring", "a thread to a thread through a bare ring of 1,024 slots", "", kRate,
-     [](const WorkloadOptions& o) -> Started { return std::make_unique<RingFlood>(o); }},
+     [](const WorkloadOptions& o) -> StartedWorkload { return std::make_unique<RingFlood>(o); }},
     {"floor-rings", "two threads, two bare rings, 256 items in flight each way", "", kRate,
-     [](const WorkloadOptions& o) -> Started {
+     [](const WorkloadOptions& o) -> StartedWorkload {
        return std::make_unique<RingExchange>(o, kEachWay);
      }},
     {"floor-ring-self", "one thread pushes to a bare ring and pops", "", kRate,
-     [](const WorkloadOptions& o) -> Started { return std::make_unique<RingSelf>(o); }},
+     [](const WorkloadOptions& o) -> StartedWorkload { return std::make_unique<RingSelf>(o); }},
     {"floor-spin", "a word goes back and forth between two spinning threads", "", kHop,
-     [](const WorkloadOptions& o) -> Started {
+     [](const WorkloadOptions& o) -> StartedWorkload {
        return std::make_unique<BarePingPong<SpinChannel>>(o);
      }},
     {"floor-eventfd", "a word goes back and forth between two threads asleep in eventfds", "", kHop,
-     [](const WorkloadOptions& o) -> Started {
+     [](const WorkloadOptions& o) -> StartedWorkload {
        return std::make_unique<BarePingPong<EventfdChannel>>(o);
      }},
 
     {"1to1", "a thread posts to a loop", "floor-ring", kRate,
-     [](const WorkloadOptions& o) -> Started { return std::make_unique<Flood>(with(o, 1, 1)); }},
+     [](const WorkloadOptions& o) -> StartedWorkload {
+       return std::make_unique<Flood<ZmqloopThread>>(with(o, 1, 1));
+     }},
     {"1to1-windowed", "the same with 1,024 posts outstanding at most", "floor-ring", kRate,
-     [](const WorkloadOptions& o) -> Started {
-       return std::make_unique<Flood>(with(o, 1, 1), kWindow);
+     [](const WorkloadOptions& o) -> StartedWorkload {
+       return std::make_unique<Flood<ZmqloopThread>>(with(o, 1, 1), kWindow);
      }},
     {"2to1", "two threads post to a loop", "floor-ring", kRate,
-     [](const WorkloadOptions& o) -> Started { return std::make_unique<Flood>(with(o, 2, 1)); }},
+     [](const WorkloadOptions& o) -> StartedWorkload {
+       return std::make_unique<Flood<ZmqloopThread>>(with(o, 2, 1));
+     }},
     {"NtoN", "--producers threads post to --loops loops", "floor-ring", kRate,
-     [](const WorkloadOptions& o) -> Started { return std::make_unique<Flood>(o); }},
+     [](const WorkloadOptions& o) -> StartedWorkload {
+       return std::make_unique<Flood<ZmqloopThread>>(o);
+     }},
     {"loop-loop", "two loops post to each other, 256 closures in flight each way", "floor-rings",
      kRate,
-     [](const WorkloadOptions& o) -> Started {
-       return std::make_unique<Circuit>(
-           with(o, 0, 2), Circuit::Shape{.tokens = 2 * kEachWay, .sample_every = kSparse});
+     [](const WorkloadOptions& o) -> StartedWorkload {
+       return std::make_unique<Circuit<ZmqloopThread>>(
+           with(o, 0, 2), CircuitShape{.tokens = 2 * kEachWay, .sample_every = kSparse});
      }},
     {"self-post", "a callback posts itself again", "floor-ring-self", kRate,
-     [](const WorkloadOptions& o) -> Started {
-       return std::make_unique<Circuit>(with(o, 0, 1),
-                                        Circuit::Shape{.tokens = 1, .sample_every = kSparse});
+     [](const WorkloadOptions& o) -> StartedWorkload {
+       return std::make_unique<Circuit<ZmqloopThread>>(
+           with(o, 0, 1), CircuitShape{.tokens = 1, .sample_every = kSparse});
      }},
     {"ping-pong", "one closure between two loops that spin as --idle-spin says", "floor-spin", kHop,
      ping_pong},
     {"ping-pong-asleep", "one closure between two loops that never spin", "floor-eventfd", kHop,
-     [](const WorkloadOptions& o) -> Started {
+     [](const WorkloadOptions& o) -> StartedWorkload {
        WorkloadOptions asleep = o;
        asleep.idle_spin = Duration::zero();
        return ping_pong(asleep);

@@ -8,10 +8,13 @@
 #ifndef ZMQLOOP_BENCHMARKS_WORKLOAD_H_
 #define ZMQLOOP_BENCHMARKS_WORKLOAD_H_
 
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
+#include <vector>
 
 #include "benchmarks/latency_histogram.h"
 
@@ -22,8 +25,19 @@ namespace zmqloop::bench {
 struct WorkloadOptions {
   std::size_t loops = 1;
   std::size_t producers = 1;
-  bool pin = false;
+  std::vector<int> cpus = {};              // each thread to one of them, in turn; empty: anywhere
   std::optional<Duration> idle_spin = {};  // as LoopOptions::idle_spin
+
+  // Returns where the i-th thread is to run.
+  std::optional<int> cpu_of(std::size_t i) const {
+    return cpus.empty() ? std::nullopt : std::optional(cpus[i % cpus.size()]);
+  }
+  // Returns the CPUs for the threads that come after the loops' own.
+  std::vector<int> after_loops() const {
+    std::vector<int> rest = cpus;
+    if (!rest.empty()) std::rotate(rest.begin(), rest.begin() + (loops % rest.size()), rest.end());
+    return rest;
+  }
 };
 
 // What a workload did from its first post to its last.
@@ -82,6 +96,8 @@ class Workload {
   alignas(128) std::atomic<bool> stopped_{false};
   std::atomic<bool> sampling_{false};
 };
+
+using StartedWorkload = std::unique_ptr<Workload>;
 
 }  // namespace zmqloop::bench
 

@@ -64,3 +64,21 @@ function(zmqloop_examples libraries)
     zmqloop_programs(${folder} "${libraries}" "")
   endforeach()
 endfunction()
+
+# Each benchmark named in `programs` once more, with the rivals benchmarks/rivals/*_<kind>.cc linked
+# in: <build>/benchmarks/rivals/<name>. tools/zmqloop.bzl has the same rule, rival_programs.
+function(zmqloop_rivals kind programs libraries)
+  set(folder ${ZMQLOOP_PROGRAMS_ROOT}/benchmarks)
+  file(GLOB rivals CONFIGURE_DEPENDS ${folder}/rivals/*_${kind}.cc)
+  set(libraries benchmarks_support zmqloop::zmqloop benchmark::benchmark ${libraries})
+  add_library(${kind}_rivals OBJECT ${rivals})
+  zmqloop_configure(${kind}_rivals "${rivals}" "${libraries}")
+  foreach(name ${programs})
+    set(target benchmarks_rivals_${name})
+    add_executable(${target} ${folder}/${name}.cc $<TARGET_OBJECTS:${kind}_rivals>)
+    set_target_properties(${target} PROPERTIES
+                          OUTPUT_NAME ${name}
+                          RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/benchmarks/rivals)
+    zmqloop_configure(${target} ${folder}/${name}.cc "${libraries}")
+  endforeach()
+endfunction()

@@ -54,6 +54,12 @@ def zmqloop_tests(deps, support = "//tests/support", size = "medium", tags = [])
             ],
         )
 
+# Who builds on a folder's programs: their tests, and the same programs with rivals beside them.
+_PROGRAM_USERS = [
+    "//benchmarks:__subpackages__",
+    "//tests:__subpackages__",
+]
+
 def zmqloop_programs(deps, program_deps = []):
     """One cc_binary for each .cc of the folder without a header of its name; those with one are
     the library :support, which every program here links. What brings a main of its own belongs in
@@ -66,17 +72,42 @@ def zmqloop_programs(deps, program_deps = []):
         srcs = [s for s in sources if s[:-len(".cc")] in stems],
         hdrs = headers,
         copts = ZMQLOOP_WARNINGS,
-        visibility = ["//tests:__subpackages__"],
+        visibility = _PROGRAM_USERS,
         deps = deps,
     )
     for source in sources:
         name = source[:-len(".cc")]
         if name in stems:
             continue
+        native.exports_files([source], visibility = _PROGRAM_USERS)
         native.cc_binary(
             name = name,
             srcs = [source],
             copts = ZMQLOOP_WARNINGS,
-            visibility = ["//tests:__subpackages__"],
+            visibility = _PROGRAM_USERS,
             deps = deps + program_deps + [":support"],
+        )
+
+def rival_programs(kind, programs, deps):
+    """For each name in programs the benchmark //benchmarks:<name>, with the rivals of *_<kind>.cc
+    here linked in: they enter themselves into the program's list before main()."""
+    native.cc_library(
+        name = kind + "_rivals",
+        srcs = native.glob(["*_" + kind + ".cc"]),
+        hdrs = native.glob(["*.h"]),
+        copts = ZMQLOOP_WARNINGS,
+        tags = ["manual"],
+        alwayslink = True,
+        deps = deps + ["//benchmarks:support"],
+    )
+    for name in programs:
+        native.cc_binary(
+            name = name,
+            srcs = ["//benchmarks:" + name + ".cc"],
+            copts = ZMQLOOP_WARNINGS,
+            tags = ["manual"],
+            deps = [
+                ":" + kind + "_rivals",
+                "//benchmarks:support",
+            ],
         )

@@ -1,0 +1,65 @@
+// A loop library that takes part in the dispatch benchmarks, and the list of those that do.
+//
+// This library is always in the list. A rival enters it from its own file in rivals/:
+//
+//   const Registration kRegistration(make_contender<OnThread<LibuvLoop>>("libuv"));
+//
+// What is asked of a Loop, which is a loop on a thread of its own:
+//
+//   explicit Loop(const LoopSetup&);     starts the thread; destroying it ends it
+//   template <class F> bool post(F f);   any thread: runs f, a trivially copyable callable of 32
+//                                        bytes, on the loop, in order; false if it never will
+//   void finish();                       any thread: lets the loop run what was posted, and end
+//   void join();                         waits for that; may be called again
+//
+// The workloads are templates, instantiated here once per contender, so that a post costs what it
+// costs that library's user: no virtual call, no conversion.
+//
+// Threads: the list is filled before main() and constant afterwards.
+// Internal.
+
+#ifndef ZMQLOOP_BENCHMARKS_CONTENDER_H_
+#define ZMQLOOP_BENCHMARKS_CONTENDER_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "benchmarks/circuit.h"
+#include "benchmarks/flood.h"
+#include "benchmarks/workload.h"
+
+namespace zmqloop::bench {
+
+struct Contender {
+  std::string name;
+  StartedWorkload (*flood)(const WorkloadOptions& options, std::uint64_t outstanding);
+  StartedWorkload (*circuit)(const WorkloadOptions& options, CircuitShape shape);
+};
+
+template <class Loop>
+Contender make_contender(std::string name) {
+  return {
+      .name = std::move(name),
+      .flood = [](const WorkloadOptions& options, std::uint64_t outstanding) -> StartedWorkload {
+        return std::make_unique<Flood<Loop>>(options, outstanding);
+      },
+      .circuit = [](const WorkloadOptions& options, CircuitShape shape) -> StartedWorkload {
+        return std::make_unique<Circuit<Loop>>(options, shape);
+      }};
+}
+
+// All contenders, this library first.
+const std::vector<Contender>& contenders();
+
+// Adds one to the list.
+class Registration {
+ public:
+  explicit Registration(Contender contender);
+};
+
+}  // namespace zmqloop::bench
+
+#endif  // ZMQLOOP_BENCHMARKS_CONTENDER_H_

@@ -1,0 +1,61 @@
+// How long is it from posting a callable to another core's loop until it runs, with nothing else to
+// do there? (ns per hop, p50/p99/p99.9)
+//
+// One callable goes back and forth between two loops. W4: as the library is by default; W4-asleep:
+// with loops that never spin, so that each hop wakes a thread; W4-onecore: both loops on one core,
+// where a hop is a wake-up and a context switch. Rivals never spin by themselves: for them W4 and
+// W4-asleep are the same.
+
+#include <memory>
+#include <string>
+
+#include "benchmarks/bare_ping_pong.h"
+#include "benchmarks/contender.h"
+#include "benchmarks/measurement.h"
+
+#include "zmqloop/threading/usable_cores.h"
+
+namespace zmqloop::bench {
+namespace {
+
+constexpr CircuitShape kPingPong = {.tokens = 1, .sample_every = 1};
+
+WorkloadOptions two_cores() { return {.loops = 2, .cpus = usable_cpus()}; }
+
+WorkloadOptions one_core() { return {.loops = 2, .cpus = {usable_cpus().front()}}; }
+
+WorkloadOptions asleep(WorkloadOptions options) {
+  options.idle_spin = Duration::zero();
+  return options;
+}
+
+void add_contender(Measurement& measurement, const Contender& contender) {
+  const auto add = [&](const std::string& workload, const WorkloadOptions& options) {
+    measurement.add_latency(workload + "/" + contender.name,
+                            [contender, options] { return contender.circuit(options, kPingPong); });
+  };
+  add("W4", two_cores());
+  add("W4-asleep", asleep(two_cores()));
+  add("W4-onecore", one_core());
+}
+
+template <class Channel>
+void add_floor(Measurement& measurement, const std::string& name, const WorkloadOptions& options) {
+  measurement.add_latency(name,
+                          [options] { return std::make_unique<BarePingPong<Channel>>(options); });
+}
+
+int run(int argc, char** argv) {
+  Measurement measurement(argc, argv);
+  for (const Contender& contender : contenders()) add_contender(measurement, contender);
+  add_floor<SpinChannel>(measurement, "W4/floor-spin", two_cores());
+  add_floor<EventfdChannel>(measurement, "W4/floor-eventfd", two_cores());
+  add_floor<EventfdChannel>(measurement, "W4-asleep/floor-eventfd", two_cores());
+  add_floor<EventfdChannel>(measurement, "W4-onecore/floor-eventfd", one_core());
+  return measurement.run();
+}
+
+}  // namespace
+}  // namespace zmqloop::bench
+
+int main(int argc, char** argv) { return zmqloop::bench::run(argc, argv); }

@@ -1,0 +1,59 @@
+// How many callables per second run on a loop that other threads or loops post them to? (posts/s)
+//
+// W1, W1w, W2 and W3 of docs/performance.md; benchmarks/README.md has the rules all rows keep.
+
+#include <cstddef>
+
+#include "benchmarks/bare_ring.h"
+#include "benchmarks/contender.h"
+#include "benchmarks/measurement.h"
+
+#include "zmqloop/threading/usable_cores.h"
+
+namespace zmqloop::bench {
+namespace {
+
+constexpr std::uint64_t kWindow = 1024;
+constexpr std::size_t kEachWay = 256;
+constexpr CircuitShape kExchange = {.tokens = 2 * kEachWay, .sample_every = 128};
+
+// As many threads as cores: each has one of its own.
+WorkloadOptions pinned(std::size_t producers, std::size_t loops) {
+  return {.loops = loops, .producers = producers, .cpus = usable_cpus()};
+}
+
+// More threads than cores: where they run is for the system to decide.
+WorkloadOptions crowded(std::size_t producers) { return {.loops = 1, .producers = producers}; }
+
+void add_contender(Measurement& measurement, const Contender& contender) {
+  measurement.add_rate("W1/" + contender.name,
+                       [contender] { return contender.flood(pinned(1, 1), kUnlimited); });
+  measurement.add_rate("W1w/" + contender.name,
+                       [contender] { return contender.flood(pinned(1, 1), kWindow); });
+  measurement.add_rate("W2-2to1/" + contender.name,
+                       [contender] { return contender.flood(crowded(2), kUnlimited); });
+  measurement.add_rate("W2-4to1/" + contender.name,
+                       [contender] { return contender.flood(crowded(4), kUnlimited); });
+  measurement.add_rate("W3/" + contender.name,
+                       [contender] { return contender.circuit(pinned(0, 2), kExchange); });
+}
+
+void add_floors(Measurement& measurement) {
+  const auto flood = [] { return std::make_unique<RingFlood>(pinned(1, 1)); };
+  measurement.add_rate("W1/floor-ring", flood);
+  measurement.add_rate("W1w/floor-ring", flood);
+  measurement.add_rate("W3/floor-ring",
+                       [] { return std::make_unique<RingExchange>(pinned(0, 2), kEachWay); });
+}
+
+int run(int argc, char** argv) {
+  Measurement measurement(argc, argv);
+  for (const Contender& contender : contenders()) add_contender(measurement, contender);
+  add_floors(measurement);
+  return measurement.run();
+}
+
+}  // namespace
+}  // namespace zmqloop::bench
+
+int main(int argc, char** argv) { return zmqloop::bench::run(argc, argv); }

@@ -1,0 +1,22 @@
+// What a workload asks of each loop it makes, whichever library the loop comes from.
+//
+// Threads: values.
+// Internal.
+
+#ifndef ZMQLOOP_BENCHMARKS_LOOP_SETUP_H_
+#define ZMQLOOP_BENCHMARKS_LOOP_SETUP_H_
+
+#include <optional>
+
+#include "zmqloop/poller/clock.h"
+
+namespace zmqloop::bench {
+
+struct LoopSetup {
+  std::optional<int> cpu = {};             // the CPU to run on; empty: any
+  std::optional<Duration> idle_spin = {};  // LoopOptions::idle_spin; for libraries that can spin
+};
+
+}  // namespace zmqloop::bench
+
+#endif  // ZMQLOOP_BENCHMARKS_LOOP_SETUP_H_

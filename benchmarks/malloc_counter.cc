@@ -1,0 +1,79 @@
+#include "benchmarks/malloc_counter.h"
+
+#include <atomic>
+#include <cerrno>
+#include <cstddef>
+#include <cstdlib>
+
+namespace zmqloop::bench {
+namespace {
+
+alignas(128) std::atomic<bool> counting{false};
+alignas(128) std::atomic<std::uint64_t> allocations{0};
+
+}  // namespace
+
+// relaxed, all of them: a statistic; which allocation is the first to be counted does not matter.
+MallocCounter::MallocCounter() noexcept {
+  allocations.store(0, std::memory_order_relaxed);
+  counting.store(true, std::memory_order_relaxed);
+}
+
+MallocCounter::~MallocCounter() { counting.store(false, std::memory_order_relaxed); }
+
+std::uint64_t MallocCounter::count() const noexcept {
+  return allocations.load(std::memory_order_relaxed);
+}
+
+}  // namespace zmqloop::bench
+
+#if defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+
+namespace {
+
+void count_one() noexcept {
+  // relaxed: as above.
+  if (!zmqloop::bench::counting.load(std::memory_order_relaxed)) return;
+  zmqloop::bench::allocations.fetch_add(1, std::memory_order_relaxed);
+}
+
+}  // namespace
+
+// The names are glibc's: what its own malloc and its like are called beside their usual names. The
+// usual free() takes what they return.
+extern "C" {
+
+void* __libc_malloc(std::size_t size);
+void* __libc_calloc(std::size_t count, std::size_t size);
+void* __libc_realloc(void* block, std::size_t size);
+void* __libc_memalign(std::size_t alignment, std::size_t size);
+
+void* malloc(std::size_t size) {
+  count_one();
+  return __libc_malloc(size);
+}
+
+void* calloc(std::size_t count, std::size_t size) {
+  count_one();
+  return __libc_calloc(count, size);
+}
+
+void* realloc(void* block, std::size_t size) {
+  count_one();
+  return __libc_realloc(block, size);
+}
+
+void* aligned_alloc(std::size_t alignment, std::size_t size) {
+  count_one();
+  return __libc_memalign(alignment, size);
+}
+
+int posix_memalign(void** block, std::size_t alignment, std::size_t size) {
+  count_one();
+  *block = __libc_memalign(alignment, size);
+  return *block == nullptr ? ENOMEM : 0;
+}
+
+}  // extern "C"
+
+#endif

@@ -1,0 +1,136 @@
+#include "benchmarks/measurement.h"
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <cstdlib>
+#include <exception>
+#include <memory>
+#include <stdexcept>
+#include <string_view>
+#include <thread>
+#include <utility>
+
+#include "benchmarks/malloc_counter.h"
+#include "benchmarks/snapshot.h"
+
+namespace zmqloop::bench {
+namespace {
+
+// Set when a benchmark failed; Google Benchmark itself only prints it.
+std::atomic<bool> failed{false};
+
+constexpr int kWarmUpPart = 2;         // the time before the window: this part of it
+constexpr int kCountMallocsPart = 10;  // the time after it, likewise
+
+// What one run of a workload showed.
+struct Outcome {
+  Span window = {};
+  double mallocs_per_op = 0;
+  Tally tally = {};
+};
+
+Outcome run_workload(const StartWorkload& start, Duration window, bool with_latency) {
+  Outcome outcome;
+  const StartedWorkload workload = start();
+  std::this_thread::sleep_for(window / kWarmUpPart);
+  workload->sample_latency(with_latency);
+  const Snapshot before(*workload);
+  std::this_thread::sleep_for(window);
+  const Snapshot after(*workload);
+  workload->sample_latency(false);
+  outcome.window = after - before;
+  {
+    const MallocCounter mallocs;
+    const Snapshot counted_from(*workload);
+    std::this_thread::sleep_for(window / kCountMallocsPart);
+    const double posts = (Snapshot(*workload) - counted_from).posts;
+    if (posts > 0) outcome.mallocs_per_op = static_cast<double>(mallocs.count()) / posts;
+  }
+  outcome.tally = workload->finish();
+  return outcome;
+}
+
+void require_agreement(const Tally& tally) {
+  if (tally.agrees()) return;
+  throw std::runtime_error(std::to_string(tally.accepted) + " posts accepted, " +
+                           std::to_string(tally.run) + " run, " + std::to_string(tally.refused) +
+                           " refused, " + std::to_string(tally.corrupt) +
+                           " corrupt or out of order");
+}
+
+void report(benchmark::State& state, const Outcome& outcome, bool with_latency) {
+  const Span& window = outcome.window;
+  if (window.posts <= 0) throw std::runtime_error("nothing was run in the measured window");
+  state.SetIterationTime(window.seconds);
+  state.counters["items_per_second"] = window.posts / window.seconds;
+  state.counters["cpu_ns_per_op"] = window.cpu_ns / window.posts;
+  state.counters["allocs_per_op"] = outcome.mallocs_per_op;
+  state.counters["ops"] = static_cast<double>(outcome.tally.run);
+  if (!with_latency) return;
+  const LatencyHistogram& latency = outcome.tally.latency;
+  state.counters["p50_ns"] = static_cast<double>(latency.percentile(0.5));
+  state.counters["p99_ns"] = static_cast<double>(latency.percentile(0.99));
+  state.counters["p999_ns"] = static_cast<double>(latency.percentile(0.999));
+}
+
+}  // namespace
+
+Measurement::Measurement(int argc, char** argv) : arguments_(argv, argv + argc) {
+  // Google Benchmark keeps the flag's value to itself.
+  std::string window;
+  for (const std::string& argument : arguments_) {
+    if (argument.starts_with(kWindowFlag)) {
+      window = argument.substr(std::string_view(kWindowFlag).size());
+    }
+  }
+  if (window.empty()) {
+    window = kDefaultWindow;
+    arguments_.push_back(kWindowFlag + window);
+  }
+  window_ = std::chrono::duration_cast<Duration>(
+      std::chrono::duration<double>(std::strtod(window.c_str(), nullptr)));
+}
+
+void Measurement::add_rate(const std::string& name, StartWorkload start) {
+  add_workload(name, std::move(start), false);
+}
+
+void Measurement::add_latency(const std::string& name, StartWorkload start) {
+  add_workload(name, std::move(start), true);
+}
+
+void Measurement::add_workload(const std::string& name, StartWorkload start, bool with_latency) {
+  add(name, [start = std::move(start), window = window_, with_latency](benchmark::State& state) {
+    const Outcome outcome = run_workload(start, window, with_latency);
+    require_agreement(outcome.tally);
+    report(state, outcome, with_latency);
+  });
+}
+
+void Measurement::add(const std::string& name, Measure measure) {
+  benchmark::RegisterBenchmark(name.c_str(), [measure =
+                                                  std::move(measure)](benchmark::State& state) {
+    for (auto _ : state) {
+      try {
+        measure(state);
+      } catch (const std::exception& error) {
+        failed = true;
+        state.SkipWithError(error.what());
+        break;
+      }
+    }
+  })->UseManualTime();
+}
+
+int Measurement::run() {
+  std::vector<char*> arguments;
+  for (std::string& argument : arguments_) arguments.push_back(argument.data());
+  int count = static_cast<int>(arguments.size());
+  benchmark::Initialize(&count, arguments.data());
+  if (benchmark::ReportUnrecognizedArguments(count, arguments.data())) return EXIT_FAILURE;
+  benchmark::RunSpecifiedBenchmarks();
+  return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+}  // namespace zmqloop::bench

@@ -1,0 +1,63 @@
+// Registers benchmarks with Google Benchmark and measures workloads for it.
+//
+//   int main(int argc, char** argv) {
+//     Measurement measurement(argc, argv);
+//     measurement.add_rate("W1/libuv", [] { return start_it(); });
+//     return measurement.run();
+//   }
+//
+// A workload runs unmeasured for a while, then for the measured window, whose length is
+// --benchmark_min_time, then shortly with its allocations counted; then it ends, and its counts are
+// checked. Each repetition makes it afresh. benchmarks/README.md says what is reported.
+//
+// Threads: main.
+// Errors: a workload that lost posts, or could not be started, fails its benchmark with the reason;
+// the program then exits with status 1.
+// Internal.
+
+#ifndef ZMQLOOP_BENCHMARKS_MEASUREMENT_H_
+#define ZMQLOOP_BENCHMARKS_MEASUREMENT_H_
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "benchmarks/workload.h"
+#include <benchmark/benchmark.h>
+
+#include "zmqloop/poller/clock.h"
+
+namespace zmqloop::bench {
+
+using StartWorkload = std::function<StartedWorkload()>;
+// Reports one iteration with SetIterationTime(), and sets counters.
+using Measure = std::function<void(benchmark::State& state)>;
+
+class Measurement {
+ public:
+  // Reads the length of the window, and leaves the rest of the flags to Google Benchmark.
+  Measurement(int argc, char** argv);
+
+  // Adds a benchmark whose answer is a rate: items_per_second.
+  void add_rate(const std::string& name, StartWorkload start);
+  // Adds one whose answer is a latency: p50_ns, p99_ns, p999_ns; items_per_second too.
+  void add_latency(const std::string& name, StartWorkload start);
+  // Adds one that measures by itself. Exceptions fail the benchmark.
+  void add(const std::string& name, Measure measure);
+
+  // Runs those that the flags select; returns the program's exit status.
+  int run();
+
+ private:
+  static constexpr const char* kWindowFlag = "--benchmark_min_time=";
+  static constexpr const char* kDefaultWindow = "0.3";
+
+  void add_workload(const std::string& name, StartWorkload start, bool with_latency);
+
+  std::vector<std::string> arguments_;
+  Duration window_;
+};
+
+}  // namespace zmqloop::bench
+
+#endif  // ZMQLOOP_BENCHMARKS_MEASUREMENT_H_

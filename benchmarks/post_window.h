@@ -1,0 +1,71 @@
+// Keeps a producer within a number of posts outstanding.
+//
+// The loop says how far it is once per quarter of the window, not once per post: a producer that
+// watched each post would take the cache line from the loop each time, and slow it down. Where a
+// window takes long to be run, the producer sleeps meanwhile, so that it leaves the core, and the
+// count of CPU time, to the loop.
+//
+// Threads: one producer, one loop.
+// Errors: none.
+// Internal.
+
+#ifndef ZMQLOOP_BENCHMARKS_POST_WINDOW_H_
+#define ZMQLOOP_BENCHMARKS_POST_WINDOW_H_
+
+#include <algorithm>
+#include <atomic>
+#include <bit>
+#include <cstdint>
+
+#include "benchmarks/backoff.h"
+
+namespace zmqloop::bench {
+
+class PostWindow {
+ public:
+  explicit PostWindow(std::uint64_t posts)
+      : posts_(std::max<std::uint64_t>(posts, 1)),
+        step_(std::bit_floor(std::max<std::uint64_t>(posts_ / 4, 1))),
+        sleeps_(posts_ >= kSleepFrom) {}
+
+  // ---- producer ----
+
+  // Waits until the post with this number, counted from 1, may be outstanding.
+  void wait_for(std::uint64_t sequence) {
+    if (sequence - run_seen_ <= posts_) return;
+    for (Backoff backoff;; backoff.wait()) {
+      // relaxed: how far the loop is; nothing is published with it.
+      run_seen_ = run_.load(std::memory_order_relaxed);
+      if (sequence - run_seen_ <= posts_) return;
+      // relaxed: as above.
+      if (sleeps_) run_.wait(run_seen_, std::memory_order_relaxed);
+    }
+  }
+
+  // ---- loop ----
+
+  void ran(std::uint64_t sequence) {
+    if ((sequence & (step_ - 1)) != 0) return;
+    // relaxed: as in wait_for().
+    run_.store(sequence, std::memory_order_relaxed);
+    if (sleeps_) run_.notify_one();
+  }
+
+ private:
+  static constexpr std::uint64_t kSleepFrom = std::uint64_t{1} << 14;
+
+  // Constant.
+  const std::uint64_t posts_;
+  const std::uint64_t step_;
+  const bool sleeps_;
+
+  // The producer's.
+  std::uint64_t run_seen_ = 0;
+
+  // The loop's.
+  alignas(128) std::atomic<std::uint64_t> run_{0};
+};
+
+}  // namespace zmqloop::bench
+
+#endif  // ZMQLOOP_BENCHMARKS_POST_WINDOW_H_
