@@ -95,7 +95,7 @@ void BarePingPong<Channel>::play(std::size_t side) {
     if (ball.hop == Ball::kQuit) return;
     if (ball.hop != expected) ++self.corrupt;
     self.run.add();
-    // One reading of the clock ends a hop and begins the next, as in circuit.cc.
+    // One reading of the clock ends a hop and begins the next, as in circuit.h.
     const std::int64_t time = sampling() ? now() : kUntimed;
     if (time != kUntimed && ball.sent_at != kUntimed) self.latency.record(time - ball.sent_at);
     if (stopped()) return out.send({.hop = Ball::kQuit, .sent_at = kUntimed});

@@ -2,12 +2,15 @@
 
 #include "benchmarks/backoff.h"
 
+#include "zmqloop/threading/cpu_hints.h"
+
 namespace zmqloop::bench {
 namespace {
 
 constexpr std::uint64_t kSampleEvery = 128;
+constexpr int kPause = 256;  // some microseconds; measured
 
-// What running a post does in flood.cc and circuit.cc.
+// What running a post does in flood.h and circuit.h.
 void run(const RingItem& item, std::int64_t received_at) {
   if (item.check != ~item.sequence) ++item.end->corrupt;
   if (received_at != 0) item.end->latency.record(received_at - item.sent_at);
@@ -25,8 +28,8 @@ void add(Tally& tally, const RingEnd& end) {
 
 // ---- RingFlood ----
 
-RingFlood::RingFlood(const WorkloadOptions& options)
-    : team_(2, options.cpus, [this](std::size_t i) {
+RingFlood::RingFlood(const WorkloadOptions& options, std::size_t slots)
+    : slots_(slots), ring_(slots), team_(2, options.cpus, [this](std::size_t i) {
         if (i == 0) {
           pop_all();
         } else {
@@ -56,16 +59,22 @@ void RingFlood::pop_all() {
   std::uint64_t expected = 0;
   Backoff backoff;
   for (;;) {
-    const RingItem* const item = ring_.oldest();
-    if (item == nullptr) {
+    const std::size_t batch = ring_.begin_batch();
+    if (batch == 0) {
       backoff.wait();
-      continue;
+    } else {
+      backoff.reset();
     }
-    backoff.reset();
-    if (item->end == nullptr) return;
-    if (item->sequence != ++expected) ++item->end->corrupt;
-    run(*item, item->sent_at != kUntimed ? now() : kUntimed);
-    ring_.pop();
+    for (std::size_t i = 0; i < batch; ++i) {
+      const RingItem& item = ring_.pop();
+      if (item.end == nullptr) return;
+      if (item.sequence != ++expected) ++item.end->corrupt;
+      run(item, item.sent_at != kUntimed ? now() : kUntimed);
+    }
+    // Before the next look, unless much has piled up meanwhile.
+    if (batch < slots_ / 16) {
+      for (int i = 0; i < kPause; ++i) cpu_relax();
+    }
   }
 }
 
@@ -82,6 +91,8 @@ Tally RingFlood::finish() {
 
 RingExchange::RingExchange(const WorkloadOptions& options, std::size_t items_each_way)
     : items_(2 * items_each_way),
+      // Beside all items, as many places may wait to be given back.
+      rings_{Ring(2 * items_), Ring(2 * items_)},
       items_left_([this] {
         for (std::size_t i = 0; i < items_; ++i) {
           *rings_[i % 2].next_free() = {  // there is room for all
@@ -100,28 +111,30 @@ void RingExchange::pass_on(std::size_t side) {
   RingEnd& there = ends_[1 - side];
   Backoff backoff;
   for (;;) {
-    const RingItem* const item = rings_[side].oldest();
-    if (item == nullptr) {
+    const std::size_t batch = rings_[side].begin_batch();
+    if (batch == 0) {
       if (items_left_ == 0) return;
       backoff.wait();
-      continue;
+    } else {
+      backoff.reset();
     }
-    backoff.reset();
-    run(*item, item->sent_at != kUntimed ? now() : kUntimed);
-    const std::uint64_t hop = item->sequence + 1;
-    rings_[side].pop();
-    if (stopped()) {
-      --items_left_;
-      continue;
+    for (std::size_t i = 0; i < batch; ++i) {
+      const RingItem& item = rings_[side].pop();
+      run(item, item.sent_at != kUntimed ? now() : kUntimed);
+      if (stopped()) {
+        --items_left_;
+        continue;
+      }
+      const std::uint64_t hop = item.sequence + 1;
+      const bool timed = hop % kSampleEvery == 0 && sampling();
+      *rings_[1 - side].next_free() = {// there is room for all
+                                       .end = &there,
+                                       .sequence = hop,
+                                       .sent_at = timed ? now() : kUntimed,
+                                       .check = ~hop};
+      rings_[1 - side].push();
+      ++here.sent;
     }
-    const bool timed = hop % kSampleEvery == 0 && sampling();
-    *rings_[1 - side].next_free() = {// there is room for all
-                                     .end = &there,
-                                     .sequence = hop,
-                                     .sent_at = timed ? now() : kUntimed,
-                                     .check = ~hop};
-    rings_[1 - side].push();
-    ++here.sent;
   }
 }
 
@@ -154,9 +167,10 @@ void RingSelf::push_and_pop() {
                           .check = ~hop};
     ring_.push();
     ++end_.sent;
-    const RingItem* const item = ring_.oldest();
-    run(*item, item->sent_at != kUntimed ? now() : kUntimed);
-    ring_.pop();
+    for (std::size_t left = ring_.begin_batch(); left > 0; --left) {
+      const RingItem& item = ring_.pop();
+      run(item, item.sent_at != kUntimed ? now() : kUntimed);
+    }
   }
 }
 

@@ -21,6 +21,7 @@
 #ifndef ZMQLOOP_BENCHMARKS_CONTENDER_H_
 #define ZMQLOOP_BENCHMARKS_CONTENDER_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -29,6 +30,7 @@
 
 #include "benchmarks/circuit.h"
 #include "benchmarks/flood.h"
+#include "benchmarks/loop_lives.h"
 #include "benchmarks/workload.h"
 
 namespace zmqloop::bench {
@@ -37,6 +39,8 @@ struct Contender {
   std::string name;
   StartedWorkload (*flood)(const WorkloadOptions& options, std::uint64_t outstanding);
   StartedWorkload (*circuit)(const WorkloadOptions& options, CircuitShape shape);
+  void (*start_and_join)();
+  std::shared_ptr<void> (*make_idle_loops)(std::size_t count);
 };
 
 template <class Loop>
@@ -48,7 +52,10 @@ Contender make_contender(std::string name) {
       },
       .circuit = [](const WorkloadOptions& options, CircuitShape shape) -> StartedWorkload {
         return std::make_unique<Circuit<Loop>>(options, shape);
-      }};
+      },
+      .start_and_join = &start_and_join<Loop>,
+      .make_idle_loops = &make_idle_loops<Loop>,
+  };
 }
 
 // All contenders, this library first.

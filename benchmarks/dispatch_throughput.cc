@@ -39,9 +39,9 @@ void add_contender(Measurement& measurement, const Contender& contender) {
 }
 
 void add_floors(Measurement& measurement) {
-  const auto flood = [] { return std::make_unique<RingFlood>(pinned(1, 1)); };
-  measurement.add_rate("W1/floor-ring", flood);
-  measurement.add_rate("W1w/floor-ring", flood);
+  measurement.add_rate("W1/floor-ring", [] { return std::make_unique<RingFlood>(pinned(1, 1)); });
+  measurement.add_rate("W1w/floor-ring",
+                       [] { return std::make_unique<RingFlood>(pinned(1, 1), kWindow); });
   measurement.add_rate("W3/floor-ring",
                        [] { return std::make_unique<RingExchange>(pinned(0, 2), kEachWay); });
 }

@@ -1,5 +1,6 @@
 #include "benchmarks/measurement.h"
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstdint>
@@ -11,7 +12,10 @@
 #include <thread>
 #include <utility>
 
+#include "benchmarks/core_distance.h"
+#include "benchmarks/latency_histogram.h"
 #include "benchmarks/malloc_counter.h"
+#include "benchmarks/process_usage.h"
 #include "benchmarks/snapshot.h"
 
 namespace zmqloop::bench {
@@ -26,12 +30,14 @@ constexpr int kCountMallocsPart = 10;  // the time after it, likewise
 // What one run of a workload showed.
 struct Outcome {
   Span window = {};
+  double core_distance_ns = 0;  // the larger of before and after
   double mallocs_per_op = 0;
   Tally tally = {};
 };
 
 Outcome run_workload(const StartWorkload& start, Duration window, bool with_latency) {
   Outcome outcome;
+  const double distance_before = core_distance_ns();
   const StartedWorkload workload = start();
   std::this_thread::sleep_for(window / kWarmUpPart);
   workload->sample_latency(with_latency);
@@ -48,6 +54,7 @@ Outcome run_workload(const StartWorkload& start, Duration window, bool with_late
     if (posts > 0) outcome.mallocs_per_op = static_cast<double>(mallocs.count()) / posts;
   }
   outcome.tally = workload->finish();
+  outcome.core_distance_ns = std::max(distance_before, core_distance_ns());
   return outcome;
 }
 
@@ -59,6 +66,12 @@ void require_agreement(const Tally& tally) {
                            " corrupt or out of order");
 }
 
+void report_percentiles(benchmark::State& state, const LatencyHistogram& durations) {
+  state.counters["p50_ns"] = static_cast<double>(durations.percentile(0.5));
+  state.counters["p99_ns"] = static_cast<double>(durations.percentile(0.99));
+  state.counters["p999_ns"] = static_cast<double>(durations.percentile(0.999));
+}
+
 void report(benchmark::State& state, const Outcome& outcome, bool with_latency) {
   const Span& window = outcome.window;
   if (window.posts <= 0) throw std::runtime_error("nothing was run in the measured window");
@@ -66,12 +79,9 @@ void report(benchmark::State& state, const Outcome& outcome, bool with_latency) 
   state.counters["items_per_second"] = window.posts / window.seconds;
   state.counters["cpu_ns_per_op"] = window.cpu_ns / window.posts;
   state.counters["allocs_per_op"] = outcome.mallocs_per_op;
+  state.counters["core_distance_ns"] = outcome.core_distance_ns;
   state.counters["ops"] = static_cast<double>(outcome.tally.run);
-  if (!with_latency) return;
-  const LatencyHistogram& latency = outcome.tally.latency;
-  state.counters["p50_ns"] = static_cast<double>(latency.percentile(0.5));
-  state.counters["p99_ns"] = static_cast<double>(latency.percentile(0.99));
-  state.counters["p999_ns"] = static_cast<double>(latency.percentile(0.999));
+  if (with_latency) report_percentiles(state, outcome.tally.latency);
 }
 
 }  // namespace
@@ -105,6 +115,25 @@ void Measurement::add_workload(const std::string& name, StartWorkload start, boo
     const Outcome outcome = run_workload(start, window, with_latency);
     require_agreement(outcome.tally);
     report(state, outcome, with_latency);
+  });
+}
+
+void Measurement::add_duration(const std::string& name, std::function<void()> operation) {
+  add(name, [operation = std::move(operation), window = window_](benchmark::State& state) {
+    for (TimePoint end = Clock::now() + window / kWarmUpPart; Clock::now() < end;) operation();
+    LatencyHistogram durations;
+    const double cpu_before = process_cpu_ns();
+    const TimePoint begin = Clock::now();
+    for (TimePoint from = begin; from - begin < window;) {
+      operation();
+      const TimePoint to = Clock::now();
+      durations.record(std::chrono::nanoseconds(to - from).count());
+      from = to;
+    }
+    const auto count = static_cast<double>(durations.count());
+    state.SetIterationTime(std::chrono::duration<double>(Clock::now() - begin).count());
+    state.counters["cpu_ns_per_op"] = (process_cpu_ns() - cpu_before) / count;
+    report_percentiles(state, durations);
   });
 }
 

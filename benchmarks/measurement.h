@@ -42,8 +42,14 @@ class Measurement {
   void add_rate(const std::string& name, StartWorkload start);
   // Adds one whose answer is a latency: p50_ns, p99_ns, p999_ns; items_per_second too.
   void add_latency(const std::string& name, StartWorkload start);
+  // Adds one whose answer is how long `operation` takes: p50_ns, p99_ns, p999_ns. It is called
+  // again and again, for as long as the window.
+  void add_duration(const std::string& name, std::function<void()> operation);
   // Adds one that measures by itself. Exceptions fail the benchmark.
   void add(const std::string& name, Measure measure);
+
+  // The length of the measured window.
+  Duration window() const { return window_; }
 
   // Runs those that the flags select; returns the program's exit status.
   int run();

@@ -9,12 +9,10 @@
 
 #include <chrono>
 
+#include "benchmarks/process_usage.h"
 #include "benchmarks/workload.h"
 
 namespace zmqloop::bench {
-
-// Returns the time, in nanoseconds, that all threads of the process have run for.
-double process_cpu_ns();
 
 // The difference of two moments.
 struct Span {

@@ -1,9 +1,10 @@
 // A bare single-producer, single-consumer ring: the least that handing an item to another thread
 // costs.
 //
-// The benchmark's floor: no type erasure, no order among producers, no sleeping, no closing. Each
-// item has a cache line of its own, like a mailbox slot, and is written and read in place; each
-// side keeps a copy of the other's index and looks again only when the ring seems full or empty.
+// The benchmark's floor: no type erasure, no order among producers, no sleeping, no closing. Items
+// lie side by side and are written and read in place. Each side keeps a copy of the other's index
+// and looks again only when the ring seems full or empty; the consumer takes what it finds then as
+// one batch, and says only at its end that it is done with it.
 //
 // Threads: one producer, one consumer.
 // Owns: the items.
@@ -13,78 +14,70 @@
 #ifndef ZMQLOOP_BENCHMARKS_SPSC_RING_H_
 #define ZMQLOOP_BENCHMARKS_SPSC_RING_H_
 
-#include <array>
 #include <atomic>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <type_traits>
+#include <vector>
 
 namespace zmqloop::bench {
 
-template <class T, std::size_t kSlots>
+template <class T>
 class SpscRing {
  public:
+  // `slots`: rounded up to a power of two.
+  explicit SpscRing(std::size_t slots) : items_(std::bit_ceil(slots)), mask_(items_.size() - 1) {}
+
   // ---- producer ----
 
   // Returns the place to write the next item to, in place; null if the ring is full.
   T* next_free() noexcept {
     // relaxed: only the producer writes this index.
     const std::uint64_t write = write_.load(std::memory_order_relaxed);
-    if (write - read_seen_ == kSlots) {
-      // acquire: the consumer is done with the slot; pairs with release in pop().
+    if (write - read_seen_ > mask_) {
+      // acquire: the consumer is done with the slot; pairs with release in begin_batch().
       read_seen_ = read_.load(std::memory_order_acquire);
-      if (write - read_seen_ == kSlots) return nullptr;
+      if (write - read_seen_ > mask_) return nullptr;
     }
-    return &slots_[write % kSlots].item;
+    return &items_[write & mask_];
   }
   // Publishes the item written there.
   void push() noexcept {
     // relaxed: only the producer writes this index.
     const std::uint64_t write = write_.load(std::memory_order_relaxed);
-    // release: publishes the item; pairs with acquire in oldest().
+    // release: publishes the item; pairs with acquire in begin_batch().
     write_.store(write + 1, std::memory_order_release);
   }
 
   // ---- consumer ----
 
-  // Returns the oldest item; null if the ring is empty.
-  const T* oldest() noexcept {
-    // relaxed: only the consumer writes this index.
-    const std::uint64_t read = read_.load(std::memory_order_relaxed);
-    if (read == write_seen_) {
-      // acquire: the item is visible; pairs with release in push().
-      write_seen_ = write_.load(std::memory_order_acquire);
-      if (read == write_seen_) return nullptr;
-    }
-    return &slots_[read % kSlots].item;
+  // Gives the last batch's places back and returns the size of the next, which is all there is.
+  // Each item of the last one must have been popped.
+  std::size_t begin_batch() noexcept {
+    // release: our reads of the slots precede their reuse; pairs with acquire in next_free().
+    read_.store(next_, std::memory_order_release);
+    // acquire: the items are visible; pairs with release in push().
+    return write_.load(std::memory_order_acquire) - next_;
   }
-  // Gives that item's place back.
-  void pop() noexcept {
-    // relaxed: only the consumer writes this index.
-    const std::uint64_t read = read_.load(std::memory_order_relaxed);
-    // release: our read of the slot precedes its reuse; pairs with acquire in next_free().
-    read_.store(read + 1, std::memory_order_release);
-  }
+  // Returns the oldest item of the batch and goes on to the next. It stays valid until
+  // begin_batch().
+  const T& pop() noexcept { return items_[next_++ & mask_]; }
 
  private:
-  static_assert((kSlots & (kSlots - 1)) == 0, "the number of slots must be a power of two");
   static_assert(std::is_trivially_copyable_v<T>);
 
-  struct alignas(64) Slot {
-    T item;
-  };
-  static_assert(sizeof(Slot) == 64);
+  // Shared; the vector itself and the mask are constant.
+  std::vector<T> items_;
+  const std::size_t mask_;
 
   // Producer's: its index, and the consumer's as last seen.
   alignas(128) std::atomic<std::uint64_t> write_{0};
   std::uint64_t read_seen_ = 0;
 
-  // Consumer's, likewise.
+  // Consumer's: its index as the producer sees it, and as it is.
   alignas(128) std::atomic<std::uint64_t> read_{0};
-  std::uint64_t write_seen_ = 0;
-
-  // Shared.
-  alignas(128) std::array<Slot, kSlots> slots_{};
+  std::uint64_t next_ = 0;
 };
 
 }  // namespace zmqloop::bench

@@ -32,7 +32,7 @@ constexpr auto kRate = Scenario::Compared::kPostsPerSecond;
 constexpr auto kHop = Scenario::Compared::kMedianHop;
 
 constexpr Scenario kScenarios[] = {
-    {"floor-ring", "a thread to a thread through a bare ring of 1,024 slots", "", kRate,
+    {"floor-ring", "a thread to a thread through a bare ring of 16,384 slots", "", kRate,
      [](const WorkloadOptions& o) -> StartedWorkload { return std::make_unique<RingFlood>(o); }},
     {"floor-rings", "two threads, two bare rings, 256 items in flight each way", "", kRate,
      [](const WorkloadOptions& o) -> StartedWorkload {

@@ -3,12 +3,11 @@
 // Concurrency hint 1 says that one thread runs it, so that posts from there skip the lock and the
 // wake-up; posts from other threads remain allowed.
 
+#include "benchmarks/contender.h"
+#include "benchmarks/rivals/on_thread.h"
 #include <asio/executor_work_guard.hpp>
 #include <asio/io_context.hpp>
 #include <asio/post.hpp>
-
-#include "benchmarks/contender.h"
-#include "benchmarks/rivals/on_thread.h"
 
 namespace zmqloop::bench {
 namespace {

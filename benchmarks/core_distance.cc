@@ -1,0 +1,58 @@
+#include "benchmarks/core_distance.h"
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <limits>
+
+#include "benchmarks/backoff.h"
+#include "benchmarks/team.h"
+
+#include "zmqloop/poller/clock.h"
+#include "zmqloop/threading/usable_cores.h"
+
+namespace zmqloop::bench {
+namespace {
+
+constexpr std::uint64_t kHops = 200;
+constexpr int kRounds = 20;
+
+// A word that two threads take turns in adding to.
+class Turns {
+ public:
+  // Adds at every second count, `parity` being 0 or 1, until `hops` are counted.
+  void play(std::uint64_t parity, std::uint64_t hops) {
+    for (std::uint64_t count = parity; count < hops; count += 2) {
+      // acquire, release: as any hand-over, though nothing is beside it.
+      for (Backoff backoff; count_.load(std::memory_order_acquire) != count;) backoff.wait();
+      count_.store(count + 1, std::memory_order_release);
+    }
+  }
+
+ private:
+  alignas(128) std::atomic<std::uint64_t> count_{0};
+};
+
+}  // namespace
+
+double core_distance_ns() {
+  const std::vector<int> cpus = usable_cpus();
+  if (cpus.size() < 2) return 0;
+  Turns turns;
+  double best = std::numeric_limits<double>::infinity();
+  Team team(2, cpus, [&](std::size_t side) {
+    for (int round = 0; round < kRounds; ++round) {
+      const TimePoint begin = Clock::now();
+      const std::uint64_t hops = kHops * static_cast<std::uint64_t>(round);
+      turns.play(hops + side, hops + kHops);
+      const std::chrono::duration<double, std::nano> length = Clock::now() - begin;
+      // The first round waits for the other thread to begin.
+      if (side == 0 && round > 0) best = std::min(best, length.count() / double{kHops});
+    }
+  });
+  team.join();
+  return best;
+}
+
+}  // namespace zmqloop::bench

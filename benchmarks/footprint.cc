@@ -1,0 +1,146 @@
+// What do loops cost that have little to do? (bytes per idle loop, ns to make and end one, % of CPU
+// time while idle) And what does a post cost, both sides together? (ns of CPU time)
+//
+// W9-memory and W9-idle: 64 loops, each on a thread of its own, which counts, and each having run
+// one callable. W9-start: a loop is made on a thread, runs one callable, ends and is joined. CPU:
+// as W1 in dispatch_throughput.cc. The floors are bare threads, asleep in an eventfd.
+
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <cinttypes>
+#include <cstddef>
+#include <cstdio>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+#include "benchmarks/bare_ping_pong.h"
+#include "benchmarks/bare_ring.h"
+#include "benchmarks/child_process.h"
+#include "benchmarks/contender.h"
+#include "benchmarks/measurement.h"
+#include "benchmarks/process_usage.h"
+
+#include "zmqloop/threading/usable_cores.h"
+
+namespace zmqloop::bench {
+namespace {
+
+constexpr std::size_t kLoops = 64;
+constexpr Duration kLeastIdleTime = std::chrono::seconds(1);
+
+using MakeIdle = std::function<std::shared_ptr<void>(std::size_t count)>;
+
+// Threads that sleep in an eventfd each until they are destroyed.
+class SleepingThreads {
+ public:
+  explicit SleepingThreads(std::size_t count) {
+    for (std::size_t i = 0; i < count; ++i) {
+      channels_.push_back(std::make_unique<EventfdChannel>());
+      threads_.emplace_back([this, &channel = *channels_.back()] {
+        ++started_;
+        channel.receive();
+      });
+    }
+    while (started_ != count) std::this_thread::yield();
+  }
+  SleepingThreads(const SleepingThreads&) = delete;
+  SleepingThreads& operator=(const SleepingThreads&) = delete;
+  ~SleepingThreads() {
+    for (const auto& channel : channels_) channel->send({.hop = Ball::kQuit, .sent_at = 0});
+    for (std::thread& thread : threads_) thread.join();
+  }
+
+ private:
+  std::atomic<std::size_t> started_{0};
+  std::vector<std::unique_ptr<EventfdChannel>> channels_;
+  std::vector<std::thread> threads_;
+};
+
+// The name of a contender, for a process of its own that only says how much memory its loops take.
+constexpr std::string_view kMemoryOf = "--memory-of=";
+
+std::uint64_t bytes_per_loop(const MakeIdle& make) {
+  const std::uint64_t before = resident_bytes();
+  const std::shared_ptr<void> loops = make(kLoops);
+  const std::uint64_t after = resident_bytes();
+  return (after - before) / kLoops;
+}
+
+// Returns the contender of that name, or the floor.
+MakeIdle find(std::string_view name) {
+  for (const Contender& contender : contenders()) {
+    if (contender.name == name) return contender.make_idle_loops;
+  }
+  return [](std::size_t count) { return std::make_shared<SleepingThreads>(count); };
+}
+
+void add_memory(Measurement& measurement, const std::string& name) {
+  measurement.add("W9-memory/" + name, [name](benchmark::State& state) {
+    const TimePoint begin = Clock::now();
+    state.counters["bytes"] = std::stod(run_self(std::string(kMemoryOf) + name));
+    state.SetIterationTime(std::chrono::duration<double>(Clock::now() - begin).count());
+  });
+}
+
+void measure_idle(benchmark::State& state, const MakeIdle& make, Duration window) {
+  const std::shared_ptr<void> loops = make(kLoops);
+  // What a library still does after its last callable, spinning for one, ends meanwhile.
+  std::this_thread::sleep_for(window / 2);
+  const std::uint64_t switches_before = voluntary_switches_of_others();
+  const double cpu_before = process_cpu_ns();
+  const TimePoint begin = Clock::now();
+  std::this_thread::sleep_for(window);
+  const std::chrono::duration<double> length = Clock::now() - begin;
+  const double cpu_ns = process_cpu_ns() - cpu_before;
+  const std::uint64_t switches = voluntary_switches_of_others() - switches_before;
+  state.SetIterationTime(length.count());
+  state.counters["cpu_percent"] = cpu_ns / 1e9 / length.count() * 100;
+  state.counters["wakeups_per_second"] = static_cast<double>(switches) / length.count();
+}
+
+void add_idle(Measurement& measurement, const std::string& name, const MakeIdle& make) {
+  const Duration window = std::max(measurement.window(), kLeastIdleTime);
+  measurement.add("W9-idle/" + name,
+                  [make, window](benchmark::State& state) { measure_idle(state, make, window); });
+}
+
+void add_contender(Measurement& measurement, const Contender& contender) {
+  add_memory(measurement, contender.name);
+  measurement.add_duration("W9-start/" + contender.name, contender.start_and_join);
+  add_idle(measurement, contender.name, contender.make_idle_loops);
+  measurement.add_rate("CPU/" + contender.name, [contender] {
+    return contender.flood({.cpus = usable_cpus()}, kUnlimited);
+  });
+}
+
+void add_floors(Measurement& measurement) {
+  const std::string name = "floor-thread";
+  add_memory(measurement, name);
+  measurement.add_duration("W9-start/" + name, [] { SleepingThreads(1); });
+  add_idle(measurement, name, find(name));
+  measurement.add_rate("CPU/floor-ring", [] {
+    return std::make_unique<RingFlood>(WorkloadOptions{.cpus = usable_cpus()});
+  });
+}
+
+int run(int argc, char** argv) {
+  const std::string_view argument = argc == 2 ? argv[1] : "";
+  if (argument.starts_with(kMemoryOf)) {
+    std::printf("%" PRIu64 "\n", bytes_per_loop(find(argument.substr(kMemoryOf.size()))));
+    return 0;
+  }
+  Measurement measurement(argc, argv);
+  for (const Contender& contender : contenders()) add_contender(measurement, contender);
+  add_floors(measurement);
+  return measurement.run();
+}
+
+}  // namespace
+}  // namespace zmqloop::bench
+
+int main(int argc, char** argv) { return zmqloop::bench::run(argc, argv); }
