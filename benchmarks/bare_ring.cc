@@ -1,5 +1,7 @@
 #include "benchmarks/bare_ring.h"
 
+#include <algorithm>
+
 #include "benchmarks/backoff.h"
 
 #include "zmqloop/threading/cpu_hints.h"
@@ -8,7 +10,6 @@ namespace zmqloop::bench {
 namespace {
 
 constexpr std::uint64_t kSampleEvery = 128;
-constexpr int kPause = 256;  // some microseconds; measured
 
 // What running a post does in flood.h and circuit.h.
 void run(const RingItem& item, std::int64_t received_at) {
@@ -71,9 +72,9 @@ void RingFlood::pop_all() {
       if (item.sequence != ++expected) ++item.end->corrupt;
       run(item, item.sent_at != kUntimed ? now() : kUntimed);
     }
-    // Before the next look, unless much has piled up meanwhile.
-    if (batch < slots_ / 16) {
-      for (int i = 0; i < kPause; ++i) cpu_relax();
+    // Unless much has piled up meanwhile. The lengths were found by trying.
+    if (batch < slots_ / 8) {
+      for (std::size_t i = 0; i < std::min<std::size_t>(slots_ / 16, 256); ++i) cpu_relax();
     }
   }
 }

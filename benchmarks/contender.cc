@@ -12,7 +12,13 @@ std::vector<Contender>& list() {
 
 }  // namespace
 
-const std::vector<Contender>& contenders() { return list(); }
+std::vector<Contender> contenders_in(std::string_view workload) {
+  std::vector<Contender> found;
+  for (const Contender& contender : list()) {
+    if (contender.only.empty() || contender.only == workload) found.push_back(contender);
+  }
+  return found;
+}
 
 Registration::Registration(Contender contender) { list().push_back(std::move(contender)); }
 

@@ -25,6 +25,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -37,18 +38,20 @@ namespace zmqloop::bench {
 
 struct Contender {
   std::string name;
-  StartedWorkload (*flood)(const WorkloadOptions& options, std::uint64_t outstanding);
+  std::string only;  // the one workload it takes part in; empty: all
+  StartedWorkload (*flood)(const WorkloadOptions& options, FloodShape shape);
   StartedWorkload (*circuit)(const WorkloadOptions& options, CircuitShape shape);
   void (*start_and_join)();
   std::shared_ptr<void> (*make_idle_loops)(std::size_t count);
 };
 
 template <class Loop>
-Contender make_contender(std::string name) {
+Contender make_contender(std::string name, std::string only = "") {
   return {
       .name = std::move(name),
-      .flood = [](const WorkloadOptions& options, std::uint64_t outstanding) -> StartedWorkload {
-        return std::make_unique<Flood<Loop>>(options, outstanding);
+      .only = std::move(only),
+      .flood = [](const WorkloadOptions& options, FloodShape shape) -> StartedWorkload {
+        return std::make_unique<Flood<Loop>>(options, shape);
       },
       .circuit = [](const WorkloadOptions& options, CircuitShape shape) -> StartedWorkload {
         return std::make_unique<Circuit<Loop>>(options, shape);
@@ -58,8 +61,8 @@ Contender make_contender(std::string name) {
   };
 }
 
-// All contenders, this library first.
-const std::vector<Contender>& contenders();
+// The contenders of a workload, this library first.
+std::vector<Contender> contenders_in(std::string_view workload);
 
 // Adds one to the list.
 class Registration {

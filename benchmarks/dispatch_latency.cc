@@ -3,7 +3,7 @@
 //
 // One callable goes back and forth between two loops. W4: as the library is by default; W4-asleep:
 // with loops that never spin, so that each hop wakes a thread; W4-onecore: both loops on one core,
-// where a hop is a wake-up and a context switch. Rivals never spin by themselves: for them W4 and
+// where a hop is a wake-up and a context switch. Rivals do not spin by themselves: for them W4 and
 // W4-asleep are the same.
 
 #include <memory>
@@ -29,14 +29,12 @@ WorkloadOptions asleep(WorkloadOptions options) {
   return options;
 }
 
-void add_contender(Measurement& measurement, const Contender& contender) {
-  const auto add = [&](const std::string& workload, const WorkloadOptions& options) {
+void add_contenders(Measurement& measurement, const std::string& workload,
+                    const WorkloadOptions& options) {
+  for (const Contender& contender : contenders_in(workload)) {
     measurement.add_latency(workload + "/" + contender.name,
                             [contender, options] { return contender.circuit(options, kPingPong); });
-  };
-  add("W4", two_cores());
-  add("W4-asleep", asleep(two_cores()));
-  add("W4-onecore", one_core());
+  }
 }
 
 template <class Channel>
@@ -47,7 +45,9 @@ void add_floor(Measurement& measurement, const std::string& name, const Workload
 
 int run(int argc, char** argv) {
   Measurement measurement(argc, argv);
-  for (const Contender& contender : contenders()) add_contender(measurement, contender);
+  add_contenders(measurement, "W4", two_cores());
+  add_contenders(measurement, "W4-asleep", asleep(two_cores()));
+  add_contenders(measurement, "W4-onecore", one_core());
   add_floor<SpinChannel>(measurement, "W4/floor-spin", two_cores());
   add_floor<EventfdChannel>(measurement, "W4/floor-eventfd", two_cores());
   add_floor<EventfdChannel>(measurement, "W4-asleep/floor-eventfd", two_cores());

@@ -3,6 +3,9 @@
 // W1, W1w, W2 and W3 of docs/performance.md; benchmarks/README.md has the rules all rows keep.
 
 #include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
 
 #include "benchmarks/bare_ring.h"
 #include "benchmarks/contender.h"
@@ -25,19 +28,6 @@ WorkloadOptions pinned(std::size_t producers, std::size_t loops) {
 // More threads than cores: where they run is for the system to decide.
 WorkloadOptions crowded(std::size_t producers) { return {.loops = 1, .producers = producers}; }
 
-void add_contender(Measurement& measurement, const Contender& contender) {
-  measurement.add_rate("W1/" + contender.name,
-                       [contender] { return contender.flood(pinned(1, 1), kUnlimited); });
-  measurement.add_rate("W1w/" + contender.name,
-                       [contender] { return contender.flood(pinned(1, 1), kWindow); });
-  measurement.add_rate("W2-2to1/" + contender.name,
-                       [contender] { return contender.flood(crowded(2), kUnlimited); });
-  measurement.add_rate("W2-4to1/" + contender.name,
-                       [contender] { return contender.flood(crowded(4), kUnlimited); });
-  measurement.add_rate("W3/" + contender.name,
-                       [contender] { return contender.circuit(pinned(0, 2), kExchange); });
-}
-
 void add_floors(Measurement& measurement) {
   measurement.add_rate("W1/floor-ring", [] { return std::make_unique<RingFlood>(pinned(1, 1)); });
   measurement.add_rate("W1w/floor-ring",
@@ -48,7 +38,17 @@ void add_floors(Measurement& measurement) {
 
 int run(int argc, char** argv) {
   Measurement measurement(argc, argv);
-  for (const Contender& contender : contenders()) add_contender(measurement, contender);
+  const auto add = [&measurement](const std::string& workload, const auto& start) {
+    for (const Contender& contender : contenders_in(workload)) {
+      measurement.add_rate(workload + "/" + contender.name,
+                           [contender, start] { return start(contender); });
+    }
+  };
+  add("W1", [](const Contender& c) { return c.flood(pinned(1, 1), {}); });
+  add("W1w", [](const Contender& c) { return c.flood(pinned(1, 1), {.outstanding = kWindow}); });
+  add("W2-2to1", [](const Contender& c) { return c.flood(crowded(2), {}); });
+  add("W2-4to1", [](const Contender& c) { return c.flood(crowded(4), {}); });
+  add("W3", [](const Contender& c) { return c.circuit(pinned(0, 2), kExchange); });
   add_floors(measurement);
   return measurement.run();
 }

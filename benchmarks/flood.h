@@ -9,8 +9,10 @@
 #ifndef ZMQLOOP_BENCHMARKS_FLOOD_H_
 #define ZMQLOOP_BENCHMARKS_FLOOD_H_
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <vector>
 
@@ -27,22 +29,16 @@ namespace zmqloop::bench {
 // it does not: 64 MiB of slots, shared by all producers.
 inline constexpr std::uint64_t kUnlimited = std::uint64_t{1} << 20;
 
+struct FloodShape {
+  std::uint64_t outstanding = kUnlimited;  // of all producers together: accepted and not yet run
+  bool to_all_loops = false;               // each producer posts to all loops in turn
+};
+
 template <class Loop>
 class Flood : public Workload {
  public:
-  // Producer i posts to loop i modulo `options.loops`. `outstanding`: the most posts of all
-  // producers together that were accepted and have not run.
-  explicit Flood(const WorkloadOptions& options, std::uint64_t outstanding = kUnlimited)
-      : inboxes_([&options, outstanding] {
-          std::vector<std::unique_ptr<Inbox>> inboxes(options.producers);
-          for (std::unique_ptr<Inbox>& inbox : inboxes) {
-            inbox = std::make_unique<Inbox>(outstanding / options.producers);
-          }
-          return inboxes;
-        }()),
-        loops_(options),
-        producers_(options.producers, options.after_loops(),
-                   [this](std::size_t producer) { produce(producer); }) {}
+  // Producer i posts to loop i modulo `options.loops`, or to all.
+  Flood(const WorkloadOptions& options, FloodShape shape);
   ~Flood() override { request_stop(); }
 
   std::uint64_t posts_run() const noexcept override {
@@ -56,7 +52,7 @@ class Flood : public Workload {
   // Prime, so that no rhythm of batches or windows coincides with it.
   static constexpr unsigned kSampleEvery = 127;
 
-  // Of one producer, on cache lines of its own.
+  // Of one producer at one loop, on cache lines of its own.
   struct alignas(128) Inbox {
     explicit Inbox(std::uint64_t outstanding) : window(outstanding) {}
     // The loop's.
@@ -83,31 +79,70 @@ class Flood : public Workload {
   };
   static_assert(sizeof(Arrival) == sizeof(void*) + 24);
 
-  void produce(std::size_t producer);
+  struct Destination {
+    Loop* loop;
+    Inbox* inbox;
+  };
 
-  std::vector<std::unique_ptr<Inbox>> inboxes_;
+  void produce(std::size_t producer);
+  double fairness() const;
+
+  const std::size_t fan_out_;                    // the number of loops that a producer posts to
+  std::vector<std::unique_ptr<Inbox>> inboxes_;  // producer by producer
   LoopGroup<Loop> loops_;  // after what its callbacks use: they may run until it is destroyed
   Team producers_;         // last: its parts use the other members
 };
 
 template <class Loop>
+Flood<Loop>::Flood(const WorkloadOptions& options, FloodShape shape)
+    : fan_out_(shape.to_all_loops ? options.loops : 1),
+      inboxes_([&] {
+        std::vector<std::unique_ptr<Inbox>> inboxes(options.producers * fan_out_);
+        for (std::unique_ptr<Inbox>& inbox : inboxes) {
+          inbox = std::make_unique<Inbox>(shape.outstanding / inboxes.size());
+        }
+        return inboxes;
+      }()),
+      loops_(options),
+      producers_(options.producers, options.after_loops(),
+                 [this](std::size_t producer) { produce(producer); }) {}
+
+template <class Loop>
 void Flood<Loop>::produce(std::size_t producer) {
-  Loop& loop = loops_[producer % loops_.size()];
-  Inbox& inbox = *inboxes_[producer];
+  std::vector<Destination> destinations;
+  for (std::size_t i = producer * fan_out_; i < (producer + 1) * fan_out_; ++i) {
+    destinations.push_back({&loops_[i % loops_.size()], inboxes_[i].get()});
+  }
   unsigned until_sample = kSampleEvery;
   for (std::uint64_t sequence = 1; !stopped(); ++sequence) {
-    inbox.window.wait_for(sequence);
-    std::int64_t sent_at = kUntimed;
-    if (--until_sample == 0) {
-      until_sample = kSampleEvery;
-      if (sampling()) sent_at = now();
+    for (const auto& [loop, inbox] : destinations) {
+      inbox->window.wait_for(sequence);
+      std::int64_t sent_at = kUntimed;
+      if (--until_sample == 0) {
+        until_sample = kSampleEvery;
+        if (sampling()) sent_at = now();
+      }
+      if (!loop->post(Arrival{inbox, sequence, sent_at, ~sequence})) {
+        ++inbox->refused;
+        return;
+      }
+      inbox->accepted = sequence;
     }
-    if (!loop.post(Arrival{&inbox, sequence, sent_at, ~sequence})) {
-      ++inbox.refused;
-      return;
-    }
-    inbox.accepted = sequence;
   }
+}
+
+template <class Loop>
+double Flood<Loop>::fairness() const {
+  std::uint64_t all = 0;
+  std::uint64_t fewest = std::numeric_limits<std::uint64_t>::max();
+  for (std::size_t first = 0; first < inboxes_.size(); first += fan_out_) {
+    std::uint64_t its = 0;
+    for (std::size_t i = 0; i < fan_out_; ++i) its += inboxes_[first + i]->accepted;
+    all += its;
+    fewest = std::min(fewest, its);
+  }
+  const auto producers = static_cast<double>(inboxes_.size() / fan_out_);
+  return static_cast<double>(fewest) * producers / static_cast<double>(all);
 }
 
 template <class Loop>
@@ -125,6 +160,7 @@ Tally Flood<Loop>::finish() {
     tally.corrupt += inbox->corrupt;
     tally.latency.merge(inbox->latency);
   }
+  tally.fairness = fairness();
   return tally;
 }
 

@@ -3,7 +3,7 @@
 //
 // W9-memory and W9-idle: 64 loops, each on a thread of its own, which counts, and each having run
 // one callable. W9-start: a loop is made on a thread, runs one callable, ends and is joined. CPU:
-// as W1 in dispatch_throughput.cc. The floors are bare threads, asleep in an eventfd.
+// as W1 in dispatch_throughput.cc. The floors are bare threads.
 
 #include <array>
 #include <atomic>
@@ -18,7 +18,6 @@
 #include <thread>
 #include <vector>
 
-#include "benchmarks/bare_ping_pong.h"
 #include "benchmarks/bare_ring.h"
 #include "benchmarks/child_process.h"
 #include "benchmarks/contender.h"
@@ -35,15 +34,15 @@ constexpr Duration kLeastIdleTime = std::chrono::seconds(1);
 
 using MakeIdle = std::function<std::shared_ptr<void>(std::size_t count)>;
 
-// Threads that sleep in an eventfd each until they are destroyed.
+// Threads that sleep until they are destroyed.
 class SleepingThreads {
  public:
   explicit SleepingThreads(std::size_t count) {
+    threads_.reserve(count);
     for (std::size_t i = 0; i < count; ++i) {
-      channels_.push_back(std::make_unique<EventfdChannel>());
-      threads_.emplace_back([this, &channel = *channels_.back()] {
+      threads_.emplace_back([this] {
         ++started_;
-        channel.receive();
+        end_.wait(false);
       });
     }
     while (started_ != count) std::this_thread::yield();
@@ -51,13 +50,14 @@ class SleepingThreads {
   SleepingThreads(const SleepingThreads&) = delete;
   SleepingThreads& operator=(const SleepingThreads&) = delete;
   ~SleepingThreads() {
-    for (const auto& channel : channels_) channel->send({.hop = Ball::kQuit, .sent_at = 0});
+    end_ = true;
+    end_.notify_all();
     for (std::thread& thread : threads_) thread.join();
   }
 
  private:
   std::atomic<std::size_t> started_{0};
-  std::vector<std::unique_ptr<EventfdChannel>> channels_;
+  std::atomic<bool> end_{false};
   std::vector<std::thread> threads_;
 };
 
@@ -73,7 +73,7 @@ std::uint64_t bytes_per_loop(const MakeIdle& make) {
 
 // Returns the contender of that name, or the floor.
 MakeIdle find(std::string_view name) {
-  for (const Contender& contender : contenders()) {
+  for (const Contender& contender : contenders_in("W9-memory")) {
     if (contender.name == name) return contender.make_idle_loops;
   }
   return [](std::size_t count) { return std::make_shared<SleepingThreads>(count); };
@@ -109,19 +109,10 @@ void add_idle(Measurement& measurement, const std::string& name, const MakeIdle&
                   [make, window](benchmark::State& state) { measure_idle(state, make, window); });
 }
 
-void add_contender(Measurement& measurement, const Contender& contender) {
-  add_memory(measurement, contender.name);
-  measurement.add_duration("W9-start/" + contender.name, contender.start_and_join);
-  add_idle(measurement, contender.name, contender.make_idle_loops);
-  measurement.add_rate("CPU/" + contender.name, [contender] {
-    return contender.flood({.cpus = usable_cpus()}, kUnlimited);
-  });
-}
-
 void add_floors(Measurement& measurement) {
   const std::string name = "floor-thread";
   add_memory(measurement, name);
-  measurement.add_duration("W9-start/" + name, [] { SleepingThreads(1); });
+  measurement.add_duration("W9-start/" + name, [] { std::thread([] {}).join(); });
   add_idle(measurement, name, find(name));
   measurement.add_rate("CPU/floor-ring", [] {
     return std::make_unique<RingFlood>(WorkloadOptions{.cpus = usable_cpus()});
@@ -135,7 +126,17 @@ int run(int argc, char** argv) {
     return 0;
   }
   Measurement measurement(argc, argv);
-  for (const Contender& contender : contenders()) add_contender(measurement, contender);
+  for (const Contender& c : contenders_in("W9-memory")) add_memory(measurement, c.name);
+  for (const Contender& c : contenders_in("W9-start")) {
+    measurement.add_duration("W9-start/" + c.name, c.start_and_join);
+  }
+  for (const Contender& c : contenders_in("W9-idle")) {
+    add_idle(measurement, c.name, c.make_idle_loops);
+  }
+  for (const Contender& contender : contenders_in("CPU")) {
+    measurement.add_rate("CPU/" + contender.name,
+                         [contender] { return contender.flood({.cpus = usable_cpus()}, {}); });
+  }
   add_floors(measurement);
   return measurement.run();
 }

@@ -1,6 +1,6 @@
 // Keeps a producer within a number of posts outstanding.
 //
-// The loop says how far it is once per quarter of the window, not once per post: a producer that
+// The loop says how far it is a few times per window, not once per post: a producer that
 // watched each post would take the cache line from the loop each time, and slow it down. Where a
 // window takes long to be run, the producer sleeps meanwhile, so that it leaves the core, and the
 // count of CPU time, to the loop.
@@ -25,8 +25,8 @@ class PostWindow {
  public:
   explicit PostWindow(std::uint64_t posts)
       : posts_(std::max<std::uint64_t>(posts, 1)),
-        step_(std::bit_floor(std::max<std::uint64_t>(posts_ / 4, 1))),
-        sleeps_(posts_ >= kSleepFrom) {}
+        sleeps_(posts_ >= kSleepFrom),
+        step_(std::bit_floor(std::max<std::uint64_t>(posts_ / (sleeps_ ? 64 : 4), 1))) {}
 
   // ---- producer ----
 
@@ -56,8 +56,8 @@ class PostWindow {
 
   // Constant.
   const std::uint64_t posts_;
-  const std::uint64_t step_;
   const bool sleeps_;
+  const std::uint64_t step_;
 
   // The producer's.
   std::uint64_t run_seen_ = 0;

@@ -18,7 +18,7 @@ constexpr CircuitShape kOneCallback = {.tokens = 1, .sample_every = 128};
 int run(int argc, char** argv) {
   Measurement measurement(argc, argv);
   const WorkloadOptions options = {.loops = 1, .cpus = usable_cpus()};
-  for (const Contender& contender : contenders()) {
+  for (const Contender& contender : contenders_in("W5")) {
     measurement.add_rate("W5/" + contender.name,
                          [contender, options] { return contender.circuit(options, kOneCallback); });
   }

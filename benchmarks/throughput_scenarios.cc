@@ -51,19 +51,20 @@ constexpr Scenario kScenarios[] = {
 
     {"1to1", "a thread posts to a loop", "floor-ring", kRate,
      [](const WorkloadOptions& o) -> StartedWorkload {
-       return std::make_unique<Flood<ZmqloopThread>>(with(o, 1, 1));
+       return std::make_unique<Flood<ZmqloopThread>>(with(o, 1, 1), FloodShape{});
      }},
     {"1to1-windowed", "the same with 1,024 posts outstanding at most", "floor-ring", kRate,
      [](const WorkloadOptions& o) -> StartedWorkload {
-       return std::make_unique<Flood<ZmqloopThread>>(with(o, 1, 1), kWindow);
+       return std::make_unique<Flood<ZmqloopThread>>(with(o, 1, 1),
+                                                     FloodShape{.outstanding = kWindow});
      }},
     {"2to1", "two threads post to a loop", "floor-ring", kRate,
      [](const WorkloadOptions& o) -> StartedWorkload {
-       return std::make_unique<Flood<ZmqloopThread>>(with(o, 2, 1));
+       return std::make_unique<Flood<ZmqloopThread>>(with(o, 2, 1), FloodShape{});
      }},
     {"NtoN", "--producers threads post to --loops loops", "floor-ring", kRate,
      [](const WorkloadOptions& o) -> StartedWorkload {
-       return std::make_unique<Flood<ZmqloopThread>>(o);
+       return std::make_unique<Flood<ZmqloopThread>>(o, FloodShape{});
      }},
     {"loop-loop", "two loops post to each other, 256 closures in flight each way", "floor-rings",
      kRate,

@@ -46,6 +46,7 @@ struct Tally {
   std::uint64_t run = 0;
   std::uint64_t refused = 0;
   std::uint64_t corrupt = 0;  // run with another payload than was posted, or out of order
+  double fairness = 1;        // posts of the producer that got fewest, as a part of the average
   LatencyHistogram latency = {};
 
   bool agrees() const { return accepted == run && refused == 0 && corrupt == 0; }
