@@ -32,6 +32,7 @@
 #include "benchmarks/circuit.h"
 #include "benchmarks/flood.h"
 #include "benchmarks/loop_lives.h"
+#include "benchmarks/many_producers.h"
 #include "benchmarks/workload.h"
 
 namespace zmqloop::bench {
@@ -39,10 +40,12 @@ namespace zmqloop::bench {
 struct Contender {
   std::string name;
   std::string only;  // the one workload it takes part in; empty: all
-  StartedWorkload (*flood)(const WorkloadOptions& options, FloodShape shape);
-  StartedWorkload (*circuit)(const WorkloadOptions& options, CircuitShape shape);
-  void (*start_and_join)();
-  std::shared_ptr<void> (*make_idle_loops)(std::size_t count);
+  StartedWorkload (*flood)(const WorkloadOptions& options, FloodShape shape) = nullptr;
+  StartedWorkload (*circuit)(const WorkloadOptions& options, CircuitShape shape) = nullptr;
+  void (*start_and_join)() = nullptr;
+  std::shared_ptr<void> (*make_idle_loops)(std::size_t count) = nullptr;
+  void (*post_from_short_threads)(std::size_t count) = nullptr;
+  std::uint64_t (*bytes_per_pair)(std::size_t producers, std::size_t loops) = nullptr;
 };
 
 template <class Loop>
@@ -58,6 +61,8 @@ Contender make_contender(std::string name, std::string only = "") {
       },
       .start_and_join = &start_and_join<Loop>,
       .make_idle_loops = &make_idle_loops<Loop>,
+      .post_from_short_threads = &post_from_short_threads<Loop>,
+      .bytes_per_pair = &bytes_per_pair<Loop>,
   };
 }
 

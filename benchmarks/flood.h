@@ -9,10 +9,8 @@
 #ifndef ZMQLOOP_BENCHMARKS_FLOOD_H_
 #define ZMQLOOP_BENCHMARKS_FLOOD_H_
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <limits>
 #include <memory>
 #include <vector>
 
@@ -54,7 +52,7 @@ class Flood : public Workload {
 
   // Of one producer at one loop, on cache lines of its own.
   struct alignas(128) Inbox {
-    explicit Inbox(std::uint64_t outstanding) : window(outstanding) {}
+    Inbox(std::uint64_t outstanding, bool crowded) : window(outstanding, crowded) {}
     // The loop's.
     Counter run;
     std::uint64_t corrupt = 0;
@@ -85,7 +83,6 @@ class Flood : public Workload {
   };
 
   void produce(std::size_t producer);
-  double fairness() const;
 
   const std::size_t fan_out_;                    // the number of loops that a producer posts to
   std::vector<std::unique_ptr<Inbox>> inboxes_;  // producer by producer
@@ -99,7 +96,7 @@ Flood<Loop>::Flood(const WorkloadOptions& options, FloodShape shape)
       inboxes_([&] {
         std::vector<std::unique_ptr<Inbox>> inboxes(options.producers * fan_out_);
         for (std::unique_ptr<Inbox>& inbox : inboxes) {
-          inbox = std::make_unique<Inbox>(shape.outstanding / inboxes.size());
+          inbox = std::make_unique<Inbox>(shape.outstanding / inboxes.size(), options.is_crowded());
         }
         return inboxes;
       }()),
@@ -132,20 +129,6 @@ void Flood<Loop>::produce(std::size_t producer) {
 }
 
 template <class Loop>
-double Flood<Loop>::fairness() const {
-  std::uint64_t all = 0;
-  std::uint64_t fewest = std::numeric_limits<std::uint64_t>::max();
-  for (std::size_t first = 0; first < inboxes_.size(); first += fan_out_) {
-    std::uint64_t its = 0;
-    for (std::size_t i = 0; i < fan_out_; ++i) its += inboxes_[first + i]->accepted;
-    all += its;
-    fewest = std::min(fewest, its);
-  }
-  const auto producers = static_cast<double>(inboxes_.size() / fan_out_);
-  return static_cast<double>(fewest) * producers / static_cast<double>(all);
-}
-
-template <class Loop>
 Tally Flood<Loop>::finish() {
   request_stop();
   producers_.join();
@@ -153,14 +136,17 @@ Tally Flood<Loop>::finish() {
   loops_.finish();
   loops_.join();
   Tally tally;
-  for (const std::unique_ptr<Inbox>& inbox : inboxes_) {
+  std::vector<std::uint64_t> posts_of(inboxes_.size() / fan_out_);
+  for (std::size_t i = 0; i < inboxes_.size(); ++i) {
+    const Inbox* const inbox = inboxes_[i].get();
+    posts_of[i / fan_out_] += inbox->accepted;
     tally.accepted += inbox->accepted;
     tally.refused += inbox->refused;
     tally.run += inbox->run.get();
     tally.corrupt += inbox->corrupt;
     tally.latency.merge(inbox->latency);
   }
-  tally.fairness = fairness();
+  tally.fairness = fairness_among(posts_of);
   return tally;
 }
 

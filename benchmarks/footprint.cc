@@ -5,21 +5,18 @@
 // one callable. W9-start: a loop is made on a thread, runs one callable, ends and is joined. CPU:
 // as W1 in dispatch_throughput.cc. The floors are bare threads.
 
-#include <array>
+#include <algorithm>
 #include <atomic>
 #include <chrono>
-#include <cinttypes>
 #include <cstddef>
-#include <cstdio>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
-#include <string_view>
 #include <thread>
 #include <vector>
 
 #include "benchmarks/bare_ring.h"
-#include "benchmarks/child_process.h"
 #include "benchmarks/contender.h"
 #include "benchmarks/measurement.h"
 #include "benchmarks/process_usage.h"
@@ -61,30 +58,11 @@ class SleepingThreads {
   std::vector<std::thread> threads_;
 };
 
-// The name of a contender, for a process of its own that only says how much memory its loops take.
-constexpr std::string_view kMemoryOf = "--memory-of=";
-
 std::uint64_t bytes_per_loop(const MakeIdle& make) {
   const std::uint64_t before = resident_bytes();
   const std::shared_ptr<void> loops = make(kLoops);
   const std::uint64_t after = resident_bytes();
   return (after - before) / kLoops;
-}
-
-// Returns the contender of that name, or the floor.
-MakeIdle find(std::string_view name) {
-  for (const Contender& contender : contenders_in("W9-memory")) {
-    if (contender.name == name) return contender.make_idle_loops;
-  }
-  return [](std::size_t count) { return std::make_shared<SleepingThreads>(count); };
-}
-
-void add_memory(Measurement& measurement, const std::string& name) {
-  measurement.add("W9-memory/" + name, [name](benchmark::State& state) {
-    const TimePoint begin = Clock::now();
-    state.counters["bytes"] = std::stod(run_self(std::string(kMemoryOf) + name));
-    state.SetIterationTime(std::chrono::duration<double>(Clock::now() - begin).count());
-  });
 }
 
 void measure_idle(benchmark::State& state, const MakeIdle& make, Duration window) {
@@ -110,23 +88,21 @@ void add_idle(Measurement& measurement, const std::string& name, const MakeIdle&
 }
 
 void add_floors(Measurement& measurement) {
-  const std::string name = "floor-thread";
-  add_memory(measurement, name);
-  measurement.add_duration("W9-start/" + name, [] { std::thread([] {}).join(); });
-  add_idle(measurement, name, find(name));
+  const MakeIdle sleep = [](std::size_t count) { return std::make_shared<SleepingThreads>(count); };
+  measurement.add_bytes("W9-memory/floor-thread", [sleep] { return bytes_per_loop(sleep); });
+  measurement.add_duration("W9-start/floor-thread", [] { std::thread([] {}).join(); });
+  add_idle(measurement, "floor-thread", sleep);
   measurement.add_rate("CPU/floor-ring", [] {
     return std::make_unique<RingFlood>(WorkloadOptions{.cpus = usable_cpus()});
   });
 }
 
 int run(int argc, char** argv) {
-  const std::string_view argument = argc == 2 ? argv[1] : "";
-  if (argument.starts_with(kMemoryOf)) {
-    std::printf("%" PRIu64 "\n", bytes_per_loop(find(argument.substr(kMemoryOf.size()))));
-    return 0;
-  }
   Measurement measurement(argc, argv);
-  for (const Contender& c : contenders_in("W9-memory")) add_memory(measurement, c.name);
+  for (const Contender& contender : contenders_in("W9-memory")) {
+    measurement.add_bytes("W9-memory/" + contender.name,
+                          [contender] { return bytes_per_loop(contender.make_idle_loops); });
+  }
   for (const Contender& c : contenders_in("W9-start")) {
     measurement.add_duration("W9-start/" + c.name, c.start_and_join);
   }

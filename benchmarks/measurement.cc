@@ -3,8 +3,11 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <cinttypes>
 #include <cstdint>
+#include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <exception>
 #include <memory>
 #include <stdexcept>
@@ -12,6 +15,7 @@
 #include <thread>
 #include <utility>
 
+#include "benchmarks/child_process.h"
 #include "benchmarks/core_distance.h"
 #include "benchmarks/latency_histogram.h"
 #include "benchmarks/malloc_counter.h"
@@ -79,6 +83,7 @@ void report(benchmark::State& state, const Outcome& outcome, bool with_latency) 
   state.counters["items_per_second"] = window.posts / window.seconds;
   state.counters["cpu_ns_per_op"] = window.cpu_ns / window.posts;
   state.counters["allocs_per_op"] = outcome.mallocs_per_op;
+  if (outcome.tally.fairness < 1) state.counters["fairness"] = outcome.tally.fairness;
   state.counters["core_distance_ns"] = outcome.core_distance_ns;
   state.counters["ops"] = static_cast<double>(outcome.tally.run);
   if (with_latency) report_percentiles(state, outcome.tally.latency);
@@ -137,6 +142,15 @@ void Measurement::add_duration(const std::string& name, std::function<void()> op
   });
 }
 
+void Measurement::add_bytes(const std::string& name, std::function<std::uint64_t()> measure) {
+  bytes_of_[name] = std::move(measure);
+  add(name, [name](benchmark::State& state) {
+    const TimePoint begin = Clock::now();
+    state.counters["bytes"] = std::stod(run_self(kOnlyBytesFlag + name));
+    state.SetIterationTime(std::chrono::duration<double>(Clock::now() - begin).count());
+  });
+}
+
 void Measurement::add(const std::string& name, Measure measure) {
   benchmark::RegisterBenchmark(name.c_str(), [measure =
                                                   std::move(measure)](benchmark::State& state) {
@@ -153,6 +167,12 @@ void Measurement::add(const std::string& name, Measure measure) {
 }
 
 int Measurement::run() {
+  for (const std::string_view argument : arguments_) {
+    if (!argument.starts_with(kOnlyBytesFlag)) continue;
+    std::printf("%" PRIu64 "\n",
+                bytes_of_.at(std::string(argument.substr(std::strlen(kOnlyBytesFlag))))());
+    return EXIT_SUCCESS;
+  }
   std::vector<char*> arguments;
   for (std::string& argument : arguments_) arguments.push_back(argument.data());
   int count = static_cast<int>(arguments.size());

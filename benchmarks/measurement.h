@@ -18,7 +18,9 @@
 #ifndef ZMQLOOP_BENCHMARKS_MEASUREMENT_H_
 #define ZMQLOOP_BENCHMARKS_MEASUREMENT_H_
 
+#include <cstdint>
 #include <functional>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -45,6 +47,9 @@ class Measurement {
   // Adds one whose answer is how long `operation` takes: p50_ns, p99_ns, p999_ns. It is called
   // again and again, for as long as the window.
   void add_duration(const std::string& name, std::function<void()> operation);
+  // Adds one whose answer is an amount of memory: bytes. `measure` is called in a process of its
+  // own, where nothing was allocated or freed before.
+  void add_bytes(const std::string& name, std::function<std::uint64_t()> measure);
   // Adds one that measures by itself. Exceptions fail the benchmark.
   void add(const std::string& name, Measure measure);
 
@@ -58,10 +63,14 @@ class Measurement {
   static constexpr const char* kWindowFlag = "--benchmark_min_time=";
   static constexpr const char* kDefaultWindow = "0.3";
 
+  // A flag with the name of one of add_bytes(), for such a process: it prints the bytes alone.
+  static constexpr const char* kOnlyBytesFlag = "--only-bytes-of=";
+
   void add_workload(const std::string& name, StartWorkload start, bool with_latency);
 
   std::vector<std::string> arguments_;
   Duration window_;
+  std::map<std::string, std::function<std::uint64_t()>, std::less<>> bytes_of_;
 };
 
 }  // namespace zmqloop::bench

@@ -23,10 +23,11 @@ namespace zmqloop::bench {
 
 class PostWindow {
  public:
-  explicit PostWindow(std::uint64_t posts)
+  // `crowded`: there are more threads than cores, so that a wait is not for the next microseconds.
+  PostWindow(std::uint64_t posts, bool crowded)
       : posts_(std::max<std::uint64_t>(posts, 1)),
-        sleeps_(posts_ >= kSleepFrom),
-        step_(std::bit_floor(std::max<std::uint64_t>(posts_ / (sleeps_ ? 64 : 4), 1))) {}
+        sleeps_(crowded || posts_ >= kLarge),
+        step_(std::bit_floor(std::max<std::uint64_t>(posts_ / (posts_ >= kLarge ? 64 : 4), 1))) {}
 
   // ---- producer ----
 
@@ -52,7 +53,7 @@ class PostWindow {
   }
 
  private:
-  static constexpr std::uint64_t kSleepFrom = std::uint64_t{1} << 14;
+  static constexpr std::uint64_t kLarge = std::uint64_t{1} << 14;
 
   // Constant.
   const std::uint64_t posts_;

@@ -13,12 +13,14 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <numeric>
 #include <optional>
 #include <vector>
 
 #include "benchmarks/latency_histogram.h"
 
 #include "zmqloop/poller/clock.h"
+#include "zmqloop/threading/usable_cores.h"
 
 namespace zmqloop::bench {
 
@@ -27,6 +29,9 @@ struct WorkloadOptions {
   std::size_t producers = 1;
   std::vector<int> cpus = {};              // each thread to one of them, in turn; empty: anywhere
   std::optional<Duration> idle_spin = {};  // as LoopOptions::idle_spin
+
+  // Returns whether there are more threads than cores.
+  bool is_crowded() const { return loops + producers > usable_cores(); }
 
   // Returns where the i-th thread is to run.
   std::optional<int> cpu_of(std::size_t i) const {
@@ -97,6 +102,13 @@ class Workload {
   alignas(128) std::atomic<bool> stopped_{false};
   std::atomic<bool> sampling_{false};
 };
+
+// Returns the number of posts of the producer that made fewest, as a part of the average.
+inline double fairness_among(const std::vector<std::uint64_t>& posts) {
+  const auto total = static_cast<double>(std::reduce(posts.begin(), posts.end()));
+  const auto fewest = static_cast<double>(*std::min_element(posts.begin(), posts.end()));
+  return total > 0 ? fewest * static_cast<double>(posts.size()) / total : 1;
+}
 
 using StartedWorkload = std::unique_ptr<Workload>;
 
