@@ -27,9 +27,10 @@ namespace zmqloop::bench {
 // Starts `count` threads, a few at a time, that run `part` once and end.
 inline void run_short_threads(std::size_t count, const std::function<void()>& part) {
   constexpr std::size_t kAtATime = 16;
-  std::vector<std::thread> threads(kAtATime);
-  for (std::size_t started = 0; started < count; started += kAtATime) {
-    for (std::thread& thread : threads) thread = std::thread(part);
+  std::vector<std::thread> threads;
+  for (std::size_t left = count; left > 0; left -= threads.size()) {
+    threads.clear();
+    while (threads.size() < std::min(left, kAtATime)) threads.emplace_back(part);
     for (std::thread& thread : threads) thread.join();
   }
 }

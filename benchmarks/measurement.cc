@@ -107,16 +107,17 @@ Measurement::Measurement(int argc, char** argv) : arguments_(argv, argv + argc) 
       std::chrono::duration<double>(std::strtod(window.c_str(), nullptr)));
 }
 
-void Measurement::add_rate(const std::string& name, StartWorkload start) {
-  add_workload(name, std::move(start), false);
+void Measurement::add_rate(const std::string& name, StartWorkload start, Duration least) {
+  add_workload(name, std::move(start), std::max(window_, least), false);
 }
 
 void Measurement::add_latency(const std::string& name, StartWorkload start) {
-  add_workload(name, std::move(start), true);
+  add_workload(name, std::move(start), window_, true);
 }
 
-void Measurement::add_workload(const std::string& name, StartWorkload start, bool with_latency) {
-  add(name, [start = std::move(start), window = window_, with_latency](benchmark::State& state) {
+void Measurement::add_workload(const std::string& name, StartWorkload start, Duration window,
+                               bool with_latency) {
+  add(name, [start = std::move(start), window, with_latency](benchmark::State& state) {
     const Outcome outcome = run_workload(start, window, with_latency);
     require_agreement(outcome.tally);
     report(state, outcome, with_latency);

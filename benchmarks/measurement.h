@@ -40,8 +40,9 @@ class Measurement {
   // Reads the length of the window, and leaves the rest of the flags to Google Benchmark.
   Measurement(int argc, char** argv);
 
-  // Adds a benchmark whose answer is a rate: items_per_second.
-  void add_rate(const std::string& name, StartWorkload start);
+  // Adds a benchmark whose answer is a rate: items_per_second. `least`: a shorter window than this
+  // is made so long.
+  void add_rate(const std::string& name, StartWorkload start, Duration least = {});
   // Adds one whose answer is a latency: p50_ns, p99_ns, p999_ns; items_per_second too.
   void add_latency(const std::string& name, StartWorkload start);
   // Adds one whose answer is how long `operation` takes: p50_ns, p99_ns, p999_ns. It is called
@@ -66,7 +67,8 @@ class Measurement {
   // A flag with the name of one of add_bytes(), for such a process: it prints the bytes alone.
   static constexpr const char* kOnlyBytesFlag = "--only-bytes-of=";
 
-  void add_workload(const std::string& name, StartWorkload start, bool with_latency);
+  void add_workload(const std::string& name, StartWorkload start, Duration window,
+                    bool with_latency);
 
   std::vector<std::string> arguments_;
   Duration window_;

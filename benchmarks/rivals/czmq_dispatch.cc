@@ -28,7 +28,18 @@ struct DestroySocket {
 };
 using Socket = std::unique_ptr<zsock_t, DestroySocket>;
 
+// For the process, and before its first socket.
+void prepare_czmq() {
+  static const bool prepared = [] {
+    zsys_handler_set(nullptr);  // leave Ctrl-C to the program
+    zsys_set_max_sockets(0);    // as many as libzmq allows
+    return true;
+  }();
+  static_cast<void>(prepared);
+}
+
 Socket make_socket(int type, const std::string& endpoint, bool bind) {
+  prepare_czmq();
   Socket socket(zsock_new(type));
   if (socket == nullptr) throw std::runtime_error("czmq: cannot make a socket");
   zsock_set_unbounded(socket.get());

@@ -13,6 +13,7 @@
 #include "benchmarks/contender.h"
 #include "benchmarks/post_window.h"
 #include "benchmarks/team.h"
+#include <oneapi/tbb/global_control.h>
 #include <oneapi/tbb/task_arena.h>
 
 #include "zmqloop/threading/counter.h"
@@ -23,7 +24,8 @@ namespace {
 class ArenaFlood : public Workload {
  public:
   ArenaFlood(const WorkloadOptions& options, FloodShape shape)
-      : arena_(static_cast<int>(options.loops), 0),
+      : workers_(tbb::global_control::max_allowed_parallelism, options.loops + 1),
+        arena_(static_cast<int>(options.loops), 0),
         inboxes_([&] {
           std::vector<std::unique_ptr<Inbox>> inboxes(options.producers);
           for (std::unique_ptr<Inbox>& inbox : inboxes) {
@@ -69,6 +71,7 @@ class ArenaFlood : public Workload {
     }
   }
 
+  tbb::global_control workers_;  // as many as loops, beside the calling thread
   tbb::task_arena arena_;
   std::vector<std::unique_ptr<Inbox>> inboxes_;
   Team producers_;  // last: its parts use the other members
