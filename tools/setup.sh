@@ -11,6 +11,10 @@ PROGRAM=tools/$(basename "$0")
 BUILD_PACKAGES=(
   bazel-bootstrap g++:g++ libzmq3-dev cppzmq-dev libabsl-dev libbenchmark-dev
 )
+# What the benchmarks compare with, and what counts system calls for them.
+RIVAL_PACKAGES=(
+  libasio-dev libuv1-dev libevent-dev libev-dev libczmq-dev libtbb-dev strace:strace
+)
 CHECK_PACKAGES=(
   "${BUILD_PACKAGES[@]}" libgtest-dev libgmock-dev libssl-dev
   cmake:cmake make:make pkg-config:pkg-config python3:python3

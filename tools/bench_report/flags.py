@@ -1,0 +1,86 @@
+"""What the user asks for on the command line."""
+
+import argparse
+import math
+import re
+
+USAGE = """\
+usage: tools/bench --compare [FLAG...]
+
+Installs what is missing (Debian packages), builds the benchmarks with the rival libraries, and
+measures all of them in interleaved rounds. Writes report.html and report.json.
+
+  --rounds=N         how often each contender is measured (default: 9; goals need 5)
+  --seconds=S        about how long to measure, all together
+                     (default: a quarter of a second per measurement)
+  --only=W1,W4       only these workloads: names, or how they begin
+  --output=DIR       where to write (default: the current folder)
+  --markdown         write the tables to report.md as well
+  --from=FILE        measure nothing: make the report again from a report.json
+  --program=PATH     build nothing: measure with this program; may be given several times
+  --help             print this and end
+
+Ctrl-C ends the run; reports that were there before stay as they were.
+Exit status: 0 measured, 1 something failed, 2 wrong usage, 130 interrupted.
+"""
+
+MOST_ROUNDS = 1000
+MOST_SECONDS = 7 * 86_400
+WORKLOAD = re.compile(r"[\w.-]+")
+
+
+class FlagError(Exception):
+    """The command line asks for nothing that can be done."""
+
+
+class _Parser(argparse.ArgumentParser):
+    """Complains as the other tools do."""
+
+    def error(self, message):
+        message = re.sub(r"^argument (--\w+)[^:]*: ", r"\1 ", message)
+        message = message.replace("expected one argument", "needs a value")
+        raise FlagError(message.replace("unrecognized arguments: ", "unknown argument "))
+
+
+def parse(arguments):
+    """The flags as attributes; raises FlagError with one line that says what is wrong."""
+    parser = _Parser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--rounds", type=_rounds, default=9)
+    parser.add_argument("--seconds", type=_seconds)
+    parser.add_argument("--only", type=_workloads)
+    parser.add_argument("--output", default=".")
+    parser.add_argument("--markdown", action="store_true")
+    parser.add_argument("--from", dest="recorded")
+    parser.add_argument("--program", dest="programs", action="append", default=[])
+    parser.add_argument("--help", "-h", action="store_true")
+    flags = parser.parse_args(arguments)
+    if flags.recorded is not None and (flags.seconds or flags.only or flags.programs):
+        raise FlagError("--from measures nothing: it goes with --output and --markdown alone")
+    return flags
+
+
+def _refuse(need, text):
+    raise argparse.ArgumentTypeError(f"needs {need}, not '{text[:60]}'")
+
+
+def _rounds(text):
+    if not re.fullmatch(r"[0-9]{1,4}", text) or not 1 <= int(text) <= MOST_ROUNDS:
+        _refuse(f"a whole number from 1 to {MOST_ROUNDS}", text)
+    return int(text)
+
+
+def _seconds(text):
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not 0 < seconds <= MOST_SECONDS:
+        _refuse(f"a number above 0 and up to {MOST_SECONDS}", text)
+    return seconds
+
+
+def _workloads(text):
+    names = text.split(",")
+    if not all(WORKLOAD.fullmatch(name) for name in names):
+        _refuse("names of workloads, separated by commas", text)
+    return names
