@@ -1,0 +1,28 @@
+// What the timer, descriptor and socket benchmarks give a contender to call.
+//
+// One virtual call per event, the same for every contender and every floor, so that a workload is
+// compiled once and does the same work under all of them.
+//
+// Threads: the loop's.
+// Internal.
+
+#ifndef ZMQLOOP_BENCHMARKS_EVENT_SINK_H_
+#define ZMQLOOP_BENCHMARKS_EVENT_SINK_H_
+
+#include <cstddef>
+
+namespace zmqloop::bench {
+
+class EventSink {
+ public:
+  // Called when timer `source` has fired, or descriptor or socket `source` is readable. Returns
+  // whether the loop should go on; once it has returned false, the loop's run() is to return.
+  virtual bool on_event(std::size_t source) = 0;
+
+ protected:
+  ~EventSink() = default;
+};
+
+}  // namespace zmqloop::bench
+
+#endif  // ZMQLOOP_BENCHMARKS_EVENT_SINK_H_
