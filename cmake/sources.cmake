@@ -18,6 +18,7 @@ set(ZMQLOOP_HEADERS
     poller/registrations.h
     poller/runtime_context.h
     poller/signal_doorbell.h
+    poller/sleep_timer.h
     poller/waker.h
     poller/zmq_poll_poller.h
     poller/zmq_socket_state.h
@@ -105,6 +106,7 @@ set(ZMQLOOP_SOURCES
     poller/registrations.cc
     poller/runtime_context.cc
     poller/signal_doorbell.cc
+    poller/sleep_timer.cc
     poller/waker.cc
     poller/zmq_poll_poller.cc
     poller/zmq_socket_state.cc

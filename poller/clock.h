@@ -22,6 +22,9 @@ using Clock = std::chrono::steady_clock;
 using Duration = Clock::duration;
 using TimePoint = Clock::time_point;
 
+// A deadline that is over, whatever the clock says: to wait until then is not to wait.
+inline constexpr TimePoint kAtOnce = TimePoint::min();
+
 // Converts any std::chrono duration to Duration, rounding up, so that a timer never fires early.
 // NaN, +infinity and whatever does not fit become Duration::max(); -infinity and negative overflow
 // become Duration::min().

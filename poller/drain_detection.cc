@@ -12,7 +12,7 @@ namespace {
 std::uint32_t report(EpollSet& set) {
   epoll_event event{};
   int count = -1;
-  while (count < 0) count = set.wait({&event, 1}, Duration::zero());
+  while (count < 0) count = set.wait({&event, 1}, kAtOnce);
   return count == 0 ? 0 : event.events;
 }
 

@@ -22,10 +22,8 @@ constexpr Duration kQuiet = std::chrono::milliseconds(100);
 // ever.
 constexpr std::uint32_t kVerifyEvery = 256;
 
-// A loop that never sleeps for kQuiet looks around as well: at so many registrations, every kQuiet. It
-// asks the clock on one sleep in so many only.
+// A loop that never sleeps for kQuiet looks around as well: at so many registrations, every kQuiet.
 constexpr std::size_t kLookAroundAt = 256;
-constexpr std::uint32_t kLookAroundEvery = 16;
 
 Events from_kernel(std::uint32_t bits) noexcept {
   Events events = static_cast<Events>(bits & (EPOLLIN | EPOLLOUT));
@@ -92,47 +90,53 @@ void EpollPoller::close() noexcept {
   ready_.clear();
 }
 
-std::span<const Ready> EpollPoller::wait(std::optional<Duration> timeout) {
+std::span<const Ready> EpollPoller::wait_until(std::optional<TimePoint> deadline) {
   registrations_.require_usable("wait");
   registrations_.refresh();
   ready_.clear();
   check_unreliable_sockets();
-  bool looked_at_all = registrations_.table().external() == 0;
-  // A wait with a timeout costs the kernel 60 to 100 ns more than one without, ready or not. So
-  // what is ready is asked for without one, and only a wait that is going to sleep pays.
-  if (has_work() || timeout || !looked_at_all) {
-    const Wake wake = look(Duration::zero());
-    if (!ready_.empty() || wake == Wake::kInterrupted) return ready_;
-    if (timeout && *timeout <= Duration::zero()) return ready_;
+  if (deadline == kAtOnce) {
+    look(kAtOnce);
+    return ready_;
   }
-  if (!looked_at_all && ++sleeps_ % kLookAroundEvery == 0) look_around();
-  std::optional<TimePoint> deadline;
-  if (timeout) deadline = saturating_add(Clock::now(), *timeout);
-  for (;;) {
-    const bool quiet_first = !looked_at_all && (!timeout || *timeout > kQuiet);
-    const Wake wake = look(quiet_first ? kQuiet : timeout);
+  if (has_work()) {
+    const Wake wake = look(kAtOnce);
     if (!ready_.empty() || wake == Wake::kInterrupted) return ready_;
-    if (wake == Wake::kTimedOut && !quiet_first) return ready_;
-    if (wake == Wake::kTimedOut) {
-      registrations_.end_closed_descriptors();
-      check_all_sockets();
-      looked_at_all = true;
+  }
+  // What is registered may have been closed: a look at everything after kQuiet, if it comes to
+  // that.
+  std::optional<TimePoint> quiet;
+  if (registrations_.table().external() != 0) {
+    const TimePoint now = Clock::now();
+    quiet = saturating_add(now, kQuiet);
+    if (now >= saturating_add(looked_around_, kQuiet)) look_around(now);
+  }
+  for (;;) {
+    const Wake wake = look(!quiet || (deadline && *deadline < *quiet) ? deadline : quiet);
+    if (!ready_.empty() || wake == Wake::kInterrupted) return ready_;
+    if (wake == Wake::kNothing) {
+      const TimePoint now = Clock::now();
+      if (deadline && now >= *deadline) return ready_;
+      if (quiet && now >= *quiet) {
+        look_at_all();
+        quiet.reset();
+      }
     }
-    // Neither ready nor over: a report of our own look, or of an entry that is nobody's.
+    // Neither ready nor over: a report of our own look, of an entry that is nobody's, or of the
+    // timer, which was set for an earlier wait.
     registrations_.refresh();
-    if (deadline) timeout = saturating_subtract(*deadline, Clock::now());
   }
 }
 
 // Polls once: sleeps only if there is nothing to look at already.
-EpollPoller::Wake EpollPoller::look(std::optional<Duration> timeout) {
-  const bool working = has_work();
-  const int count = registrations_.set().wait(buffer_, working ? Duration::zero() : timeout);
+EpollPoller::Wake EpollPoller::look(std::optional<TimePoint> deadline) {
+  if (has_work()) deadline = kAtOnce;
+  const int count = registrations_.set().wait(buffer_, deadline);
   if (count > 0) sort_reports(static_cast<std::size_t>(count));
   if (!check_.empty()) look_at_checked();
   if (registrations_.has_ended()) registrations_.deliver_ended(ready_);
   if (count < 0) return Wake::kInterrupted;
-  return count == 0 && !working ? Wake::kTimedOut : Wake::kReported;
+  return count == 0 ? Wake::kNothing : Wake::kReported;
 }
 
 void EpollPoller::sort_reports(std::size_t count) {
@@ -190,9 +194,12 @@ void EpollPoller::check_all_sockets() {
   });
 }
 
-void EpollPoller::look_around() {
-  const TimePoint now = Clock::now();
-  if (now < saturating_add(looked_around_, kQuiet)) return;
+void EpollPoller::look_at_all() {
+  registrations_.end_closed_descriptors();
+  check_all_sockets();
+}
+
+void EpollPoller::look_around(TimePoint now) {
   looked_around_ = now;
   registrations_.table().for_some(kLookAroundAt, [this](Registration& each) {
     if (each.pollable.is_socket()) {

@@ -1,11 +1,10 @@
 // The Linux poller: one epoll set for raw descriptors and ZeroMQ sockets, whose cost does not grow
 // with what is registered and idle.
 //
-// Raw descriptors are level-triggered entries, and a wait that finds one of them ready is one
-// epoll_wait and nothing else; one that has to sleep is two, see wait(). ZeroMQ sockets are entries
-// for their ZMQ_FD, edge-triggered for reading and writing (see drain_detection.h), and a report is
-// only a reason to look at ZMQ_EVENTS. The sockets that there is a reason to look at are the check
-// list. A wait:
+// Raw descriptors are level-triggered entries, and a wait is one epoll_wait, whether it finds one
+// of them ready or has to sleep. ZeroMQ sockets are entries for their ZMQ_FD, edge-triggered for
+// reading and writing (see drain_detection.h), and a report is only a reason to look at ZMQ_EVENTS.
+// The sockets that there is a reason to look at are the check list. A wait:
 //
 //   1. puts all REQ and REP sockets on the check list: they flip without a trace on any descriptor;
 //   2. epoll_wait, without sleeping if the check list is not empty: descriptors reported are ready,
@@ -50,21 +49,22 @@ class EpollPoller final : public Poller {
   bool remove(Pollable pollable) noexcept override;
   void touch(Pollable pollable) override;
   Events ready_now(Pollable pollable) override;
-  std::span<const Ready> wait(std::optional<Duration> timeout) override;
+  std::span<const Ready> wait_until(std::optional<TimePoint> deadline) override;
   std::size_t size() const override { return registrations_.table().size(); }
   void close() noexcept override;
   PollerKind kind() const override { return PollerKind::kEpoll; }
 
  private:
-  enum class Wake { kTimedOut, kInterrupted, kReported };
+  enum class Wake { kInterrupted, kReported, kNothing };
 
   std::uint32_t kernel_events(const Pollable& pollable, Events events) const noexcept;
   void check(Registration& socket);
   void check_unreliable_sockets();
   void check_all_sockets();
-  void look_around();
+  void look_at_all();
+  void look_around(TimePoint now);
   bool has_work() const noexcept { return !check_.empty() || registrations_.has_ended(); }
-  Wake look(std::optional<Duration> timeout);
+  Wake look(std::optional<TimePoint> deadline);
   void sort_reports(std::size_t count);
   void take_descriptor(Registration& found, std::uint32_t events, bool verify);
   void look_at_checked();
@@ -75,9 +75,8 @@ class EpollPoller final : public Poller {
   std::vector<RegistrationId> check_;     // sockets to look at; may name removed ones
   std::vector<RegistrationId> flippers_;  // REQ and REP; may name removed ones
   std::vector<epoll_event> buffer_;
-  std::vector<Ready> ready_;         // what the last wait() returned
+  std::vector<Ready> ready_;         // what the last wait returned
   std::uint32_t report_rounds_ = 0;  // waits that had reports, to verify some
-  std::uint32_t sleeps_ = 0;         // waits that slept, to look around at some
   TimePoint looked_around_ = TimePoint::min();
 };
 

@@ -1,42 +1,13 @@
 #include "zmqloop/poller/epoll_set.h"
 
 #include <algorithm>
-#include <atomic>
 #include <cerrno>
-#include <time.h>
+#include <chrono>
 #include <unistd.h>
 
 #include "zmqloop/poller/poller_error.h"
 
 namespace zmqloop {
-namespace {
-
-// Cleared for the process when the kernel, or a filter of system calls, refuses epoll_pwait2.
-constinit std::atomic<bool> has_epoll_pwait2{true};
-
-int wait_nanoseconds(int set, epoll_event* reports, int capacity, Duration timeout) noexcept {
-  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(timeout);
-  const timespec limit{static_cast<time_t>(seconds.count()),
-                       static_cast<long>(std::chrono::nanoseconds(timeout - seconds).count())};
-  return epoll_pwait2(set, reports, capacity, &limit, nullptr);
-}
-
-int wait_milliseconds(int set, epoll_event* reports, int capacity, Duration timeout) noexcept {
-  const auto milliseconds = std::chrono::ceil<std::chrono::milliseconds>(timeout);
-  return epoll_wait(set, reports, capacity, static_cast<int>(milliseconds.count()));
-}
-
-int wait_finite(int set, epoll_event* reports, int capacity, Duration timeout) noexcept {
-  timeout = std::min(timeout, EpollSet::kLongestSleep);
-  if (has_epoll_pwait2.load()) {
-    const int count = wait_nanoseconds(set, reports, capacity, timeout);
-    if (count >= 0 || (errno != ENOSYS && errno != EPERM)) return count;
-    has_epoll_pwait2.store(false);
-  }
-  return wait_milliseconds(set, reports, capacity, timeout);
-}
-
-}  // namespace
 
 void EpollSet::open() {
   if (fd_ >= 0) return;
@@ -47,6 +18,7 @@ void EpollSet::open() {
 void EpollSet::close() noexcept {
   if (fd_ >= 0) ::close(fd_);
   fd_ = -1;
+  timer_.close();
 }
 
 int EpollSet::add(int fd, std::uint32_t events, std::uint64_t data) noexcept {
@@ -59,18 +31,33 @@ int EpollSet::change(int fd, std::uint32_t events, std::uint64_t data) noexcept 
 
 int EpollSet::take_out(int fd) noexcept { return control(EPOLL_CTL_DEL, fd, 0, 0); }
 
-int EpollSet::wait(std::span<epoll_event> reports, std::optional<Duration> timeout) {
-  const int capacity = static_cast<int>(reports.size());
-  int count;
-  if (!timeout) {
-    count = epoll_wait(fd_, reports.data(), capacity, -1);
-  } else if (*timeout <= Duration::zero()) {
-    count = epoll_wait(fd_, reports.data(), capacity, 0);
-  } else {
-    count = wait_finite(fd_, reports.data(), capacity, *timeout);
-  }
+int EpollSet::wait(std::span<epoll_event> reports, std::optional<TimePoint> deadline) {
+  const int timeout = milliseconds_until(deadline);
+  const int count = epoll_wait(fd_, reports.data(), static_cast<int>(reports.size()), timeout);
   if (count < 0 && errno != EINTR) throw_call_failed("wait", "epoll_wait", errno);
-  return count;
+  if (count <= 0 || !timer_.armed()) return count;
+  return without_timer(reports.first(static_cast<std::size_t>(count)));
+}
+
+// Returns what to give to epoll_wait: -1 if the timer, or nothing, is to end it.
+int EpollSet::milliseconds_until(std::optional<TimePoint> deadline) noexcept {
+  if (!deadline) return -1;
+  if (*deadline == kAtOnce) return 0;
+  if (timer_.end_by(*deadline, fd_)) return -1;
+  const Duration left = std::clamp(saturating_subtract(*deadline, Clock::now()), Duration::zero(),
+                                   Duration(kLongestSleep));
+  return static_cast<int>(std::chrono::ceil<std::chrono::milliseconds>(left).count());
+}
+
+// Takes the timer's report out; returns how many are left.
+int EpollSet::without_timer(std::span<epoll_event> reports) noexcept {
+  for (epoll_event& report : reports) {
+    if (report.data.u64 != SleepTimer::kReport) continue;
+    timer_.reported();
+    report = reports.back();
+    return static_cast<int>(reports.size()) - 1;
+  }
+  return static_cast<int>(reports.size());
 }
 
 int EpollSet::control(int operation, int fd, std::uint32_t events, std::uint64_t data) noexcept {

@@ -1,7 +1,8 @@
-// One epoll descriptor: its four system calls, with errors as values and timeouts in nanoseconds.
+// One epoll descriptor: its four system calls, with errors as values and waits that end at a point
+// in time.
 //
 // Threads: one at a time.
-// Owns: the epoll descriptor, close-on-exec.
+// Owns: the epoll descriptor, close-on-exec, and the timer that ends waits.
 // Errors: open() throws std::system_error; wait() throws std::system_error for anything but EINTR;
 //         the others return errno.
 // Internal.
@@ -15,6 +16,7 @@
 #include <sys/epoll.h>
 
 #include "zmqloop/poller/clock.h"
+#include "zmqloop/poller/sleep_timer.h"
 
 namespace zmqloop {
 
@@ -40,18 +42,22 @@ class EpollSet {
   int change(int fd, std::uint32_t events, std::uint64_t data) noexcept;
   int take_out(int fd) noexcept;
 
-  // Waits at most `timeout` (empty: for ever; zero or less: not at all) and fills `reports` from
-  // the start; returns how many, 0 if the time is up, -1 if a signal handler ran. Uses epoll_pwait2
-  // where there is one, and whole milliseconds, rounded up, elsewhere. Sleeps kLongestSleep at
-  // most.
-  int wait(std::span<epoll_event> reports, std::optional<Duration> timeout);
+  // Waits until something is reported, or until `deadline` (empty: for ever; kAtOnce: not at all),
+  // and fills `reports` from the start; returns how many, -1 if a signal handler ran. 0 also means
+  // nothing in particular: the timer was set for an earlier wait, or kLongestSleep is over. Whoever
+  // gets it looks at the clock. Where there is no timerfd, ends at a whole millisecond after the
+  // deadline.
+  int wait(std::span<epoll_event> reports, std::optional<TimePoint> deadline);
 
   static constexpr Duration kLongestSleep = std::chrono::hours(24 * 24);
 
  private:
   int control(int operation, int fd, std::uint32_t events, std::uint64_t data) noexcept;
+  int milliseconds_until(std::optional<TimePoint> deadline) noexcept;
+  int without_timer(std::span<epoll_event> reports) noexcept;
 
   int fd_ = -1;
+  SleepTimer timer_;
 };
 
 }  // namespace zmqloop

@@ -4,4 +4,10 @@ namespace zmqloop {
 
 Poller::~Poller() = default;
 
+std::span<const Ready> Poller::wait(std::optional<Duration> timeout) {
+  if (!timeout) return wait_until(std::nullopt);
+  if (*timeout <= Duration::zero()) return wait_until(kAtOnce);
+  return wait_until(saturating_add(Clock::now(), *timeout));
+}
+
 }  // namespace zmqloop

@@ -41,7 +41,7 @@ enum class PollerKind {
 
 // The token of an event loop's own doorbells. They are never closed behind the poller's back, so
 // that a poller with no other registrations skips the one look after 100 ms described at
-// Poller::wait().
+// Poller::wait_until().
 inline constexpr std::uint64_t kInternalToken = std::numeric_limits<std::uint64_t>::max();
 
 // One entry of what wait() returns.
@@ -83,20 +83,23 @@ class Poller {
   // waiting; kError also for one that has been closed or terminated, which the next wait reports.
   virtual Events ready_now(Pollable pollable) = 0;
 
-  // Waits until something is ready, at most `timeout` (empty: for ever; zero or less: does not
-  // sleep) and returns it. The span is valid until the next call of wait() or close(); add, modify
+  // Waits until something is ready, at most until `deadline` (empty: for ever; kAtOnce: does
+  // not sleep) and returns it. The span is valid until the next wait or close(); add, modify
   // and remove are allowed while iterating over it.
   //
-  // Timeouts are rounded up, never early, and as fine as the kernel allows. An empty span means
-  // that the time is up, that a signal handler ran (EINTR: the caller looks at its queues at once)
-  // or nothing in particular (spurious; also a timeout beyond 24 days): the caller computes the
-  // remaining time and waits again. An entry can be stale when an earlier handler of the same span
-  // used its socket: handlers take EAGAIN as an answer.
+  // It is never early, and as precise as the kernel allows. An empty span means that the time is
+  // up, that a signal handler ran (EINTR: the caller looks at its queues at once) or nothing in
+  // particular (spurious; also a deadline beyond 24 days): the caller looks at the clock and waits
+  // again. An entry can be stale when an earlier handler of the same span used its socket: handlers
+  // take EAGAIN as an answer.
   //
   // A sleep that lasts 100 ms is interrupted once for one look at everything, which finds what was
-  // closed while registered, and then continued; so an idle loop makes no periodic wake-ups. One that
-  // never sleeps for so long looks at some registrations every 100 ms or so.
-  virtual std::span<const Ready> wait(std::optional<Duration> timeout) = 0;
+  // closed while registered, and then continued; so an idle loop makes no periodic wake-ups. One
+  // that never sleeps for so long looks at some registrations every 100 ms or so.
+  virtual std::span<const Ready> wait_until(std::optional<TimePoint> deadline) = 0;
+
+  // The same, with a timeout from now (empty: for ever; zero or less: does not sleep).
+  std::span<const Ready> wait(std::optional<Duration> timeout);
 
   // Returns the number of registrations.
   virtual std::size_t size() const = 0;

@@ -34,10 +34,13 @@ Events from_zmq(short bits) noexcept {
   return events;
 }
 
-int to_milliseconds(std::optional<Duration> timeout) noexcept {
-  if (!timeout) return -1;
-  const Duration bounded = std::clamp(*timeout, Duration::zero(), kLongestSleep);
-  return static_cast<int>(std::chrono::ceil<std::chrono::milliseconds>(bounded).count());
+// Returns what to give to poll: how long it is until `deadline`, rounded up.
+int to_milliseconds(std::optional<TimePoint> deadline) noexcept {
+  if (!deadline) return -1;
+  if (*deadline == kAtOnce) return 0;
+  const Duration left = std::clamp(saturating_subtract(*deadline, Clock::now()), Duration::zero(),
+                                   Duration(kLongestSleep));
+  return static_cast<int>(std::chrono::ceil<std::chrono::milliseconds>(left).count());
 }
 
 }  // namespace
@@ -76,23 +79,26 @@ void ZmqPollPoller::close() noexcept {
   ready_.clear();
 }
 
-std::span<const Ready> ZmqPollPoller::wait(std::optional<Duration> timeout) {
+std::span<const Ready> ZmqPollPoller::wait_until(std::optional<TimePoint> deadline) {
   registrations_.require_usable("wait");
   ready_.clear();
-  if (registrations_.table().external() != 0 && (!timeout || *timeout > kQuiet)) {
-    if (look(kQuiet) != Wake::kTimedOut) return ready_;
-    registrations_.end_closed_descriptors();
-    if (timeout) *timeout -= kQuiet;
+  if (registrations_.table().external() != 0 && deadline != kAtOnce) {
+    const TimePoint quiet = saturating_add(Clock::now(), kQuiet);
+    if (!deadline || *deadline > quiet) {
+      if (look(quiet) != Wake::kTimedOut) return ready_;
+      registrations_.end_closed_descriptors();
+    }
   }
-  look(timeout);
+  look(deadline);
   return ready_;
 }
 
 // Polls once: sleeps only if there is nothing to report already.
-ZmqPollPoller::Wake ZmqPollPoller::look(std::optional<Duration> timeout) {
+ZmqPollPoller::Wake ZmqPollPoller::look(std::optional<TimePoint> deadline) {
   changed_ = changed_ || registrations_.has_ended();
   if (changed_) refresh_items();
-  const int count = poll_items(registrations_.has_ended() ? Duration::zero() : timeout);
+  if (registrations_.has_ended()) deadline = kAtOnce;
+  const int count = poll_items(deadline);
   if (count > 0) collect();
   changed_ = registrations_.has_ended();
   if (registrations_.has_ended()) registrations_.deliver_ended(ready_);
@@ -111,8 +117,8 @@ void ZmqPollPoller::refresh_items() {
 }
 
 // Returns how many items are ready; 0 also if some socket had ended, -1 if a signal handler ran.
-int ZmqPollPoller::poll_items(std::optional<Duration> timeout) {
-  const int milliseconds = to_milliseconds(timeout);
+int ZmqPollPoller::poll_items(std::optional<TimePoint> deadline) {
+  const int milliseconds = to_milliseconds(deadline);
   // zmq_poll of nothing does not sleep for ever.
   const int count = items_.empty()
                         ? poll(nullptr, 0, milliseconds)

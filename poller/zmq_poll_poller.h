@@ -28,7 +28,7 @@ class ZmqPollPoller final : public Poller {
   bool remove(Pollable pollable) noexcept override;
   void touch(Pollable pollable) override;
   Events ready_now(Pollable pollable) override;
-  std::span<const Ready> wait(std::optional<Duration> timeout) override;
+  std::span<const Ready> wait_until(std::optional<TimePoint> deadline) override;
   std::size_t size() const override { return registrations_.table().size(); }
   void close() noexcept override;
   PollerKind kind() const override { return PollerKind::kZmqPoll; }
@@ -37,8 +37,8 @@ class ZmqPollPoller final : public Poller {
   enum class Wake { kTimedOut, kInterrupted, kReported };
 
   void refresh_items();
-  Wake look(std::optional<Duration> timeout);
-  int poll_items(std::optional<Duration> timeout);
+  Wake look(std::optional<TimePoint> deadline);
+  int poll_items(std::optional<TimePoint> deadline);
   void collect();
   void take_descriptor(const Registration& found, short revents);
   void end_failed_sockets(int error);
@@ -48,7 +48,7 @@ class ZmqPollPoller final : public Poller {
   std::vector<zmq_pollitem_t> items_;
   std::vector<RegistrationId> owners_;
   bool changed_ = false;
-  std::vector<Ready> ready_;  // what the last wait() returned
+  std::vector<Ready> ready_;  // what the last wait returned
 };
 
 }  // namespace zmqloop

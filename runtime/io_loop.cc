@@ -5,7 +5,6 @@
 #include <optional>
 #include <sched.h>
 #include <stdexcept>
-#include <sys/prctl.h>
 
 #include "absl/strings/str_cat.h"
 
@@ -23,23 +22,6 @@ std::uint64_t next_loop_id() {
   static std::atomic<std::uint64_t> last{0};
   return ++last;
 }
-
-// Lets this thread's timed waits end within a nanosecond of their time instead of 50 us; puts the
-// old slack back at the end.
-class PreciseTimers {
- public:
-  PreciseTimers() : previous_(::prctl(PR_GET_TIMERSLACK, 0, 0, 0, 0)) {
-    ::prctl(PR_SET_TIMERSLACK, 1UL, 0, 0, 0);
-  }
-  PreciseTimers(const PreciseTimers&) = delete;
-  PreciseTimers& operator=(const PreciseTimers&) = delete;
-  ~PreciseTimers() {
-    if (previous_ > 0) ::prctl(PR_SET_TIMERSLACK, static_cast<unsigned long>(previous_), 0, 0, 0);
-  }
-
- private:
-  const int previous_;
-};
 
 }  // namespace
 
@@ -94,7 +76,6 @@ class IOLoop::RunScope {
   IOLoop& loop_;
   std::optional<CurrentLoop::Running> current_;
   const RunningLoop counted_;
-  const PreciseTimers precise_timers_;
   bool stopped_before_ = false;
 };
 

@@ -28,11 +28,11 @@ TEST(EpollSet, ReportsTheDataOfItsEntries) {
   const OwnedFd event = make_event(/*readable=*/true);
   ASSERT_EQ(set.add(event.get(), EPOLLIN, 0xfeedfacecafebeef), 0);
   epoll_event reports[4];
-  ASSERT_EQ(set.wait(reports, Duration::zero()), 1);
+  ASSERT_EQ(set.wait(reports, kAtOnce), 1);
   EXPECT_EQ(reports[0].data.u64, 0xfeedfacecafebeef);
   EXPECT_EQ(reports[0].events, static_cast<std::uint32_t>(EPOLLIN));
   EXPECT_EQ(set.take_out(event.get()), 0);
-  EXPECT_EQ(set.wait(reports, Duration::zero()), 0);
+  EXPECT_EQ(set.wait(reports, kAtOnce), 0);
 }
 
 TEST(EpollSet, IsClosedInExecutedPrograms) {
@@ -49,7 +49,61 @@ TEST(EpollSet, ForgetsEverythingWhenClosedAndOpenedAgain) {
   EXPECT_FALSE(set.is_open());
   set.open();
   epoll_event reports[1];
-  EXPECT_EQ(set.wait(reports, Duration::zero()), 0);
+  EXPECT_EQ(set.wait(reports, kAtOnce), 0);
+}
+
+TEST(EpollSet, EndsAWaitAtItsDeadlineAndReportsNothing) {
+  EpollSet set;
+  epoll_event reports[2];
+  for (int i = 0; i < 3; ++i) {
+    const TimePoint deadline = Clock::now() + std::chrono::milliseconds(2);
+    int count = 0;
+    while (count == 0 && Clock::now() < deadline) count = set.wait(reports, deadline);
+    EXPECT_EQ(count, 0);
+  }
+}
+
+TEST(EpollSet, EndsAWaitForADeadlineOfThePast) {
+  EpollSet set;
+  epoll_event reports[1];
+  EXPECT_EQ(set.wait(reports, TimePoint()), 0);
+  EXPECT_EQ(set.wait(reports, TimePoint(Duration(-5))), 0);
+  EXPECT_EQ(set.wait(reports, Clock::now() - std::chrono::hours(1)), 0);
+}
+
+TEST(EpollSet, ReportsItsEntriesBesideTheEndOfTheWait) {
+  EpollSet set;
+  const OwnedFd event = make_event();
+  ASSERT_EQ(set.add(event.get(), EPOLLIN, 7), 0);
+  epoll_event reports[4];
+  // Armed by a wait that something else ends, the timer has expired by the next one.
+  const TimePoint deadline = Clock::now() + std::chrono::milliseconds(2);
+  ring(event);
+  ASSERT_EQ(set.wait(reports, deadline), 1);
+  while (Clock::now() < deadline + std::chrono::milliseconds(1)) {
+  }
+  ASSERT_EQ(set.wait(reports, std::nullopt), 1);
+  EXPECT_EQ(reports[0].data.u64, 7u);
+}
+
+TEST(EpollSet, EndsAWaitForAnEarlierDeadlineThanTheOneBefore) {
+  EpollSet set;
+  const OwnedFd event = make_event(/*readable=*/true);
+  ASSERT_EQ(set.add(event.get(), EPOLLIN, 7), 0);
+  epoll_event reports[1];
+  ASSERT_EQ(set.wait(reports, Clock::now() + std::chrono::hours(1)), 1);
+  ASSERT_EQ(set.take_out(event.get()), 0);
+  EXPECT_EQ(set.wait(reports, Clock::now() + std::chrono::milliseconds(1)), 0);
+}
+
+TEST(EpollSet, EndsWaitsAfterItWasClosedAndOpenedAgain) {
+  EpollSet set;
+  epoll_event reports[1];
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_EQ(set.wait(reports, Clock::now() + std::chrono::milliseconds(1)), 0);
+    set.close();
+    set.open();
+  }
 }
 
 }  // namespace
