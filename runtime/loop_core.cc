@@ -149,18 +149,19 @@ bool LoopCore::run_next_timer() {
   return stalls_.watched(*type, [this] { return timers_.run_next_due(); });
 }
 
-// Phases 3 and 4.
+// Phases 3 and 4. With handlers, a poll that does not wait comes before anything else: while they
+// keep the loop busy, it is all that an iteration costs.
 void LoopCore::poll_and_dispatch() {
-  if (mailbox_.next_has_arrived() || !mailbox_.all_taken()) {
-    if (handlers_.size() != 0) dispatch(poller_->wait(Duration::zero()));
-    wait_for_straggler();
-    return;
+  bool found_events = false;
+  if (handlers_.size() != 0) {
+    const std::span<const Ready> ready = poller_->wait_until(kAtOnce);
+    found_events = !ready.empty();
+    dispatch(ready);
   }
+  if (mailbox_.next_has_arrived() || !mailbox_.all_taken()) return wait_for_straggler();
+  if (found_events) return;
   const std::optional<Duration> timeout = time_to_next_timer();
-  if (timeout && *timeout <= Duration::zero()) {
-    if (handlers_.size() != 0) dispatch(poller_->wait(Duration::zero()));
-    return;
-  }
+  if (timeout && *timeout <= Duration::zero()) return;
   if (!find_work_spinning(timeout)) sleep(timeout);
 }
 
@@ -239,10 +240,17 @@ void LoopCore::sleep(std::optional<Duration> timeout) {
   std::span<const Ready> ready;
   {
     const WakeUp wake_up{mailbox_};
-    ready = poller_->wait(timeout);
+    ready = poller_->wait_until(end_of_sleep(timeout));
   }
   if (!ready.empty()) idle_spin_.slept(Clock::now() - start);
   dispatch(ready);
+}
+
+// The next timer's own deadline if the loop has the clock that waiting follows: the same from sleep
+// to sleep, which spares the poller setting its timer.
+std::optional<TimePoint> LoopCore::end_of_sleep(std::optional<Duration> timeout) const {
+  if (!timeout) return std::nullopt;
+  return clock_ ? saturating_add(Clock::now(), *timeout) : timers_.next_deadline();
 }
 
 // Phase 4.

@@ -129,6 +129,7 @@ class LoopCore {
   std::optional<Duration> time_to_next_timer() const;
   bool find_work_spinning(std::optional<Duration> timeout);
   void sleep(std::optional<Duration> timeout);
+  std::optional<TimePoint> end_of_sleep(std::optional<Duration> timeout) const;
 
   void dispatch(std::span<const Ready> ready);
   void dispatch_to(HandlerTable::Entry& entry, Events found, std::size_t most_calls);
