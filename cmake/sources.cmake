@@ -65,6 +65,8 @@ set(ZMQLOOP_HEADERS
     runtime/timer_cells.h
     runtime/timer_heap.h
     runtime/timer_queue.h
+    runtime/timer_record.h
+    runtime/timer_wheel.h
     runtime/times.h
     runtime/type_name.h
     threading/control_word.h
@@ -137,6 +139,7 @@ set(ZMQLOOP_SOURCES
     runtime/timer_cells.cc
     runtime/timer_heap.cc
     runtime/timer_queue.cc
+    runtime/timer_wheel.cc
     runtime/type_name.cc
     threading/cpu_quota.cc
     threading/cpu_set.cc

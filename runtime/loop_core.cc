@@ -231,6 +231,7 @@ bool LoopCore::find_work_spinning(std::optional<Duration> timeout) {
 
 void LoopCore::sleep(std::optional<Duration> timeout) {
   mailbox_.trim();
+  timers_.trim();
   if (!mailbox_.try_fall_asleep()) return;
   struct WakeUp {
     Mailbox& mailbox;

@@ -16,7 +16,8 @@ class TimerQueue::CellUse {
 };
 
 bool TimerQueue::cancel(TimerId id) noexcept {
-  if (!id || id.index >= records_.size() || records_[id.index].generation != id.generation) {
+  if (!id || id.index >= records_.size() ||
+      static_cast<std::uint32_t>(records_[id.index].number) != id.generation) {
     return false;
   }
   disarm(id.index);
@@ -25,22 +26,36 @@ bool TimerQueue::cancel(TimerId id) noexcept {
 }
 
 std::optional<TimePoint> TimerQueue::next_deadline() const noexcept {
-  if (due_live_ != 0) return TimePoint::min();
-  if (heap_.empty() || heap_.earliest() == TimePoint::max()) return std::nullopt;
-  return heap_.earliest();
+  if (due_live_ != 0) return kAtOnce;
+  if (!heap_.empty()) return heap_.earliest();
+  if (!wheel_.empty()) return wheel_.earliest(records_.data());
+  return std::nullopt;
 }
 
 std::size_t TimerQueue::begin_due(TimePoint now) {
   if (due_next_ != 0) compact_due();
   const std::size_t before = due_live_;
-  while (!heap_.empty() && heap_.earliest() <= now && heap_.earliest() != TimePoint::max()) {
+  move_due(now);
+  // Slot by slot, so that the heap never holds more than one.
+  while (!wheel_.empty() && wheel_.next_turn() <= now) {
+    wheel_.turn(records_.data(),
+                [this](std::uint32_t index) { heap_.push(index, records_.data()); });
+    move_due(now);
+  }
+  wheel_.advance(now);
+  return due_live_ - before;
+}
+
+void TimerQueue::move_due(TimePoint now) {
+  while (!heap_.empty() && heap_.earliest() <= now) {
     const std::uint32_t index = heap_.first();
     due_.push_back(index);
     heap_.pop(records_.data());
-    records_[index].position = kDueBit | static_cast<std::uint32_t>(due_.size() - 1);
+    records_[index].place = Place::kDue;
+    records_[index].position = static_cast<std::uint32_t>(due_.size() - 1);
+    --armed_;
     ++due_live_;
   }
-  return due_live_ - before;
 }
 
 bool TimerQueue::run_next_due() {
@@ -64,18 +79,28 @@ const std::type_info* TimerQueue::running_type() const {
 
 std::size_t TimerQueue::clear() noexcept {
   std::size_t destroyed = 0;
-  for (;; ++destroyed) {
+  for (; !empty(); ++destroyed) {
     std::uint32_t index = take_due();
     if (index == kNone) {
-      if (heap_.empty()) return destroyed;
-      index = heap_.last();
+      index = heap_.empty() ? wheel_.any() : heap_.last();
       disarm(index);
     }
     destroy(index);
   }
+  trim();
+  return destroyed;
 }
 
-// Returns a cell, with its record's generation zero and room for it in the heap [Q2].
+void TimerQueue::trim() noexcept {
+  if (cells_in_use_ != 0 || cells_.capacity() <= kKept) return;
+  cells_.shrink(kKept);
+  heap_.release();
+  wheel_.close();
+  records_ = {};
+  due_ = {};
+}
+
+// Returns a cell, with its record's number zero and room for it in the heap [Q2].
 std::uint32_t TimerQueue::take_cell() {
   std::uint32_t index = first_free_;
   if (index != kNone) {
@@ -84,6 +109,7 @@ std::uint32_t TimerQueue::take_cell() {
     const std::size_t count = records_.size() + 1;
     cells_.reserve(count);
     heap_.reserve(count);
+    wheel_.open();
     index = static_cast<std::uint32_t>(records_.size());
     records_.push_back({});
   }
@@ -91,21 +117,34 @@ std::uint32_t TimerQueue::take_cell() {
   return index;
 }
 
-TimerId TimerQueue::arm(std::uint32_t index, TimePoint deadline) noexcept {
-  if (++last_generation_ == 0) ++last_generation_;
-  records_[index].generation = last_generation_;
-  heap_.push(index, deadline, records_.data());
-  return {index, last_generation_};
+TimerId TimerQueue::arm(std::uint32_t index, TimePoint deadline, TimePoint now) noexcept {
+  if (wheel_.empty()) wheel_.advance(now);
+  if (static_cast<std::uint32_t>(++last_number_) == 0) ++last_number_;
+  TimerRecord& record = records_[index];
+  record.deadline = deadline;
+  record.number = last_number_;
+  ++armed_;
+  if (wheel_.takes(deadline)) {
+    wheel_.add(index, records_.data());
+  } else {
+    heap_.push(index, records_.data());
+  }
+  return {index, static_cast<std::uint32_t>(last_number_)};
 }
 
 void TimerQueue::disarm(std::uint32_t index) noexcept {
-  TimerHeap::Record& record = records_[index];
-  record.generation = 0;
-  if ((record.position & kDueBit) == 0) {
-    heap_.remove(record.position, records_.data());
-  } else {
-    due_[record.position & ~kDueBit] = kNone;
+  TimerRecord& record = records_[index];
+  record.number = 0;
+  if (record.place == Place::kDue) {
+    due_[record.position] = kNone;
     --due_live_;
+    return;
+  }
+  --armed_;
+  if (record.place == Place::kWheel) {
+    wheel_.remove(index, records_.data());
+  } else {
+    heap_.remove(record.position, records_.data());
   }
 }
 
@@ -116,25 +155,16 @@ void TimerQueue::destroy(std::uint32_t index) noexcept {
 }
 
 void TimerQueue::release_cell(std::uint32_t index) noexcept {
-  if (--cells_in_use_ == 0) {
-    give_memory_back();
-  } else {
+  if (--cells_in_use_ != 0) {
     records_[index].position = first_free_;
     first_free_ = index;
+    return;
   }
-}
-
-// With no cell in use: starts afresh, from the first cell.
-void TimerQueue::give_memory_back() noexcept {
+  // With no cell in use: starts afresh, from the first one.
   records_.clear();
   due_.clear();
   due_next_ = 0;
   first_free_ = kNone;
-  if (cells_.capacity() <= kKept) return;
-  cells_.shrink(kKept);
-  heap_.shrink_empty(kKept);
-  records_ = {};
-  due_ = {};
 }
 
 // Returns the next due timer; kNone if there is none.
@@ -144,12 +174,21 @@ std::uint32_t TimerQueue::first_due() noexcept {
   return due_[due_next_];
 }
 
+void TimerQueue::prefetch(std::uint32_t index) noexcept {
+  if (index == kNone) return;
+  __builtin_prefetch(&cells_[index]);
+  __builtin_prefetch(&records_[index]);
+}
+
 // Takes the next due timer out of the snapshot; kNone if there is none.
 std::uint32_t TimerQueue::take_due() noexcept {
   const std::uint32_t index = first_due();
   if (index == kNone) return kNone;
   ++due_next_;
-  records_[index].generation = 0;
+  // Callables stand in the order of arming, and are needed in that of deadlines.
+  constexpr std::size_t kAhead = 8;
+  if (due_next_ + kAhead < due_.size()) prefetch(due_[due_next_ + kAhead]);
+  records_[index].number = 0;
   --due_live_;
   return index;
 }
@@ -161,7 +200,7 @@ void TimerQueue::compact_due() noexcept {
   for (; due_next_ < due_.size(); ++due_next_) {
     const std::uint32_t index = due_[due_next_];
     if (index == kNone) continue;
-    records_[index].position = kDueBit | static_cast<std::uint32_t>(kept);
+    records_[index].position = static_cast<std::uint32_t>(kept);
     due_[kept++] = index;
   }
   due_.resize(kept);

@@ -4,15 +4,23 @@
 //   queue.begin_due(now);                 // a snapshot: what these timers add waits for the next
 //   one while (queue.run_next_due()) {}
 //
+// Timers that are due within a tick of 131 us stand in a heap, all others in a wheel, where arming
+// and cancelling take the same few stores however many there are: most timers are time limits, and
+// cancelled. From the wheel they move into the heap as their time comes near, so that the heap
+// stays small. Deadlines are exact all the same: what fires, and in which order, is the heap's
+// business.
+//
 // A cancelled timer is gone when cancel() returns: its callable is destroyed, its memory free. What
-// a burst of timers took is given back when the queue becomes empty.
+// a burst of timers took is given back by trim().
 //
 // Invariants:
-//   Q1  A timer is free, in the heap, due, or in nobody's hands (under construction, running, being
-//       destroyed); a record's generation is zero unless it is in the heap or due.
+//   Q1  A timer is free, armed (in the heap or the wheel), due, or in
+//       nobody's hands (under construction, running, being destroyed); a record's number is zero
+//       unless it is armed or due.
 //   Q2  The heap has room for every record, so that arming cannot fail.
 //   Q3  User code runs only in the fourth state of Q1 and with every field consistent: it may call
 //       anything but the destructor.
+//   Q4  What is in the wheel is later than what is in the heap.
 //
 // Threads: none of its own and no clock; one thread at a time.
 // Owns: the callables, from add() until run, cancelled or cleared.
@@ -33,6 +41,8 @@
 #include "zmqloop/poller/clock.h"
 #include "zmqloop/runtime/timer_cells.h"
 #include "zmqloop/runtime/timer_heap.h"
+#include "zmqloop/runtime/timer_record.h"
+#include "zmqloop/runtime/timer_wheel.h"
 #include "zmqloop/threading/one_shot.h"
 
 namespace zmqloop {
@@ -49,33 +59,34 @@ struct TimerId {
 class TimerQueue {
  public:
   // Numbers timers from `first_number`: a test starts where numbers are about to wrap around.
-  explicit TimerQueue(std::uint32_t first_number = 0)
-      : last_generation_(first_number), heap_(first_number) {}
+  explicit TimerQueue(std::uint64_t first_number = 0) : last_number_(first_number) {}
   TimerQueue(const TimerQueue&) = delete;
   TimerQueue& operator=(const TimerQueue&) = delete;
   // Destroys what was never run. The running timer must not destroy its queue.
   ~TimerQueue() { clear(); }
 
-  // Adds a timer. At TimePoint::max() it never becomes due, but counts as armed.
+  // Adds a timer. At TimePoint::max() it never becomes due, but counts as armed. `now`, from who
+  // knows it, spares a queue that was empty for a while some steps later on.
   template <class F>
-  TimerId add(TimePoint deadline, F&& f) {
+  TimerId add(TimePoint deadline, F&& f, TimePoint now = kAtOnce) {
     decltype(auto) prepared = one_shot::prepare(std::forward<F>(f));
     const std::uint32_t index = take_cell();
     TimerCell& cell = cells_[index];
     cell.ops = one_shot::construct(cell.storage, std::forward<decltype(prepared)>(prepared));
-    return arm(index, deadline);
+    return arm(index, deadline, now);
   }
 
   // Cancels a timer and destroys its callable, at any time before it runs; false if it is not armed
-  // any more. O(log n), in place.
+  // any more. In place; O(1) unless it is about to become due.
   bool cancel(TimerId id) noexcept;
 
   bool empty() const noexcept { return size() == 0; }
   // Returns how many timers are armed, or due and not run yet.
-  std::size_t size() const noexcept { return heap_.size() + due_live_; }
+  std::size_t size() const noexcept { return armed_ + due_live_; }
 
-  // Returns the earliest deadline: TimePoint::min() while due timers have not run; nullopt if none
-  // of the timers can fire.
+  // Returns the earliest deadline or, where many timers stand close together, a time before it at
+  // which to begin_due() and ask again: kAtOnce while due timers have not run; nullopt if none of
+  // the timers can fire.
   std::optional<TimePoint> next_deadline() const noexcept;
 
   // Makes the timers with deadlines up to `now` due, behind those that still are; returns how many.
@@ -97,33 +108,39 @@ class TimerQueue {
   // Destroys all timers unrun, also those that the destructors of callables add; returns how many.
   std::size_t clear() noexcept;
 
+  // Gives back what a burst of timers took, if the queue is empty.
+  void trim() noexcept;
+
  private:
   class CellUse;
+  using Place = TimerRecord::Place;
 
-  static constexpr std::uint32_t kNone = ~std::uint32_t{0};
-  // In a record's position: the rest is a place in due_, not in the heap.
-  static constexpr std::uint32_t kDueBit = std::uint32_t{1} << 31;
-  // What an empty queue keeps memory for.
+  static constexpr std::uint32_t kNone = TimerRecord::kNone;
+  // What a trimmed queue keeps memory for.
   static constexpr std::size_t kKept = 240;
 
   std::uint32_t take_cell();
-  TimerId arm(std::uint32_t index, TimePoint deadline) noexcept;
+  TimerId arm(std::uint32_t index, TimePoint deadline, TimePoint now) noexcept;
   void disarm(std::uint32_t index) noexcept;
   void destroy(std::uint32_t index) noexcept;
   void release_cell(std::uint32_t index) noexcept;
-  void give_memory_back() noexcept;
+  void move_due(TimePoint now);
   std::uint32_t first_due() noexcept;
   std::uint32_t take_due() noexcept;
+  void prefetch(std::uint32_t index) noexcept;
   void compact_due() noexcept;
 
   // One record per cell; free ones are chained through their positions.
-  std::vector<TimerHeap::Record> records_;
+  std::vector<TimerRecord> records_;
   std::uint32_t first_free_ = kNone;
   std::uint32_t cells_in_use_ = 0;
-  std::uint32_t last_generation_;
   TimerCells cells_;
 
+  // Armed timers.
+  std::uint64_t last_number_;  // its lower half is the timer's generation, and never zero
+  std::size_t armed_ = 0;      // in heap and wheel
   TimerHeap heap_;
+  TimerWheel wheel_;
 
   // The snapshot: indices of timers in the order they run, kNone where one was cancelled.
   std::vector<std::uint32_t> due_;

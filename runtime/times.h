@@ -48,6 +48,8 @@ class Deadline {
   template <class D>
   Deadline(std::chrono::time_point<Clock, D> when) : when_(to_time_point(when)) {}
 
+  // Returns whether from() needs to know the time.
+  bool is_delay() const { return !when_; }
   // A delay of Duration::max() is "never", whatever the clock says.
   TimePoint from(TimePoint now) const {
     if (when_) return *when_;
