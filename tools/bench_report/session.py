@@ -1,5 +1,6 @@
 """A whole session of measuring: which benchmarks, for how long, with what result."""
 
+import contextlib
 import datetime
 import os
 import pathlib
@@ -101,9 +102,9 @@ def count_system_calls(measured, progress):
 
 def shown(command):
     """The command with its program named from the top of the tree, if it was built there."""
-    built = pathlib.Path("bazel-bin", "benchmarks", "rivals", os.path.basename(command[0]))
-    try:
-        of_tree = (ROOT / built).samefile(command[0])
-    except OSError:
-        of_tree = False
-    return [str(built), *command[1:]] if of_tree else command
+    for folder in ("benchmarks/rivals", "benchmarks"):
+        built = pathlib.Path("bazel-bin", folder, os.path.basename(command[0]))
+        with contextlib.suppress(OSError):
+            if (ROOT / built).samefile(command[0]):
+                return [str(built), *command[1:]]
+    return command
