@@ -21,7 +21,7 @@ p { margin: 4px 0 10px; max-width: 62em; } .soft { color: var(--soft); }
 table { border-collapse: collapse; width: 100%; font-size: 13.5px; line-height: 1.35;
   font-variant-numeric: tabular-nums; }
 th { text-align: left; font-weight: 600; color: var(--soft); vertical-align: bottom; }
-th, td { padding: 6px 10px 6px 0; border-bottom: 1px solid var(--rule); }
+th, td { padding: 6px 8px 6px 4px; border-bottom: 1px solid var(--rule); }
 td { vertical-align: top; } .number { text-align: right; white-space: nowrap; }
 th.number { white-space: normal; }
 td small { display: block; font-weight: 400; color: var(--soft); font-size: 12px; }
