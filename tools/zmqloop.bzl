@@ -24,31 +24,42 @@ LEAF_VISIBILITY = _OUTSIDE + ["//runtime:__pkg__"]
 
 ROOT_VISIBILITY = _OUTSIDE
 
+def _precompiled(name):
+    """Flags and dependency of a target that has tools/precompiled/<name>.cc read for it."""
+    target = "//tools/precompiled:" + name
+    flags = ["-Winvalid-pch", "-include", "tools/precompiled/%s.h" % name]
+    return struct(
+        copts = select({"//tools/precompiled:used": flags, "//conditions:default": []}),
+        deps = select({"//tools/precompiled:used": [target], "//conditions:default": []}),
+    )
+
 def zmqloop_library(name, deps = [], extra_srcs = [], **kwargs):
     """One header of a layer: <name>.h, with <name>.cc if there is one.
 
     Users include it as "zmqloop/<layer>/<name>.h".
     """
+    precompiled = _precompiled("library")
     native.cc_library(
         name = name,
         srcs = native.glob([name + ".cc"], allow_empty = True) + extra_srcs,
         hdrs = [name + ".h"],
-        copts = ZMQLOOP_WARNINGS,
+        copts = ZMQLOOP_WARNINGS + precompiled.copts,
         include_prefix = "zmqloop/" + native.package_name(),
-        deps = deps,
+        deps = deps + precompiled.deps,
         **kwargs
     )
 
 def zmqloop_tests(deps, support = "//tests/support", size = "medium", tags = []):
     """One cc_test for each *_test.cc of the folder: a new file needs no line here."""
+    precompiled = _precompiled("tests")
     for source in native.glob(["*_test.cc"], allow_empty = True):
         native.cc_test(
             name = source[:-len(".cc")],
             size = size,
             srcs = [source],
-            copts = ZMQLOOP_WARNINGS,
+            copts = ZMQLOOP_WARNINGS + precompiled.copts,
             tags = tags,
-            deps = deps + [
+            deps = deps + precompiled.deps + [
                 support,
                 "@googletest//:gtest_main",
             ],
