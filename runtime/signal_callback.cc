@@ -7,8 +7,10 @@
 namespace zmqloop {
 
 bool PreparedCallback::raise() noexcept {
+  // Looked at before: once counted, this raise may be answered by a call and the loop closed.
+  const bool closed = core_->is_closed();
   if (raises_.fetch_add(1) == 0) return core_->raise(*slot_);
-  return !core_->is_closed();  // a raise before this one was accepted, and its call counts this one
+  return !closed;  // a call that is still to come counts this one
 }
 
 void PreparedCallback::run() {
@@ -44,11 +46,11 @@ void PreparedCallback::release(std::shared_ptr<PreparedCallback> prepared) noexc
   }
   // Nothing waits in the slot, and a call in progress keeps the object alive.
   if (prepared->raises_ == 0) return core.unreserve_signal_slot(*prepared->slot_);
-  // Else behind the raise that waits: what is posted first runs first. On a closed loop nothing
-  // does.
+  // Else behind the raise that waits: what is posted first runs first. A closed loop keeps the
+  // slot: whoever closes it may be reading it.
   const auto let_go = [prepared] { prepared->core_->unreserve_signal_slot(*prepared->slot_); };
   try {
-    if (!core.post(let_go)) let_go();
+    static_cast<void>(core.post(let_go));
   } catch (const std::bad_alloc&) {
     prepared->leaked_ = prepared;
   }

@@ -6,7 +6,9 @@
 //   std::signal(SIGHUP, [](int) { reload.raise(); });
 //
 // Raises that come before the callback has begun to run become one call, which is told their
-// number; none is lost and nothing can overflow. The callable may be of any type and size.
+// number; none is lost and nothing can overflow. The callable may be of any type and size. Only a
+// loop that is being closed can drop some: a raise that joins one which another thread or handler
+// has begun is told true, and shares its fate if that one comes too late.
 //
 // Threads: raise() any thread and any signal handler, but not while the object is being assigned or
 // destroyed; the callable runs, and is destroyed, on the loop thread (after the loop was closed: on

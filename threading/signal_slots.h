@@ -4,7 +4,8 @@
 // A handler claims a free slot, writes its callable, takes a ticket as any post does and marks the
 // slot ready; the consumer picks ready slots by ticket. Two bitmaps, free and ready, hold the
 // state, so that a handler which interrupts another one, on this or another thread, finds each bit
-// either way: nothing is ever half linked, and an abandoned claim costs one slot and blocks nobody.
+// either way: nothing is ever half linked. A handler that never returns costs one slot; it holds up
+// no other post, but close(), which waits for it for ever.
 //
 // A slot may be reserved: it keeps its callable and is published again and again, by one owner who
 // publishes it only when the callable of the last time has begun to run.

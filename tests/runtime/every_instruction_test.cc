@@ -572,6 +572,39 @@ TEST_P(EveryInstructionOf, Stop) {
   EXPECT_TRUE(errno_kept);
 }
 
+// Found by tests/model/signal_callback.pml: a raise that joined another was answered by its call,
+// and told false by the loop that had been closed since.
+TEST_F(EveryInstructionHarness, FindsNoRaiseThatIsAnsweredAndDenied) {
+  const LoopWatchdog watchdog;
+  bool interrupted_it = true;
+  for (std::uint64_t k = 1; interrupted_it; ++k) {
+    IOLoop loop;
+    std::uint64_t answered = 0;
+    const SignalCallback callback =
+        loop.prepare_signal_callback([&](std::uint64_t raises) { answered += raises; });
+    EXPECT_TRUE(callback.raise());
+    std::binary_semaphore interrupts{0};
+    std::binary_semaphore closed{0};
+    std::thread owner([&] {
+      interrupts.acquire();
+      loop.add_callback([&] { loop.stop(); });
+      loop.start();
+      loop.close();
+      closed.release();
+    });
+    const auto run_and_close = [&] {
+      interrupts.release();
+      closed.acquire();
+    };
+    bool accepted = false;
+    EveryInstruction interrupted([&](const EveryInstruction::Point&) { run_and_close(); });
+    interrupted_it = interrupted.run_to(k, [&] { accepted = callback.raise(); });
+    if (!interrupted_it) run_and_close();
+    owner.join();
+    EXPECT_EQ(answered, accepted ? 2u : 1u) << "interrupted after instruction " << k;
+  }
+}
+
 // ---- signal slots ----
 
 TEST_F(EveryInstructionHarness, FindsPostsRefusedExactlyWhenTheSlotsAreFull) {

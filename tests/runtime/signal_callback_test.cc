@@ -167,6 +167,25 @@ TEST_P(SignalCallbacks, AreRefusedOnceTheLoopIsClosed) {
   EXPECT_TRUE(destroyed);
 }
 
+// Found by tests/model/signal_callback.pml: the slot was given to whoever came next, who wrote to
+// it while the closing thread read it.
+TEST(SignalCallback, ThatIsDestroyedWhileItsLoopIsClosedLeavesItsSlotToTheClosingThread) {
+  IOLoop loop({.signal_slots = 1});
+  SignalCallback callback = loop.prepare_signal_callback([] {});
+  bool slot_left = true;
+  loop.add_callback([guard = AtDestruction([&] {
+                       callback = SignalCallback();
+                       try {
+                         callback = loop.prepare_signal_callback([] {});
+                       } catch (const std::length_error&) {
+                         slot_left = false;
+                       }
+                     })] {});
+  callback.raise();
+  EXPECT_EQ(loop.close().callbacks_abandoned, 2u);
+  EXPECT_FALSE(slot_left);
+}
+
 TEST(SignalCallback, OutlivesItsLoop) {
   SignalCallback callback;
   {
