@@ -24,12 +24,13 @@
 #include <ucontext.h>
 #include <utility>
 
-#if defined(__has_feature)
+// g++ has the macros, clang the features; other headers may give g++ a __has_feature that is 0.
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+#define ZMQLOOP_STEPS_THROUGH_A_SANITIZER
+#elif defined(__has_feature)
 #if __has_feature(thread_sanitizer) || __has_feature(address_sanitizer)
 #define ZMQLOOP_STEPS_THROUGH_A_SANITIZER
 #endif
-#elif defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
-#define ZMQLOOP_STEPS_THROUGH_A_SANITIZER
 #endif
 
 namespace zmqloop::testing {
