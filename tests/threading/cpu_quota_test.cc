@@ -20,8 +20,12 @@ class CpuQuota : public ::testing::Test {
   }
   ~CpuQuota() override { std::filesystem::remove_all(root_); }
 
-  void write(const std::string& path, const std::string& text) {
-    const std::filesystem::path file(root_ + path);
+  // Paths are absolute, and stand below the test's own root.
+  void write(const char* path, const std::string& text) { write(path, "", text); }
+  void write(const char* folder, const char* name, const std::string& text) {
+    std::filesystem::path file(root_);
+    file += folder;
+    file += name;
     std::filesystem::create_directories(file.parent_path());
     std::ofstream(file) << text;
   }
@@ -52,45 +56,45 @@ TEST_F(CpuQuota, IsNoneWhereNothingCanBeRead) { EXPECT_EQ(quota(), std::nullopt)
 TEST_F(CpuQuota, IsReadFromTheV2Group) {
   mounted_v2();
   in_group("0::/user/app\n");
-  write(std::string(kV2) + "/user/app/cpu.max", "150000 100000\n");
+  write(kV2, "/user/app/cpu.max", "150000 100000\n");
   EXPECT_EQ(quota(), 1.5);
 }
 
 TEST_F(CpuQuota, IsNoneWhereV2SaysMax) {
   mounted_v2();
   in_group("0::/user/app\n");
-  write(std::string(kV2) + "/user/app/cpu.max", "max 100000\n");
+  write(kV2, "/user/app/cpu.max", "max 100000\n");
   EXPECT_EQ(quota(), std::nullopt);
 }
 
 TEST_F(CpuQuota, IsTheTightestOnTheWayUp) {
   mounted_v2();
   in_group("0::/a/b/c\n");
-  write(std::string(kV2) + "/a/b/c/cpu.max", "400000 100000\n");
-  write(std::string(kV2) + "/a/b/cpu.max", "max 100000\n");
-  write(std::string(kV2) + "/a/cpu.max", "25000 50000\n");
-  write(std::string(kV2) + "/other/cpu.max", "1000 100000\n");
+  write(kV2, "/a/b/c/cpu.max", "400000 100000\n");
+  write(kV2, "/a/b/cpu.max", "max 100000\n");
+  write(kV2, "/a/cpu.max", "25000 50000\n");
+  write(kV2, "/other/cpu.max", "1000 100000\n");
   EXPECT_EQ(quota(), 0.5);
 }
 
 TEST_F(CpuQuota, IsReadFromTheRootOfAContainersNamespace) {
   mounted_v2();
   in_group("0::/\n");
-  write(std::string(kV2) + "/cpu.max", "20000 100000\n");
+  write(kV2, "/cpu.max", "20000 100000\n");
   EXPECT_EQ(quota(), 0.2);
 }
 
 TEST_F(CpuQuota, IsReadWhereOnlyTheContainersGroupIsMounted) {
   mounted("30 22 0:26 /docker/abc /sys/fs/cgroup ro - cgroup2 cgroup rw\n");
   in_group("0::/docker/abc/inner\n");
-  write(std::string(kV2) + "/cpu.max", "300000 100000\n");
-  write(std::string(kV2) + "/inner/cpu.max", "200000 100000\n");
+  write(kV2, "/cpu.max", "300000 100000\n");
+  write(kV2, "/inner/cpu.max", "200000 100000\n");
   EXPECT_EQ(quota(), 2.0);
 }
 
 TEST_F(CpuQuota, IsThatOfTheMountForAGroupOutsideIt) {
   mounted("30 22 0:26 /docker/abc /sys/fs/cgroup ro - cgroup2 cgroup rw\n");
-  write(std::string(kV2) + "/cpu.max", "300000 100000\n");
+  write(kV2, "/cpu.max", "300000 100000\n");
   for (const char* group : {"0::/docker/abcdef\n", "0::/elsewhere\n", "0::/../../outside\n"}) {
     in_group(group);
     EXPECT_EQ(quota(), 3.0) << group;
@@ -100,18 +104,18 @@ TEST_F(CpuQuota, IsThatOfTheMountForAGroupOutsideIt) {
 TEST_F(CpuQuota, IsReadFromTheV1Group) {
   mounted_v1();
   in_group("4:cpuset:/\n3:cpu,cpuacct:/app\n1:name=systemd:/app\n");
-  write(std::string(kV1) + "/app/cpu.cfs_quota_us", "250000\n");
-  write(std::string(kV1) + "/app/cpu.cfs_period_us", "100000\n");
-  write(std::string(kV1) + "/cpu.cfs_quota_us", "-1\n");
-  write(std::string(kV1) + "/cpu.cfs_period_us", "100000\n");
+  write(kV1, "/app/cpu.cfs_quota_us", "250000\n");
+  write(kV1, "/app/cpu.cfs_period_us", "100000\n");
+  write(kV1, "/cpu.cfs_quota_us", "-1\n");
+  write(kV1, "/cpu.cfs_period_us", "100000\n");
   EXPECT_EQ(quota(), 2.5);
 }
 
 TEST_F(CpuQuota, IsNoneWhereV1SaysMinusOne) {
   mounted_v1();
   in_group("3:cpu,cpuacct:/\n");
-  write(std::string(kV1) + "/cpu.cfs_quota_us", "-1\n");
-  write(std::string(kV1) + "/cpu.cfs_period_us", "100000\n");
+  write(kV1, "/cpu.cfs_quota_us", "-1\n");
+  write(kV1, "/cpu.cfs_period_us", "100000\n");
   EXPECT_EQ(quota(), std::nullopt);
 }
 
@@ -148,7 +152,7 @@ TEST_F(CpuQuota, IsNoneWhereTheFilesMakeNoSense) {
   EXPECT_EQ(quota(), std::nullopt);
   mounted_v2();
   for (const char* text : {"", "\n", "max", "50000", "50000 0", "-5 100000", "a b", "0 100000"}) {
-    write(std::string(kV2) + "/app/cpu.max", text);
+    write(kV2, "/app/cpu.max", text);
     EXPECT_EQ(quota(), std::nullopt) << text;
   }
 }
