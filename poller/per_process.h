@@ -37,12 +37,6 @@ class PerProcess {
     return *current->value;
   }
 
-  // Returns this process's T, or null if there is none yet.
-  T* find() const noexcept {
-    Node* const current = newest_.load();
-    return is_ours(current) ? current->value.get() : nullptr;
-  }
-
  private:
   struct Node {
     const unsigned generation;
