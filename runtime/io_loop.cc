@@ -39,6 +39,7 @@ class IOLoop::RunScope {
       throw std::logic_error(absl::StrCat(operation, ": loop '", other->name_, "' runs already on ",
                                           current_thread_label()));
     }
+    counted_.emplace();
     const State before = loop.take(State::kStarting);
     if (before == State::kRunning) loop.throw_running(operation);
     if (before == State::kClosed) {
@@ -75,7 +76,7 @@ class IOLoop::RunScope {
  private:
   IOLoop& loop_;
   std::optional<CurrentLoop::Running> current_;
-  const RunningLoop counted_;
+  std::optional<RunningLoop> counted_;
   bool stopped_before_ = false;
 };
 

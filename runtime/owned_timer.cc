@@ -21,9 +21,11 @@ IOLoop* OwnedTimer::open_loop() const noexcept {
   return loop == nullptr || loop->is_closed() ? nullptr : loop;
 }
 
+// Writes the loop only if it is another one: a timer that arms itself again on the loop's thread
+// must not race with an owner that reads here, in abandon(), which loop to tell.
 void OwnedTimer::arm(std::shared_ptr<LoopIdentity> loop, TimePoint deadline) {
   timer_ = add_timer(*loop->loop(), deadline);
-  started_on_ = std::move(loop);
+  if (started_on_ != loop) started_on_ = std::move(loop);
   running_ = true;
 }
 

@@ -65,8 +65,10 @@ class OwnedTimer : public std::enable_shared_from_this<OwnedTimer> {
   // Constant after construction: null if it is the current one at each start.
   const std::shared_ptr<LoopIdentity> chosen_;
 
-  // Loop thread only.
+  // Written by starts alone; read by abandon() on whatever thread the owner ends.
   std::shared_ptr<LoopIdentity> started_on_;
+
+  // Loop thread only.
   TimeoutHandle timer_;
   bool running_ = false;
 };

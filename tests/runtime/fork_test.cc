@@ -166,7 +166,7 @@ TEST_P(ForkTest, LeavesTheParentUndisturbedByChildrenThatDestroyItsLoops) {
 TEST_P(ForkTest, LeavesWakeUpsToTheParentWhileChildrenComeAndGo) {
   LoopThread thread(thread_options());
   for (int i = 0; i < 30; ++i) {
-    const pid_t child = ::fork();
+    const pid_t child = fork_at_rest();
     if (child == 0) {
       for (int j = 0; j < 100; ++j) {
         if (thread.loop().add_callback([] {})) ::_exit(1);
@@ -200,7 +200,7 @@ TEST_P(ForkTest, InsideACallbackNeverRunsTheParentsCallbacksInTheChild) {
         loop_.remove_handler(self);
       },
       Events::kRead);
-  loop_.add_callback([&] { child = ::fork(); });
+  loop_.add_callback([&] { child = fork_at_rest(); });
   loop_.add_callback(count);
   loop_.add_callback(
       [&, end = std::make_shared<AtDestruction>([&] { ++*destroyed; })] { count(); });
@@ -235,7 +235,7 @@ TEST_P(ForkTest, InsideATimerOrAHandlerNeverRunsTheRestInTheChild) {
     pid_t child = -1;
     const auto fork_once = [&] {
       ++*runs;
-      if (child == -1) child = ::fork();
+      if (child == -1) child = fork_at_rest();
     };
     IOLoop loop(options());
     if (in_timer) {

@@ -700,7 +700,7 @@ TEST_P(StallTest, IsNoConcernOfAChildForkedInTheMiddleOfIt) {
   loop_.add_callback([&] {
     reports_.wait_until_begun(1);
     child = run_in_child([] { return 0; });
-    const pid_t forked = ::fork();
+    const pid_t forked = fork_at_rest();
     if (forked == 0) {
       ::signal(SIGALRM, SIG_DFL);
       ::alarm(60);

@@ -12,6 +12,7 @@
 #include <string>
 #include <sys/types.h>
 #include <system_error>
+#include <unistd.h>
 
 namespace zmqloop::testing {
 
@@ -43,6 +44,15 @@ inline std::string thread_status(pid_t thread, const std::string& field) {
       return line.substr(line.find_first_not_of(" \t", field.size() + 1));
   }
   return {};
+}
+
+// Returns whether no thread but the calling one runs, or waits for a core.
+inline bool other_threads_sleep() {
+  for (const auto& task : std::filesystem::directory_iterator("/proc/self/task")) {
+    const pid_t thread = std::stoi(task.path().filename());
+    if (thread != ::gettid() && thread_status(thread, "State").rfind('R', 0) == 0) return false;
+  }
+  return true;
 }
 
 // Returns the numbers of this process's epoll sets.
