@@ -91,11 +91,13 @@ install_packages() {
   fi
 }
 
-# Runs Bazel in the tree, its output made for a log.
+# Runs Bazel in the tree, its output made for a log. One job more than there are cores: tests wait
+# more than they compute.
 run_bazel() {
-  local command=$1
+  local command=$1 jobs=$(($(nproc) + 1))
   shift
-  (cd "$ROOT" && bazel "$command" --color=no --curses=no --noshow_progress --jobs=2 "$@")
+  (cd "$ROOT" && bazel "$command" --color=no --curses=no --noshow_progress \
+    --jobs="$jobs" --local_cpu_resources="$jobs" "$@")
 }
 
 # The server would keep a fifth of a gigabyte; it also disturbs a measurement.

@@ -24,13 +24,21 @@ LEAF_VISIBILITY = _OUTSIDE + ["//runtime:__pkg__"]
 
 ROOT_VISIBILITY = _OUTSIDE
 
-def _precompiled(name):
-    """Flags and dependency of a target that has tools/precompiled/<name>.cc read for it."""
+# Unit tests take the compiler half the time so; what they assert does not depend on it.
+LIGHTLY_OPTIMISED = select({
+    "//tools:optimised": ["-O1", "-g0"],
+    "//conditions:default": [],
+})
+
+def _precompiled(name, uses):
+    """Flags and dependency of a target that has tools/precompiled/<name>.cc read for it, in the
+    builds of the config_setting tools/precompiled:<uses>."""
     target = "//tools/precompiled:" + name
+    used = "//tools/precompiled:" + uses
     flags = ["-Winvalid-pch", "-include", "tools/precompiled/%s.h" % name]
     return struct(
-        copts = select({"//tools/precompiled:used": flags, "//conditions:default": []}),
-        deps = select({"//tools/precompiled:used": [target], "//conditions:default": []}),
+        copts = select({used: flags, "//conditions:default": []}),
+        deps = select({used: [target], "//conditions:default": []}),
     )
 
 def zmqloop_library(name, deps = [], extra_srcs = [], **kwargs):
@@ -38,7 +46,7 @@ def zmqloop_library(name, deps = [], extra_srcs = [], **kwargs):
 
     Users include it as "zmqloop/<layer>/<name>.h".
     """
-    precompiled = _precompiled("library")
+    precompiled = _precompiled("library", uses = "used_by_all")
     native.cc_library(
         name = name,
         srcs = native.glob([name + ".cc"], allow_empty = True) + extra_srcs,
@@ -49,16 +57,33 @@ def zmqloop_library(name, deps = [], extra_srcs = [], **kwargs):
         **kwargs
     )
 
-def zmqloop_tests(deps, support = "//tests/support", size = "medium", tags = []):
-    """One cc_test for each *_test.cc of the folder: a new file needs no line here."""
-    precompiled = _precompiled("tests")
+def zmqloop_tests(
+        deps,
+        support = "//tests/support",
+        size = "medium",
+        tags = [],
+        optimised = [],
+        one_thread = []):
+    """One cc_test for each *_test.cc of the folder: a new file needs no line here.
+
+    In the optimised build, those that match a pattern of `optimised` are compiled as users compile:
+    the ones that count allocations, system calls or instructions, and the ones with much to do.
+    Those of `one_thread` have no second thread for ThreadSanitizer to look at.
+    """
+    as_users = native.glob(optimised, allow_empty = True)
     for source in native.glob(["*_test.cc"], allow_empty = True):
+        if source in as_users:
+            precompiled = _precompiled("optimised_tests", uses = "used")
+            optimisation = []
+        else:
+            precompiled = _precompiled("tests", uses = "used")
+            optimisation = LIGHTLY_OPTIMISED
         native.cc_test(
             name = source[:-len(".cc")],
             size = size,
             srcs = [source],
-            copts = ZMQLOOP_WARNINGS + precompiled.copts,
-            tags = tags,
+            copts = ZMQLOOP_WARNINGS + optimisation + precompiled.copts,
+            tags = tags + (["no-tsan"] if source in one_thread else []),
             deps = deps + precompiled.deps + [
                 support,
                 "@googletest//:gtest_main",
@@ -78,13 +103,14 @@ def zmqloop_programs(deps, program_deps = []):
     headers = native.glob(["*.h"], allow_empty = True)
     sources = native.glob(["*.cc"], exclude = ["*_test.cc"], allow_empty = True)
     stems = [header[:-len(".h")] for header in headers]
+    precompiled = _precompiled("library", uses = "used")
     native.cc_library(
         name = "support",
         srcs = [s for s in sources if s[:-len(".cc")] in stems],
         hdrs = headers,
-        copts = ZMQLOOP_WARNINGS,
+        copts = ZMQLOOP_WARNINGS + precompiled.copts,
         visibility = _PROGRAM_USERS,
-        deps = deps,
+        deps = deps + precompiled.deps,
     )
     for source in sources:
         name = source[:-len(".cc")]
@@ -94,9 +120,9 @@ def zmqloop_programs(deps, program_deps = []):
         native.cc_binary(
             name = name,
             srcs = [source],
-            copts = ZMQLOOP_WARNINGS,
+            copts = ZMQLOOP_WARNINGS + precompiled.copts,
             visibility = _PROGRAM_USERS,
-            deps = deps + program_deps + [":support"],
+            deps = deps + program_deps + precompiled.deps + [":support"],
         )
 
 def rival_programs(kind, programs, deps):

@@ -15,7 +15,7 @@ def _precompiled_header_impl(ctx):
         cc_toolchain = toolchain,
         feature_configuration = cc_common.configure_features(ctx = ctx, cc_toolchain = toolchain),
         srcs = [ctx.file.src],
-        user_compile_flags = ["-x", "c++-header"],
+        user_compile_flags = ctx.attr.copts + ["-x", "c++-header"],
         compilation_contexts = [dep[CcInfo].compilation_context for dep in ctx.attr.deps],
     )
     header = ctx.actions.declare_file(ctx.label.name + ".h.gch")
@@ -33,6 +33,7 @@ def _precompiled_header_impl(ctx):
 precompiled_header = rule(
     implementation = _precompiled_header_impl,
     attrs = {
+        "copts": attr.string_list(),
         "src": attr.label(allow_single_file = [".cc"], mandatory = True),
         "deps": attr.label_list(providers = [CcInfo]),
         "_cc_toolchain": attr.label(default = "@bazel_tools//tools/cpp:current_cc_toolchain"),
