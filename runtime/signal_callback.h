@@ -20,7 +20,6 @@
 #ifndef ZMQLOOP_RUNTIME_SIGNAL_CALLBACK_H_
 #define ZMQLOOP_RUNTIME_SIGNAL_CALLBACK_H_
 
-#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string_view>
@@ -31,6 +30,7 @@
 
 #include "zmqloop/runtime/loop_core.h"
 #include "zmqloop/threading/one_shot.h"
+#include "zmqloop/threading/primitives.h"
 #include "zmqloop/threading/slot.h"
 
 namespace zmqloop {
@@ -73,9 +73,9 @@ class PreparedCallback : public std::enable_shared_from_this<PreparedCallback> {
   Function function_;
 
   // Shared. The slot is published by the raise that makes this 1, and free once run() made it 0.
-  std::atomic<std::uint64_t> raises_{0};
-  std::atomic<bool> released_{false};
-  static_assert(std::atomic<bool>::is_always_lock_free);
+  Atom<std::uint64_t> raises_{0};
+  Atom<bool> released_{false};
+  static_assert(Atom<bool>::is_always_lock_free);
 
   std::shared_ptr<PreparedCallback> leaked_;  // itself, if memory ran out while it was released
 };

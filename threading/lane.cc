@@ -24,7 +24,8 @@ void SegmentBag::put(Segment::Owner segment) noexcept {
   for (Atom<Segment*>& place : places_) {
     Segment* empty = nullptr;
     // release: our last reads of the slots precede their reuse; pairs with acquire in take().
-    // relaxed on failure: an occupied place is skipped, nothing is read through it.
+    // relaxed on failure: an occupied place is skipped, nothing is read through it. One step is
+    // more than needed: nobody else fills places.
     if (place.compare_exchange_strong(empty, segment.get(), std::memory_order_release,
                                       std::memory_order_relaxed)) {
       static_cast<void>(segment.release());
@@ -49,7 +50,8 @@ void SegmentBag::keep_at_most(std::size_t count) noexcept {
   for (std::size_t i = count; i < kPlaces; ++i) {
     // relaxed: only a hint that skips the exchange on empty places.
     if (places_[i].load(std::memory_order_relaxed) == nullptr) continue;
-    // acquire: whoever put it is done with it; pairs with release in put().
+    // acquire: whoever put it is done with it; pairs with release in put(). More than needed while
+    // only the consumer, who put them, trims, and the last owner of all lanes destroys them.
     Segment::Owner(places_[i].exchange(nullptr, std::memory_order_acquire)).reset();
   }
 }

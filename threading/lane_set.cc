@@ -11,7 +11,7 @@ namespace zmqloop {
 namespace {
 
 std::uint64_t next_set_id() {
-  static Atom<std::uint64_t> last{0};
+  static constinit Atom<std::uint64_t> last{0};
   // relaxed: only uniqueness matters; no data hangs on it.
   return last.fetch_add(1, std::memory_order_relaxed) + 1;
 }
