@@ -1,0 +1,40 @@
+// The library's poller/waker.h with a simulated doorbell: who wakes and who closes meet in a mutex
+// there too.
+
+#ifndef ZMQLOOP_TESTS_SCHEDULE_EXCHANGED_POLLER_WAKER_H_
+#define ZMQLOOP_TESTS_SCHEDULE_EXCHANGED_POLLER_WAKER_H_
+
+#include <mutex>
+
+#include "tests/schedule/simulated_poller.h"
+#include "tests/schedule/thread.h"
+
+namespace zmqloop {
+
+class Waker {
+ public:
+  Waker() = default;
+  Waker(const Waker&) = delete;
+  Waker& operator=(const Waker&) = delete;
+
+  void wake() noexcept {
+    const std::lock_guard lock(mutex_);
+    if (open_) bell_.ring();
+  }
+  void drain() noexcept { bell_.drain(); }
+  int fd() const noexcept { return descriptor_.number(); }
+  void close() noexcept {
+    const std::lock_guard lock(mutex_);
+    open_ = false;
+  }
+
+ private:
+  schedule::Mutex mutex_;
+  bool open_ = true;
+  schedule::Doorbell bell_;
+  const schedule::DoorbellDescriptor descriptor_{bell_};
+};
+
+}  // namespace zmqloop
+
+#endif  // ZMQLOOP_TESTS_SCHEDULE_EXCHANGED_POLLER_WAKER_H_

@@ -1,0 +1,36 @@
+// The library's runtime/handler_table.h for loops that have no handlers: other threads never touch
+// it.
+
+#ifndef ZMQLOOP_TESTS_SCHEDULE_EXCHANGED_RUNTIME_HANDLER_TABLE_H_
+#define ZMQLOOP_TESTS_SCHEDULE_EXCHANGED_RUNTIME_HANDLER_TABLE_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <typeinfo>
+#include <vector>
+
+#include "zmqloop/poller/events.h"
+#include "zmqloop/poller/pollable.h"
+
+namespace zmqloop {
+
+class HandlerTable {
+ public:
+  struct Entry {
+    Pollable pollable;
+    Events events;
+    std::uint64_t token;
+    const std::type_info* type;
+  };
+
+  bool remove(const Pollable&) { return false; }
+  Entry* find(std::uint64_t) noexcept { return nullptr; }
+  void call(Entry&, Pollable, Events) {}
+  const std::type_info* called_type() const noexcept { return nullptr; }
+  std::size_t size() const noexcept { return 0; }
+  std::vector<Pollable> pollables() const { return {}; }
+};
+
+}  // namespace zmqloop
+
+#endif  // ZMQLOOP_TESTS_SCHEDULE_EXCHANGED_RUNTIME_HANDLER_TABLE_H_

@@ -1,0 +1,28 @@
+// The library's runtime/timer_queue.h for loops that have no timers: other threads never touch it.
+
+#ifndef ZMQLOOP_TESTS_SCHEDULE_EXCHANGED_RUNTIME_TIMER_QUEUE_H_
+#define ZMQLOOP_TESTS_SCHEDULE_EXCHANGED_RUNTIME_TIMER_QUEUE_H_
+
+#include <cstddef>
+#include <optional>
+#include <typeinfo>
+
+#include "zmqloop/poller/clock.h"
+
+namespace zmqloop {
+
+class TimerQueue {
+ public:
+  bool empty() const noexcept { return true; }
+  std::optional<TimePoint> next_deadline() const noexcept { return std::nullopt; }
+  std::size_t begin_due(TimePoint) { return 0; }
+  bool run_next_due() { return false; }
+  const std::type_info* next_due_type() noexcept { return nullptr; }
+  const std::type_info* running_type() const { return nullptr; }
+  void trim() noexcept {}
+  std::size_t clear() noexcept { return 0; }
+};
+
+}  // namespace zmqloop
+
+#endif  // ZMQLOOP_TESTS_SCHEDULE_EXCHANGED_RUNTIME_TIMER_QUEUE_H_

@@ -1,0 +1,33 @@
+// The primitives of the library's threading/primitives.h for simulated threads; included under the
+// same path by what is compiled for the scheduler.
+
+#ifndef ZMQLOOP_TESTS_SCHEDULE_EXCHANGED_THREADING_PRIMITIVES_H_
+#define ZMQLOOP_TESTS_SCHEDULE_EXCHANGED_THREADING_PRIMITIVES_H_
+
+#include <mutex>
+#include <type_traits>
+
+#include "tests/schedule/atom.h"
+#include "tests/schedule/thread.h"
+
+namespace zmqloop {
+
+template <class T>
+using Atom = schedule::Atom<T>;
+
+using Mutex = schedule::Mutex;
+
+template <class T>
+T& per_thread() {
+  static constexpr char key = 0;  // its address stands for T
+  if (void* const found = schedule::find_local(&key)) return *static_cast<T*>(found);
+  T* const made = new T;
+  schedule::add_local(
+      &key, made, [](void* object) { delete static_cast<T*>(object); },
+      std::is_trivially_destructible_v<T>);
+  return *made;
+}
+
+}  // namespace zmqloop
+
+#endif  // ZMQLOOP_TESTS_SCHEDULE_EXCHANGED_THREADING_PRIMITIVES_H_
