@@ -68,10 +68,10 @@ CommandLine parse_command_line(std::span<const char* const> arguments) {
           argument == kLoops ? arguments[i] : argument.substr(kLoops.size() + 1);
       line.loops = parse_loops(value);
       if (!line.loops) {
-        return wrong_usage("--loops must be a number from 1 to 4096, not " + quoted(value));
+        return wrong_usage("--loops must be a number from 1 to 4096, not " + shell_quoted(value));
       }
     } else {
-      return wrong_usage("unknown option " + quoted(argument));
+      return wrong_usage("unknown option " + shell_quoted(argument));
     }
   }
   if (line.paths.empty()) return wrong_usage("no PATH given");

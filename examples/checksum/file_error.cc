@@ -21,10 +21,10 @@ void append_octal(std::string& text, char c) {
 }  // namespace
 
 std::string describe(const FileError& error) {
-  return quoted(error.path) + ": " + error.error.message();
+  return shell_quoted(error.path) + ": " + error.error.message();
 }
 
-std::string quoted(std::string_view name) {
+std::string shell_quoted(std::string_view name) {
   if (!name.empty() && std::ranges::all_of(name, is_plain)) return std::string(name);
   std::string text = "'";
   for (const char c : name) {

@@ -18,13 +18,13 @@ struct FileError {
 };
 
 // Returns "PATH: Permission denied": always one line of printable ASCII, the path quoted as by
-// quoted().
+// shell_quoted().
 std::string describe(const FileError& error);
 
 // Returns a name as it could be typed into a shell: as it is, or 'in quotes' where it has special
 // characters, with $'\ooo' for bytes that do not print. An error message cannot forge a second line
 // or send escape sequences to a terminal.
-std::string quoted(std::string_view name);
+std::string shell_quoted(std::string_view name);
 
 }  // namespace checksum
 
