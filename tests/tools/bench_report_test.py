@@ -11,6 +11,7 @@ import json
 import os
 import pathlib
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -402,6 +403,10 @@ class Flags(unittest.TestCase):
             (["stray"], "unknown argument stray"),
             (["--from=x", "--only=W1"],
              "--from measures nothing: it goes with --output and --markdown alone"),
+            (["--from=x", "--under=nice"],
+             "--from measures nothing: it goes with --output and --markdown alone"),
+            (["--under="], "--under needs a command, not ''"),
+            (["--under=sh -c 'a"], "--under is no command: No closing quotation: 'sh -c 'a'"),
         ):  # fmt: skip
             with self.subTest(arguments=arguments):
                 with self.assertRaises(flags.FlagError) as raised:
@@ -558,6 +563,16 @@ class Command(InFolder):
         status, _, err = self.run_tool(f"--from={self.output / 'report.json'}")
         self.assertEqual((status, err), (0, ""))
         self.assertEqual((self.output / "report.html").read_bytes(), page_before)
+
+    def test_runs_every_measurement_under_a_command_that_is_given(self):
+        log = self.folder / "LOG"
+        under = ["sh", "-c", f'echo "$2" >>{log}; exec "$@"', "sh"]
+        status, _, err = self.measure("--only=W4", f"--under={shlex.join(under)}")
+        self.assertEqual(status, 0, err)
+        self.assertGreaterEqual(log.read_text().count("--benchmark_filter=^W4/asio$"), 5)
+        recorded = json.loads((self.output / "report.json").read_text(encoding="utf-8"))
+        for command in recorded["commands"]:
+            self.assertEqual(shlex.split(command)[:4], under)
 
     def test_reports_the_rest_if_a_contender_fails(self):
         self.figures({

@@ -3,6 +3,7 @@
 import argparse
 import math
 import re
+import shlex
 
 USAGE = """\
 usage: tools/bench --compare [FLAG...]
@@ -18,6 +19,7 @@ measures all of them in interleaved rounds. Writes report.html and report.json.
   --markdown         write the tables to report.md as well
   --from=FILE        measure nothing: make the report again from a report.json
   --program=PATH     build nothing: measure with this program; may be given several times
+  --under=COMMAND    run each measurement as the arguments of this command: "taskset -c 0"
   --help             print this and end
 
 Ctrl-C ends the run; reports that were there before stay as they were.
@@ -52,9 +54,11 @@ def parse(arguments):
     parser.add_argument("--markdown", action="store_true")
     parser.add_argument("--from", dest="recorded")
     parser.add_argument("--program", dest="programs", action="append", default=[])
+    parser.add_argument("--under", type=_command, default=[])
     parser.add_argument("--help", "-h", action="store_true")
     flags = parser.parse_args(arguments)
-    if flags.recorded is not None and (flags.seconds or flags.only or flags.programs):
+    measuring = flags.seconds or flags.only or flags.programs or flags.under
+    if flags.recorded is not None and measuring:
         raise FlagError("--from measures nothing: it goes with --output and --markdown alone")
     return flags
 
@@ -77,6 +81,16 @@ def _seconds(text):
     if not 0 < seconds <= MOST_SECONDS:
         _refuse(f"a number above 0 and up to {MOST_SECONDS}", text)
     return seconds
+
+
+def _command(text):
+    try:
+        words = shlex.split(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"is no command: {error}: '{text[:60]}'") from error
+    if not words:
+        _refuse("a command", text)
+    return words
 
 
 def _workloads(text):

@@ -29,6 +29,7 @@ class Benchmark:
 
     program: str
     full_name: str
+    under: tuple[str, ...] = ()  # a command that runs its arguments
 
     @property
     def workload(self):
@@ -49,6 +50,7 @@ class Benchmark:
 
     def command(self, seconds):
         return [
+            *self.under,
             self.program,
             f"--benchmark_filter=^{_escape(self.full_name)}$",
             f"--benchmark_min_time={seconds:g}",
@@ -90,10 +92,10 @@ def run(command, time_limit=TIME_LIMIT):
     return out.decode(errors="replace")
 
 
-def list_benchmarks(program):
+def list_benchmarks(program, under=()):
     """What the program can measure, in its order; names without a slash are none of ours."""
-    names = run([program, "--benchmark_list_tests=true"]).split("\n")
-    return [Benchmark(program, name.strip()) for name in names if "/" in name]
+    names = run([*under, program, "--benchmark_list_tests=true"]).split("\n")
+    return [Benchmark(program, name.strip(), tuple(under)) for name in names if "/" in name]
 
 
 def measure(benchmark, seconds, prefix=(), time_limit=TIME_LIMIT):

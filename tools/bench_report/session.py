@@ -22,7 +22,7 @@ LEAST_SECONDS = 0.005
 def measure(asked, arguments):
     """The report of what the flags ask for, as plain data."""
     check_known(asked.only, workloads.names())
-    benchmarks = choose(asked.programs or build(), asked.only)
+    benchmarks = choose(asked.programs or build(), asked.only, asked.under)
     seconds = seconds_each(asked, len(benchmarks))
     progress = Progress(sys.stderr)
     begin, clock, load = datetime.datetime.now(), time.monotonic(), machine.Load()
@@ -37,7 +37,7 @@ def measure(asked, arguments):
     facts = {
         "date": begin.strftime("%Y-%m-%d %H:%M"),
         "command": shlex.join(["tools/bench", *arguments]),
-        "commands": [shlex.join(shown(b.command(seconds))) for b in benchmarks],
+        "commands": [shlex.join(map(shown, b.command(seconds))) for b in benchmarks],
         "seconds_per_measurement": seconds,
         "took": took,
         "machine": machine.describe(str(ROOT)),
@@ -67,9 +67,9 @@ def build():
         return file.read().split("\n")[:-1]
 
 
-def choose(paths, only):
+def choose(paths, only, under=()):
     """The benchmarks of the programs that are asked for, by workload."""
-    found = [b for path in paths for b in programs.list_benchmarks(path)]
+    found = [b for path in paths for b in programs.list_benchmarks(path, under)]
     check_known(only, list(dict.fromkeys(b.workload for b in found)))
     if only:
         found = [b for b in found if any(matches(b.workload, name) for name in only)]
@@ -100,11 +100,11 @@ def count_system_calls(measured, progress):
     return system_calls.count(working, progress), ""
 
 
-def shown(command):
-    """The command with its program named from the top of the tree, if it was built there."""
+def shown(word):
+    """A word of a command; a program is named from the top of the tree, if it was built there."""
     for folder in ("benchmarks/rivals", "benchmarks"):
-        built = pathlib.Path("bazel-bin", folder, os.path.basename(command[0]))
+        built = pathlib.Path("bazel-bin", folder, os.path.basename(word))
         with contextlib.suppress(OSError):
-            if (ROOT / built).samefile(command[0]):
-                return [str(built), *command[1:]]
-    return command
+            if (ROOT / built).samefile(word):
+                return str(built)
+    return word
