@@ -91,13 +91,14 @@ install_packages() {
   fi
 }
 
-# Runs Bazel in the tree, its output made for a log. One job more than there are cores: tests wait
-# more than they compute.
+# Runs Bazel in the tree, its output made for a log. One job more than there are cores, for jobs
+# wait too, but no more tests than cores: many have threads that wait for each other.
 run_bazel() {
-  local command=$1 jobs=$(($(nproc) + 1))
+  local command=$1 cores jobs
+  cores=$(nproc) jobs=$((cores + 1))
   shift
   (cd "$ROOT" && bazel "$command" --color=no --curses=no --noshow_progress \
-    --jobs="$jobs" --local_cpu_resources="$jobs" "$@")
+    --jobs="$jobs" --local_cpu_resources="$jobs" --local_test_jobs="$cores" "$@")
 }
 
 # The server would keep a fifth of a gigabyte; it also disturbs a measurement.
