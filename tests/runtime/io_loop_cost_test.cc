@@ -13,6 +13,7 @@
 #include <string>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <thread>
 #include <unistd.h>
 
 #include "tests/support/allocation_counter.h"
@@ -63,18 +64,24 @@ class IOLoopCost : public OnBothPollers {
     return of_thread;
   }
 
-  // Keeps a loop awake by a callback that posts itself.
+  // Keeps a loop awake by a callback that posts itself; so often by the time it is constructed that
+  // the lane it uses has grown to its full size.
   struct Awake {
-    explicit Awake(IOLoop& to_keep) : loop(to_keep) { loop.add_callback(std::ref(*this)); }
+    explicit Awake(IOLoop& to_keep) : loop(to_keep) {
+      loop.add_callback(std::ref(*this));
+      while (runs < 10'000) std::this_thread::yield();
+    }
     // The last post may come after the first of these, but not after the second.
     ~Awake() {
       let_go = true;
       for (int i = 0; i < 2; ++i) loop.submit([] {}).get();
     }
     void operator()() {
+      ++runs;
       if (!let_go) loop.add_callback(std::ref(*this));
     }
     IOLoop& loop;
+    std::atomic<int> runs{0};
     std::atomic<bool> let_go{false};
   };
 
