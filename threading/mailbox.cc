@@ -28,6 +28,7 @@ class ShortWait {
 Mailbox::Mailbox(std::size_t signal_slots)
     : MailboxInlet(signal_slots), current_(&lanes_->acquire()) {
   recent_.fill(current_);
+  heads_.reserve(16);  // so that merging few lanes never allocates
   lanes_->release(*current_);  // for the first thread that posts
 }
 

@@ -27,7 +27,7 @@
  *   threading/lane_set.cc      LaneSet::acquire                  9bef62498528
  *   threading/lane_set.cc      LaneSet::release                  7c2794cf4f5f
  *   threading/lane_set.cc      OwnedLanes::~OwnedLanes           a246c8aafcf9
- *   threading/mailbox.cc       Mailbox::Mailbox                  249ce916b61c
+ *   threading/mailbox.cc       Mailbox::Mailbox                  48b8f55498fa
  *   threading/mailbox.cc       Mailbox::take_elsewhere           b3379c305d34
  *   threading/mailbox.cc       Mailbox::move_up_heads            aa0d0ebb5399
  *   threading/mailbox.cc       Mailbox::note_taken               ad9654c62e49

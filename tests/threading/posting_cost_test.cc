@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
+#include <latch>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <memory>
@@ -13,6 +14,7 @@
 #include <sys/wait.h>
 #include <thread>
 #include <unistd.h>
+#include <vector>
 
 #include "tests/support/mailbox_consumer.h"
 #include <gtest/gtest.h>
@@ -90,6 +92,29 @@ TEST(PostingCost, IsNoAllocationForAConsumerThatKeepsUp) {
   EXPECT_EQ(post_and_take(mailbox, 1'000, kSomeMemory), 600'000u);
   EXPECT_EQ(post_and_take(mailbox, 100'000, 1), 100'000u);
   EXPECT_EQ(allocations.load(), before);
+}
+
+// Lanes are merged when posts of several threads wait at the same time, which a busy machine brings
+// about sooner or later.
+TEST(PostingCost, IsNoAllocationWhenTheLanesOfAFewThreadsAreMergedForTheFirstTime) {
+  constexpr int kThreads = 8;
+  Mailbox mailbox(0);
+  std::latch posted(kThreads);
+  std::latch taken(1);
+  std::vector<std::thread> threads;
+  for (int i = 0; i < kThreads; ++i) {
+    threads.emplace_back([&] {
+      static_cast<void>(mailbox.post([] {}));
+      posted.count_down();
+      taken.wait();  // with its lane, which another thread would inherit
+    });
+  }
+  posted.wait();
+  const std::uint64_t before = allocations.load();
+  EXPECT_EQ(run_batch(mailbox), std::uint64_t{kThreads});
+  EXPECT_EQ(allocations.load(), before);
+  taken.count_down();
+  for (std::thread& thread : threads) thread.join();
 }
 
 TEST(PostingCost, IsNoAllocationForASignalPost) {
