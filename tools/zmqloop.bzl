@@ -72,17 +72,13 @@ def zmqloop_tests(
     """
     as_users = native.glob(optimised, allow_empty = True)
     for source in native.glob(["*_test.cc"], allow_empty = True):
-        if source in as_users:
-            precompiled = _precompiled("optimised_tests", uses = "used")
-            optimisation = []
-        else:
-            precompiled = _precompiled("tests", uses = "used")
-            optimisation = LIGHTLY_OPTIMISED
+        as_user = source in as_users
+        precompiled = _precompiled("optimised_tests" if as_user else "tests", uses = "used")
         native.cc_test(
             name = source[:-len(".cc")],
             size = size,
             srcs = [source],
-            copts = ZMQLOOP_WARNINGS + optimisation + precompiled.copts,
+            copts = ZMQLOOP_WARNINGS + ([] if as_user else LIGHTLY_OPTIMISED) + precompiled.copts,
             tags = tags + (["no-tsan"] if source in one_thread else []),
             deps = deps + precompiled.deps + [
                 support,

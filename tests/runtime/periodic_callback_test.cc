@@ -490,7 +490,7 @@ TEST_P(PeriodicCallbackTest, NamesItsCallableWhenThatThrowsNowOrLater) {
 
 TEST_P(PeriodicCallbackTest, WaitsForTheTaskOfItsCallback) {
   const auto sleepy = [](std::size_t call) -> Task<void> {
-    co_await sleep_for(25ms);
+    co_await sleep_for(25ms);  // by the loop's clock, which the test sets: no thread sleeps
     if (call == 2) throw std::runtime_error("second");
   };
   PeriodicCallback periodic(

@@ -1,4 +1,5 @@
-// Task<T>: coroutines on loops.
+// Task<T>: coroutines on loops. One that awaits sleep_for is suspended until a timer of its loop is
+// due: no thread sleeps.
 
 #include "zmqloop/runtime/task.h"
 

@@ -89,4 +89,11 @@ const Scenario& scenario_named(const std::string& name) {
   std::exit(2);
 }
 
+int run_seed(const CommandLine& line) {
+  const Scenario& scenario = scenario_named(line.scenario);
+  run_one(scenario, strategy_of(line.seeds, *line.seed), *line.seed, line.trace);
+  std::printf("%s: ok\n", scenario.name.data());
+  return 0;
+}
+
 }  // namespace zmqloop::schedule

@@ -26,6 +26,10 @@ CommandLine parse_command_line(int argc, char** argv);
 // Returns the scenario of that name; ends the program if there is none.
 const Scenario& scenario_named(const std::string& name);
 
+// Runs the one schedule that --seed asks for, in this process; returns the exit status. A failure
+// ends the program.
+int run_seed(const CommandLine& line);
+
 }  // namespace zmqloop::schedule
 
 #endif  // ZMQLOOP_TESTS_SCHEDULE_COMMAND_LINE_H_

@@ -13,6 +13,24 @@
 namespace zmqloop::schedule {
 namespace {
 
+// Posts callables in the order of their numbers, whichever threads do it: each thread waits until
+// the posts before its own have returned.
+class PostsInTurn {
+ public:
+  PostsInTurn(TestMailbox& mailbox, Sequence& sequence) : mailbox_(mailbox), sequence_(sequence) {}
+
+  void post(int first, int count = 1) {
+    while (next_.load(std::memory_order_acquire) != first) yield();
+    for (int i = 0; i < count; ++i) mailbox_.post_accepted(sequence_.number(first + i));
+    next_.store(first + count, std::memory_order_release);
+  }
+
+ private:
+  TestMailbox& mailbox_;
+  Sequence& sequence_;
+  Atom<int> next_{0};
+};
+
 SCENARIO(two_posters, "M1 M2 W1",
          "what each of two threads posts runs once, in the order of its posts") {
   TestMailbox mailbox(0);
@@ -29,20 +47,15 @@ SCENARIO(hand_over, "M1 W1 Rel_A4",
          "what one thread posts before it tells another to post runs before what that one posts") {
   TestMailbox mailbox(0);
   Sequence sequence;
-  Atom<int> turn{0};
+  PostsInTurn in_turn(mailbox, sequence);
   // Whose lane is scanned first depends on who has posted before.
   const bool b_has_a_lane = choose(2) == 0;
-  const auto post_at = [&](int number) {
-    while (turn.load(std::memory_order_acquire) != number) yield();
-    mailbox.post_accepted(sequence.number(number));
-    turn.store(number + 1, std::memory_order_release);
-  };
   const Thread a("A", [&] {
-    for (const int number : {1, 3}) post_at(number);
+    for (const int number : {1, 3}) in_turn.post(number);
   });
   const Thread b("B", [&] {
     if (b_has_a_lane) mailbox.post_accepted([] {});
-    for (const int number : {0, 2, 4}) post_at(number);
+    for (const int number : {0, 2, 4}) in_turn.post(number);
   });
   mailbox.run_until([&] { return sequence.run() == 5; });
 }
@@ -51,14 +64,9 @@ SCENARIO(many_lanes, "M1 M2 L1",
          "the order holds over more lanes than the loop keeps in mind, some with several posts") {
   TestMailbox mailbox(0);
   Sequence sequence;
-  Atom<int> turn{0};
+  PostsInTurn in_turn(mailbox, sequence);
   const auto post_pairs = [&](int first) {
-    for (int pair = first; pair < 8; pair += 5) {
-      while (turn.load(std::memory_order_acquire) != pair) yield();
-      mailbox.post_accepted(sequence.number(2 * pair));
-      mailbox.post_accepted(sequence.number(2 * pair + 1));
-      turn.store(pair + 1, std::memory_order_release);
-    }
+    for (int pair = first; pair < 8; pair += 5) in_turn.post(2 * pair, 2);
   };
   const Thread a("A", [&] { post_pairs(0); });
   const Thread b("B", [&] { post_pairs(1); });
@@ -74,22 +82,17 @@ SCENARIO(
   TestMailbox mailbox(1);
   Sequence sequence;
   Fate late;
-  Atom<int> turn{0};
-  const auto post_at = [&](int number) {
-    while (turn.load(std::memory_order_acquire) != number) yield();
-    mailbox.post_accepted(sequence.number(number));
-    turn.store(number + 1, std::memory_order_release);
-  };
+  PostsInTurn in_turn(mailbox, sequence);
   Thread a("A", [&] {
     mailbox.post_accepted([] {});  // has a lane from here on
     const MayStop may_stop(6);
     mailbox.post_accepted(Parcel(late));
   });
   const Thread b("B", [&] {
-    for (const int number : {0, 2, 4}) post_at(number);
+    for (const int number : {0, 2, 4}) in_turn.post(number);
   });
   const Thread c("C", [&] {
-    for (const int number : {1, 3}) post_at(number);
+    for (const int number : {1, 3}) in_turn.post(number);
   });
   mailbox.run_until([&] { return sequence.run() == 5; });
   a.resume();
@@ -105,15 +108,10 @@ SCENARIO(first_posts, "M1 S1 S2",
          "lanes that threads take while the loop looks at all lanes are seen by the next look") {
   TestMailbox mailbox(0);
   Sequence sequence;
-  Atom<int> turn{0};
-  const auto post_first = [&](int number) {
-    while (turn.load(std::memory_order_acquire) != number) yield();
-    mailbox.post_accepted(sequence.number(number));
-    turn.store(number + 1, std::memory_order_release);
-  };
-  const Thread a("A", [&] { post_first(0); });
-  const Thread b("B", [&] { post_first(1); });
-  const Thread c("C", [&] { post_first(2); });
+  PostsInTurn in_turn(mailbox, sequence);
+  const Thread a("A", [&] { in_turn.post(0); });
+  const Thread b("B", [&] { in_turn.post(1); });
+  const Thread c("C", [&] { in_turn.post(2); });
   mailbox.run_until([&] { return sequence.run() == 3; });
 }
 

@@ -46,10 +46,9 @@ bool finds(const PlantedBug& bug, const Seeds& seeds, bool prints_report) {
 int run_all(const CommandLine& line) {
   int looked_for = 0;
   int found = 0;
-  int number = 0;
   for (const PlantedBug& bug : kPlantedBugs) {
-    planted_bug = static_cast<Bug>(++number);
     if (!line.bug.empty() && line.bug != bug.name) continue;
+    planted_bug = bug.bug;
     ++looked_for;
     found += finds(bug, line.seeds, !line.bug.empty()) ? 1 : 0;
   }
@@ -63,15 +62,10 @@ int run(const CommandLine& line) {
     return 0;
   }
   if (!line.seed) return run_all(line);
-  int number = 0;
   for (const PlantedBug& bug : kPlantedBugs) {
-    ++number;
-    if (line.bug == bug.name) planted_bug = static_cast<Bug>(number);
+    if (line.bug == bug.name) planted_bug = bug.bug;
   }
-  run_one(scenario_named(line.scenario), strategy_of(line.seeds, *line.seed), *line.seed,
-          line.trace);
-  std::printf("%s: ok\n", line.scenario.c_str());
-  return 0;
+  return run_seed(line);
 }
 
 }  // namespace

@@ -84,11 +84,7 @@ int run(const CommandLine& line) {
     return 0;
   }
   if (!line.scenario.empty()) scenario_named(line.scenario);
-  if (!line.seed) return run_all(line);
-  const Scenario& scenario = scenario_named(line.scenario);
-  run_one(scenario, strategy_of(line.seeds, *line.seed), *line.seed, line.trace);
-  std::printf("%s: ok\n", scenario.name.data());
-  return 0;
+  return line.seed ? run_seed(line) : run_all(line);
 }
 
 }  // namespace

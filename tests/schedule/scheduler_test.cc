@@ -18,6 +18,13 @@ namespace {
 
 using Order = std::memory_order;
 
+// Has two threads do the same, to the end.
+template <class F>
+void in_two_threads(const F& f) {
+  const Thread a("A", f);
+  const Thread b("B", f);
+}
+
 // ---- what atomics may return ----
 
 // Two threads that each write and then read what the other writes.
@@ -73,20 +80,14 @@ SCENARIO(updates_are_whole, "", "") {
   const auto add = [&x] {
     for (int i = 0; i < 3; ++i) x.fetch_add(1, Order::relaxed);
   };
-  Thread a("A", add);
-  Thread b("B", add);
-  a.join();
-  b.join();
+  in_two_threads(add);
   require(x.load(Order::relaxed) == 6, "an update was lost");
 }
 
 SCENARIO(update_in_two_steps, "", "") {
   Atom<int> x{0};
   const auto add = [&x] { x.store(x.load(Order::relaxed) + 1, Order::relaxed); };
-  Thread a("A", add);
-  Thread b("B", add);
-  a.join();
-  b.join();
+  in_two_threads(add);
   require(x.load(Order::relaxed) == 2, "an update was lost");
 }
 
@@ -136,8 +137,7 @@ SCENARIO(store_ends_release, "", "") {
 SCENARIO(race, "", "") {
   int counter = 0;
   const auto add = [&counter] { ++counter; };
-  const Thread a("A", add);
-  const Thread b("B", add);
+  in_two_threads(add);
 }
 
 SCENARIO(no_race_under_a_mutex, "", "") {
@@ -149,10 +149,7 @@ SCENARIO(no_race_under_a_mutex, "", "") {
       ++counter;
     }
   };
-  Thread a("A", add);
-  Thread b("B", add);
-  a.join();
-  b.join();
+  in_two_threads(add);
   require(counter == 6, "an update was lost");
 }
 
@@ -220,7 +217,9 @@ SCENARIO(deadlock, "", "") {
   const Thread b("B", [&] { lock_both(1); });
 }
 
-SCENARIO(lost_wake_up, "", "") {
+// One thread posts work and rings if the other is asleep, which it is if it finds nothing.
+template <class F>
+void post_against_sleep(F finds_nothing) {
   Atom<bool> asleep{false};
   Atom<bool> work{false};
   Doorbell bell;
@@ -228,22 +227,20 @@ SCENARIO(lost_wake_up, "", "") {
     work.store(true);
     if (asleep.load()) bell.ring();
   });
-  if (!work.load()) {
-    asleep.store(true);  // and does not look again
-    Doorbell::wait_for_either(bell, bell);
-  }
+  if (finds_nothing(work, asleep)) Doorbell::wait_for_either(bell, bell);
 }
-
-SCENARIO(no_lost_wake_up, "", "") {
-  Atom<bool> asleep{false};
-  Atom<bool> work{false};
-  Doorbell bell;
-  const Thread a("A", [&] {
-    work.store(true);
-    if (asleep.load()) bell.ring();
+SCENARIO(lost_wake_up, "", "") {
+  post_against_sleep([](Atom<bool>& work, Atom<bool>& asleep) {
+    if (work.load()) return false;
+    asleep.store(true);  // and does not look again
+    return true;
   });
-  asleep.store(true);
-  if (!work.load()) Doorbell::wait_for_either(bell, bell);
+}
+SCENARIO(no_lost_wake_up, "", "") {
+  post_against_sleep([](Atom<bool>& work, Atom<bool>& asleep) {
+    asleep.store(true);
+    return !work.load();
+  });
 }
 
 SCENARIO(livelock, "", "") {
