@@ -1,9 +1,8 @@
 #include "zmqloop/threading/lane_set.h"
 
 #include <algorithm>
+#include <unordered_map>
 #include <utility>
-
-#include "absl/container/flat_hash_map.h"
 
 #include "zmqloop/threading/fork_guard.h"
 
@@ -35,8 +34,13 @@ class OwnedLanes {
     auto found = lanes_.find(set.id());
     if (found == lanes_.end()) {
       if (lanes_.size() >= forget_at_) forget_retired_sets();
-      lanes_.reserve(lanes_.size() + 1);
-      found = lanes_.emplace(set.id(), Owned{set.shared_from_this(), &set.acquire()}).first;
+      found = lanes_.try_emplace(set.id()).first;  // first: a lane, once taken, must not get lost
+      try {
+        found->second = {set.shared_from_this(), &set.acquire()};
+      } catch (...) {
+        lanes_.erase(found);
+        throw;
+      }
     }
     Lane& lane = *found->second.lane;
     cache_line_of(set.id()) = {set.id(), &lane};
@@ -46,7 +50,7 @@ class OwnedLanes {
  private:
   struct Owned {
     std::shared_ptr<LaneSet> set;
-    Lane* lane;
+    Lane* lane = nullptr;
   };
   static constexpr std::size_t kForgetFirstAt = 16;
 
@@ -57,7 +61,7 @@ class OwnedLanes {
   // Sets whose mailbox is closed are dropped each time their number may have doubled, so that a
   // thread that posts to ever new loops holds memory for the living ones only.
   void forget_retired_sets() {
-    absl::erase_if(lanes_, [](const auto& entry) {
+    std::erase_if(lanes_, [](const auto& entry) {
       if (!entry.second.set->retired()) return false;
       PostingThread::CacheLine& line = cache_line_of(entry.first);
       if (line.set_id == entry.first) line = {};
@@ -66,7 +70,8 @@ class OwnedLanes {
     forget_at_ = std::max(kForgetFirstAt, lanes_.size() * 2);
   }
 
-  absl::flat_hash_map<std::uint64_t, Owned> lanes_;
+  // Not Abseil's: that is left broken when it grows and there is no memory.
+  std::unordered_map<std::uint64_t, Owned> lanes_;
   std::size_t forget_at_ = kForgetFirstAt;
 };
 

@@ -1,0 +1,161 @@
+// Memory: what a loop does when there is none left, and what it gives back after a burst.
+//
+// This program's operator new counts what is in use, and fails when the calling thread has made as
+// many allocations as it was allowed.
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <malloc.h>
+#include <new>
+#include <semaphore>
+#include <thread>
+#include <vector>
+
+#include "tests/support/loop_fixture.h"
+#include "tests/support/process_facts.h"
+#include <gtest/gtest.h>
+
+#include "zmqloop/runtime/loop_thread.h"
+
+namespace {
+
+// How many more allocations the calling thread may make; negative: any number.
+constinit thread_local std::int64_t allocations_left = -1;
+
+std::atomic<std::int64_t> bytes_in_use{0};
+
+void* allocate(std::size_t size, std::size_t alignment) {
+  if (allocations_left == 0) throw std::bad_alloc();
+  if (allocations_left > 0) --allocations_left;
+  const std::size_t rounded = (size + alignment - 1) / alignment * alignment;
+  void* const memory = std::aligned_alloc(alignment, rounded == 0 ? alignment : rounded);
+  if (memory == nullptr) throw std::bad_alloc();
+  bytes_in_use += static_cast<std::int64_t>(::malloc_usable_size(memory));
+  return memory;
+}
+
+void release(void* memory) noexcept {
+  bytes_in_use -= static_cast<std::int64_t>(::malloc_usable_size(memory));
+  std::free(memory);
+}
+
+}  // namespace
+
+__attribute__((noinline)) void* operator new(std::size_t size) {
+  return allocate(size, alignof(std::max_align_t));
+}
+__attribute__((noinline)) void* operator new(std::size_t size, std::align_val_t alignment) {
+  return allocate(size, static_cast<std::size_t>(alignment));
+}
+__attribute__((noinline)) void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
+  try {
+    return allocate(size, alignof(std::max_align_t));
+  } catch (const std::bad_alloc&) {
+    return nullptr;
+  }
+}
+__attribute__((noinline)) void operator delete(void* memory) noexcept { release(memory); }
+__attribute__((noinline)) void operator delete(void* memory, std::size_t) noexcept {
+  release(memory);
+}
+__attribute__((noinline)) void operator delete(void* memory, std::align_val_t) noexcept {
+  release(memory);
+}
+__attribute__((noinline)) void operator delete(void* memory, std::size_t,
+                                               std::align_val_t) noexcept {
+  release(memory);
+}
+
+namespace zmqloop::testing {
+namespace {
+
+class IOLoopMemory : public OnBothPollers {
+ protected:
+  // Calls `f` without memory, then with an allocation's, then with two and so on, until it is
+  // enough; returns how often it was not.
+  template <class F>
+  static int fail_everywhere(F&& f) {
+    for (int failures = 0;; ++failures) {
+      try {
+        allocations_left = failures;
+        f();
+        allocations_left = -1;
+        return failures;
+      } catch (const std::bad_alloc&) {
+        allocations_left = -1;
+      }
+    }
+  }
+};
+ZMQLOOP_ON_BOTH_POLLERS(IOLoopMemory);
+
+// A thread's first post takes a lane, later ones let it grow, and each third is too large for its
+// slot.
+TEST_P(IOLoopMemory, Rel_D7_ThatRunsOutInAPostIsThePostersErrorAndLosesNothing) {
+  constexpr int kThreads = 3;
+  constexpr int kPosts = 400;
+  std::vector<int> seen;
+  int failures = 0;
+  seen.reserve(kThreads * kPosts);
+  for (int thread = 0; thread < kThreads; ++thread) {
+    std::thread([&, thread] {
+      for (int i = thread * kPosts; i < (thread + 1) * kPosts; ++i) {
+        failures += fail_everywhere([&] {
+          if (i % 3 != 0) {
+            EXPECT_TRUE(loop_.add_callback([&seen, i] { seen.push_back(i); }));
+            return;
+          }
+          EXPECT_TRUE(loop_.add_callback(
+              [&seen, i, large = std::array<char, 100>()] { seen.push_back(i + large[0]); }));
+        });
+      }
+    }).join();
+  }
+  EXPECT_GT(failures, kThreads * kPosts / 3);
+  EXPECT_EQ(loop_.stats().pending, static_cast<std::uint64_t>(kThreads * kPosts));
+  run_one_iteration();
+  ASSERT_EQ(seen.size(), static_cast<std::size_t>(kThreads * kPosts));
+  for (int i = 0; i < kThreads * kPosts; ++i) ASSERT_EQ(seen[static_cast<std::size_t>(i)], i);
+}
+
+TEST_P(IOLoopMemory, ThatRunsOutForATimerLeavesTheOthersAsTheyWere) {
+  constexpr int kTimers = 1'000;
+  std::vector<int> fired;
+  int failures = 0;
+  fired.reserve(kTimers);
+  for (int i = 0; i < kTimers; ++i) {
+    failures +=
+        fail_everywhere([&] { loop_.add_timeout(0s, [&fired, i] { fired.push_back(i); }); });
+  }
+  EXPECT_GT(failures, 0);
+  run_one_iteration();
+  EXPECT_EQ(fired.size(), static_cast<std::size_t>(kTimers));
+  EXPECT_TRUE(std::is_sorted(fired.begin(), fired.end()));
+  EXPECT_EQ(loop_.close(), CloseReport());
+}
+
+TEST_P(IOLoopMemory, Rel_K5_OfABurstIsGivenBackWhenTheLoopSleeps) {
+  constexpr int kPosts = 300'000;
+  constexpr std::int64_t kKept = 256 * 1'024;
+  LoopThread::Options of_thread;
+  of_thread.loop = options("worker");
+  LoopThread thread(of_thread);
+  thread.loop().submit([] {}).get();
+  const std::int64_t before = bytes_in_use;
+  std::binary_semaphore go_on{0};
+  std::atomic<int> run{0};
+  thread.loop().add_callback([&] { go_on.acquire(); });
+  for (int i = 0; i < kPosts; ++i) thread.loop().add_callback([&run] { ++run; });
+  EXPECT_GT(bytes_in_use, before + kPosts * std::int64_t{64});
+  go_on.release();
+  EXPECT_TRUE(eventually([&] { return bytes_in_use < before + kKept; }))
+      << bytes_in_use - before << " bytes are kept";
+  EXPECT_EQ(run, kPosts);
+}
+
+}  // namespace
+}  // namespace zmqloop::testing
