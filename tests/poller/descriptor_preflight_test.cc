@@ -65,7 +65,7 @@ TEST(DescriptorPreflight, SaysWhatIsNeededWhatTheLimitIsAndWhatToDo) {
 
 // libzmq aborts under some of these limits when asked first. Each child is forked from a process
 // that has no context, so that it meets the limit where the context starts.
-TEST(DescriptorPreflight, MakesAWakerThrowUnderEveryLimitAndNeverAbort) {
+TEST(DescriptorPreflight, Rel_G7_MakesAWakerThrowUnderEveryLimitAndNeverAbort) {
   // Not 0 and 1, with which a sanitizer or an exit() elsewhere would end the child.
   constexpr int kWorked = 10;
   constexpr int kThrew = 11;

@@ -11,6 +11,8 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <system_error>
+#include <utility>
+#include <vector>
 
 #include "tests/support/zmq_fixture.h"
 
@@ -31,7 +33,7 @@ bool refuse_system_call(unsigned number, unsigned error) {
          prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0;
 }
 
-TEST(EpollPoller, SleepsInMillisecondsWhereTheKernelHasNoFinerWait) {
+TEST(EpollPoller, Rel_H4_O6_SleepsInMillisecondsWhereTheKernelHasNoFinerWait) {
   for (const unsigned error : {ENOSYS, EMFILE}) {
     EXPECT_EQ(exit_code_of_child([error] {
                 if (!refuse_system_call(SYS_timerfd_create, error)) return 2;
@@ -47,7 +49,7 @@ TEST(EpollPoller, SleepsInMillisecondsWhereTheKernelHasNoFinerWait) {
   }
 }
 
-TEST(EpollPoller, NamesTheRemedyWhenTheKernelsWatchesAreUsedUp) {
+TEST(EpollPoller, Rel_F14_NamesTheRemedyWhenTheKernelsWatchesAreUsedUp) {
   EXPECT_EQ(exit_code_of_child([] {
               EpollPoller poller;
               const OwnedFd event = make_event();
@@ -65,7 +67,7 @@ TEST(EpollPoller, NamesTheRemedyWhenTheKernelsWatchesAreUsedUp) {
             0);
 }
 
-TEST(EpollPoller, WatchesAnotherEpollSet) {
+TEST(EpollPoller, Rel_F9_WatchesAnotherEpollSet) {
   EpollPoller poller;
   const OwnedFd outer(epoll_create1(EPOLL_CLOEXEC));
   const OwnedFd event = make_event();
@@ -76,6 +78,50 @@ TEST(EpollPoller, WatchesAnotherEpollSet) {
   EXPECT_TRUE(poll_now(poller).empty());
   ring(event);
   EXPECT_EQ(events_of(poll_now(poller), 1), Events::kRead);
+}
+
+TEST(EpollPoller, Rel_F9_RefusesSetsThatAreNestedTooDeepAndSaysWhy) {
+  EpollPoller poller;
+  std::vector<OwnedFd> sets;
+  sets.emplace_back(epoll_create1(EPOLL_CLOEXEC));
+  epoll_event interest{};
+  interest.events = EPOLLIN;
+  for (bool nested = true; nested;) {  // as deep as the kernel allows
+    OwnedFd outer(epoll_create1(EPOLL_CLOEXEC));
+    nested = epoll_ctl(outer.get(), EPOLL_CTL_ADD, sets.back().get(), &interest) == 0;
+    if (nested) sets.push_back(std::move(outer));
+  }
+  try {
+    poller.add(sets.back().get(), Events::kRead, 1);
+    FAIL() << "accepted";
+  } catch (const std::system_error& error) {
+    EXPECT_TRUE(error.code().value() == ELOOP || error.code().value() == EINVAL) << error.what();
+    EXPECT_NE(std::string(error.what()).find("fd " + std::to_string(sets.back().get())),
+              std::string::npos)
+        << error.what();
+  }
+  EXPECT_EQ(poller.size(), 0u);
+  poller.add(sets.front().get(), Events::kRead, 2);
+  EXPECT_TRUE(poll_now(poller).empty());
+}
+
+TEST(EpollPoller, Rel_O6_NamesTheCallThatAContainersFilterRefuses) {
+  for (const int error_number : {ENOSYS, EPERM}) {
+    EXPECT_EQ(exit_code_of_child([error_number] {
+                const auto number = static_cast<unsigned>(error_number);
+                if (!refuse_system_call(SYS_epoll_create1, number)) return 2;
+                try {
+                  EpollPoller poller;
+                  return 3;
+                } catch (const std::system_error& error) {
+                  if (error.code().value() != error_number) return 4;
+                  if (std::string(error.what()).find("epoll_create1") == std::string::npos)
+                    return 5;
+                }
+                return 0;
+              }),
+              0);
+  }
 }
 
 // A socket that is looked at is drained, and a drained socket is reported: the poller must not take

@@ -68,6 +68,21 @@ TEST_P(PollerDescriptors, ReportsAHangUpWholeAndUnasked) {
   EXPECT_EQ(poll_now(*poller_).at(0).error, 0) << "the registration has not ended";
 }
 
+TEST_P(PollerDescriptors, Rel_F11_ReportsAHalfCloseAsReadableAndAResetAsAnError) {
+  auto [near, far] = make_stream();
+  poller_->add(near, Events::kRead | Events::kWrite, 1);
+  EXPECT_EQ(events_of(poll_now(*poller_), 1), Events::kWrite);
+  ASSERT_EQ(shutdown(far.get(), SHUT_WR), 0);
+  EXPECT_EQ(events_of(poll_now(*poller_), 1), Events::kRead | Events::kWrite);
+  char byte;
+  EXPECT_EQ(read(near.get(), &byte, 1), 0) << "the end of what the peer sends";
+  ASSERT_EQ(write(near.get(), "x", 1), 1) << "which may go on reading";
+  far.close();  // with a byte unread: a reset
+  const Events events = events_of(poll_now(*poller_), 1);
+  EXPECT_EQ(events & Events::kError, Events::kError);
+  EXPECT_EQ(poller_->size(), 1u) << "the registration is its owner's to end";
+}
+
 TEST_P(PollerDescriptors, EndsAWaitWithoutTimeout) {
   const OwnedFd event = make_event(/*readable=*/true);
   poller_->add(event.get(), Events::kRead, 1);
@@ -100,7 +115,7 @@ TEST_P(PollerDescriptors, RefusesNegativeNumbers) {
   EXPECT_EQ(poller_->size(), 0u);
 }
 
-TEST_P(PollerDescriptors, RefusesUnknownEventsByName) {
+TEST_P(PollerDescriptors, Rel_F13_RefusesUnknownEventsByName) {
   const OwnedFd event = make_event();
   const Events priority = static_cast<Events>(2);
   try {
@@ -127,7 +142,7 @@ int error_of_add(Poller& poller, int fd) {
   return 0;
 }
 
-TEST_P(PollerDescriptors, RefusesFilesAndDirectories) {
+TEST_P(PollerDescriptors, Rel_F8_P3_RefusesFilesAndDirectories) {
   const OwnedFd file(open("/proc/self/exe", O_RDONLY | O_CLOEXEC));
   const OwnedFd directory(open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   EXPECT_EQ(error_of_add(*poller_, file.get()), EPERM);
@@ -192,7 +207,7 @@ TEST_P(PollerDescriptors, AcceptsATouchAsHarmless) {
   EXPECT_TRUE(poll_now(*poller_).empty());
 }
 
-TEST_P(PollerDescriptors, ServesAllOfManyReadyOnesWithinTwoRounds) {
+TEST_P(PollerDescriptors, Rel_F15_ServesAllOfManyReadyOnesWithinTwoRounds) {
   constexpr std::uint64_t kCount = 4'096;
   std::vector<OwnedFd> events;
   for (std::uint64_t token = 0; token < kCount; ++token) {

@@ -83,7 +83,7 @@ TEST_P(PollerSockets, FollowsInterestBothWays) {
   EXPECT_EQ(ready(1), Events::kRead) << "the message came while nobody was interested";
 }
 
-TEST_P(PollerSockets, ReportsWritableAgainWhenThePeerHasReadEnough) {
+TEST_P(PollerSockets, Rel_G6_ReportsWritableAgainWhenThePeerHasReadEnough) {
   zmq::socket_t near(context_, socket_type::push);
   zmq::socket_t far(context_, socket_type::pull);
   near.set(zmq::sockopt::sndhwm, 2);

@@ -44,7 +44,7 @@ TEST(MakePoller, RefusesAnUnknownKind) {
   EXPECT_THROW(make_poller(static_cast<PollerKind>(77)), std::invalid_argument);
 }
 
-TEST(MakePoller, NamesTheCallThatLacksADescriptor) {
+TEST(MakePoller, Rel_H1_NamesTheCallThatLacksADescriptor) {
   EXPECT_EQ(exit_code_of_child([] {
               // Given back before the error is looked at: UBSan's check of its type makes a pipe.
               OwnedFd reserve[2] = {make_event(), make_event()};

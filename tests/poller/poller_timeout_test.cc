@@ -68,7 +68,7 @@ TEST_P(PollerTimeout, BeyondAllBoundsStillReportsWhatIsReady) {
   }
 }
 
-TEST_P(PollerTimeout, BeyondAllBoundsSleepsUntilSomethingComes) {
+TEST_P(PollerTimeout, Rel_J4_BeyondAllBoundsSleepsUntilSomethingComes) {
   for (const std::optional<Duration> timeout :
        {std::optional<Duration>(), std::optional(Duration::max()),
         std::optional(Duration(std::chrono::hours(24 * 50)))}) {

@@ -41,7 +41,7 @@ TEST_P(SignalDoorbellInAPoller, IsSilentUntilRungAndAfterItsDrain) {
   }
 }
 
-TEST_P(SignalDoorbellInAPoller, IsRungWhenItsCounterIsFull) {
+TEST_P(SignalDoorbellInAPoller, Rel_A6_IsRungWhenItsCounterIsFull) {
   constexpr std::uint64_t kFull = std::numeric_limits<std::uint64_t>::max() - 1;
   ASSERT_EQ(eventfd_write(bell_.fd(), kFull), 0);
   ASSERT_EQ(eventfd_write(bell_.fd(), 1), -1);

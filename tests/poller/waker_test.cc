@@ -54,7 +54,7 @@ TEST_P(WakerInAPoller, MakesOneOfManyRings) {
   EXPECT_FALSE(is_rung());
 }
 
-TEST_P(WakerInAPoller, ToleratesADrainWithoutARing) {
+TEST_P(WakerInAPoller, Rel_A7_ToleratesADrainWithoutARing) {
   waker_.drain();
   waker_.wake();
   waker_.drain();
@@ -67,7 +67,7 @@ TEST_P(WakerInAPoller, ToleratesADrainWithoutARing) {
 // The promise that a loop builds on: whoever publishes and then rings is seen, however the ring
 // falls between the loop's drain, its look and its sleep. A lost ring shows as a wait that never
 // ends.
-TEST_P(WakerInAPoller, LosesNoRingBetweenDrainAndSleep) {
+TEST_P(WakerInAPoller, Rel_A3_LosesNoRingBetweenDrainAndSleep) {
   constexpr int kRounds = 3'000;
   std::atomic<int> published{0};
   std::atomic<int> seen{0};
@@ -112,7 +112,7 @@ TEST_P(WakerInAPoller, HearsManyThreadsAtOnce) {
   EXPECT_EQ(waker_.rings(), static_cast<std::uint64_t>(kThreads * kRings));
 }
 
-TEST(Waker, MayBeRungWhileAndAfterItIsClosed) {
+TEST(Waker, Rel_B3_MayBeRungWhileAndAfterItIsClosed) {
   for (int round = 0; round < 50; ++round) {
     Waker waker;
     std::atomic<int> running{0};
@@ -214,7 +214,7 @@ TEST(Waker, WorksWhenMadeAfreshInAForkedChild) {
 }
 #endif
 
-TEST(Waker, ManyLiveBesideEachOther) {
+TEST(Waker, Rel_G8_ManyLiveBesideEachOther) {
   constexpr std::size_t kCount = 700;  // more sockets than libzmq's default of 1,023
   std::vector<std::unique_ptr<Waker>> wakers;
   const std::unique_ptr<Poller> poller = make_poller(PollerKind::kEpoll);

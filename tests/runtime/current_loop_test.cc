@@ -36,7 +36,7 @@ class CurrentLoopTest : public ::testing::Test {
 
 // ---- instance ----
 
-TEST_F(CurrentLoopTest, MakesTheInstanceOnceUnderSixtyFourThreads) {
+TEST_F(CurrentLoopTest, Rel_C8_MakesTheInstanceOnceUnderSixtyFourThreads) {
   for (int round = 0; round < 5; ++round) {
     EXPECT_FALSE(IOLoop::initialized());
     std::atomic<int> ready{0};
@@ -158,7 +158,7 @@ TEST_F(CurrentLoopTest, ForgetsADestroyedLoopOnOtherThreadsToo) {
 
 using CurrentLoopDeathTest = CurrentLoopTest;
 
-TEST_F(CurrentLoopDeathTest, KeepsTheInstanceUsableUntilTheProcessHasEnded) {
+TEST_F(CurrentLoopDeathTest, Rel_C8_KeepsTheInstanceUsableUntilTheProcessHasEnded) {
   EXPECT_EXIT(
       {
         IOLoop::instance().add_callback([] {});
@@ -171,7 +171,7 @@ TEST_F(CurrentLoopDeathTest, KeepsTheInstanceUsableUntilTheProcessHasEnded) {
       ::testing::ExitedWithCode(0), "");
 }
 
-TEST_F(CurrentLoopDeathTest, LetsThreadsPostWhileTheProcessExits) {
+TEST_F(CurrentLoopDeathTest, Rel_M7_LetsThreadsPostWhileTheProcessExits) {
   for (int round = 0; round < 10; ++round) {
     EXPECT_EXIT(
         {

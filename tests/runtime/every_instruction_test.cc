@@ -375,7 +375,7 @@ INSTANTIATE_TEST_SUITE_P(
 
 // ---- add_callback ----
 
-TEST_P(EveryInstructionOf, AddCallback) {
+TEST_P(EveryInstructionOf, Rel_E1_E6_AddCallback) {
   interrupt_both_ways(
       [this](const Target::Ordinary& post) { return here_.loop().add_callback(post); });
   expect_all_run();
@@ -470,7 +470,7 @@ TEST_P(EveryInstructionOf, AddCallbackThatWakesTheLoop) {
 }
 
 // The handler keeps still until the post has begun to send its wake-up.
-TEST_P(EveryInstructionOf, AddCallbackInTheMiddleOfTheWakeUp) {
+TEST_P(EveryInstructionOf, Rel_E2_AddCallbackInTheMiddleOfTheWakeUp) {
   constexpr int kWakes = 20;
   only_while_ringing_ = true;
   int rung = 0;

@@ -2,8 +2,13 @@
 // not notice.
 
 #include <atomic>
+#include <csignal>
+#include <fcntl.h>
+#include <filesystem>
 #include <memory>
 #include <new>
+#include <set>
+#include <spawn.h>
 #include <stdexcept>
 #include <string>
 #include <sys/mman.h>
@@ -51,7 +56,7 @@ ZMQLOOP_ON_BOTH_POLLERS(ForkTest);
 
 // ---- the parent's loop in the child ----
 
-TEST_P(ForkTest, MakesTheLoopRefuseEverythingInTheChild) {
+TEST_P(ForkTest, Rel_I1_M11_MakesTheLoopRefuseEverythingInTheChild) {
   const OwnedFd event = make_event();
   const TimeoutHandle timer = loop_.add_timeout(1h, [] {});
   loop_.add_handler(
@@ -126,7 +131,7 @@ TEST_P(ForkTest, MakesEverythingElseOfALoopThreadThrowInTheChild) {
   EXPECT_EQ(thread.loop().submit([] { return 1; }).get(), 1);
 }
 
-TEST_P(ForkTest, LeavesTheParentUndisturbedByChildrenThatDestroyItsLoops) {
+TEST_P(ForkTest, Rel_I2_LeavesTheParentUndisturbedByChildrenThatDestroyItsLoops) {
   const OwnedFd event = make_event();
   std::atomic<int> handled{0};
   std::atomic<std::uint64_t> run{0};
@@ -183,10 +188,60 @@ TEST_P(ForkTest, LeavesWakeUpsToTheParentWhileChildrenComeAndGo) {
   EXPECT_TRUE(thread.loop().is_running());
 }
 
+// ---- executed programs ----
+
+std::set<int> open_numbers() {
+  std::set<int> open;
+  for (const auto& each : std::filesystem::directory_iterator("/proc/self/fd")) {
+    open.insert(std::stoi(each.path().filename()));
+  }
+  return open;
+}
+
+// What this program was given when it was executed itself.
+const std::set<int> inherited_numbers = open_numbers();
+
+TEST_P(ForkTest, Rel_I4_LeavesNoDescriptorOfLoopsToExecutedPrograms) {
+  LoopPool pool({.loops = 2, .loop = options()});
+  const OwnedFd event = make_event(/*readable=*/true);
+  loop_.add_handler(
+      event.get(), [] {}, Events::kRead);
+  loop_.add_timeout(1ms, [this] { loop_.stop(); });
+  loop_.start();
+  pool.submit([] {}).get();
+  int opened = 0;
+  for (const int number : open_numbers()) {
+    const int flags = ::fcntl(number, F_GETFD);
+    if (flags < 0 || inherited_numbers.count(number) != 0) continue;
+    ++opened;
+    EXPECT_NE(flags & FD_CLOEXEC, 0) << "descriptor " << number;
+  }
+  EXPECT_GT(opened, 6) << "three loops and what is between them";
+}
+
+TEST_P(ForkTest, Rel_I5_LetsCallbacksStartProgramsWithASignalPending) {
+  loop_.add_callback([] { std::raise(SIGUSR1); });
+  int calls = 0;
+  int status = -1;
+  loop_.add_signal_handler(SIGUSR1, [&] { ++calls; });
+  loop_.add_callback([&] {
+    std::raise(SIGUSR1);
+    char name[] = "true";
+    char* arguments[] = {name, nullptr};
+    pid_t program = -1;
+    ASSERT_EQ(::posix_spawnp(&program, name, nullptr, nullptr, arguments, environ), 0);
+    ASSERT_EQ(::waitpid(program, &status, 0), program);
+  });
+  run_one_iteration();
+  run_one_iteration();
+  EXPECT_EQ(status, 0);
+  EXPECT_EQ(calls, 2);
+}
+
 // ---- forks inside callbacks ----
 
 // In the child, leaves the process when the callback has returned and start() has thrown.
-TEST_P(ForkTest, InsideACallbackNeverRunsTheParentsCallbacksInTheChild) {
+TEST_P(ForkTest, Rel_I6_InsideACallbackNeverRunsTheParentsCallbacksInTheChild) {
   SharedCount runs;
   SharedCount destroyed;
   const pid_t parent = ::getpid();
@@ -361,7 +416,7 @@ TEST_P(ForkTest, LetsGrandchildrenDoTheSame) {
 
 // ---- forks at any moment ----
 
-TEST_P(ForkTest, AtAnyMomentOfOtherThreadsPostsIsSafeInTheChild) {
+TEST_P(ForkTest, Rel_I3_AtAnyMomentOfOtherThreadsPostsIsSafeInTheChild) {
   LoopThread thread(thread_options());
   std::atomic<bool> done{false};
   std::vector<std::thread> posters;

@@ -87,7 +87,7 @@ TEST_F(FutureTest, TellsItsExceptionWithoutThrowingOrTakingTheValue) {
       "set");
 }
 
-TEST_F(FutureTest, IsReadyWithBrokenPromiseErrorWhenItsPromiseIsDroppedOrReplaced) {
+TEST_F(FutureTest, Rel_D9_IsReadyWithBrokenPromiseErrorWhenItsPromiseIsDroppedOrReplaced) {
   Future<int> dropped;
   EXPECT_FALSE(dropped.valid());
   {
@@ -275,7 +275,7 @@ TEST_P(Submit, IsNotBrokenByAnExceptionWhilePosting) {
   EXPECT_EQ(loop_.stats().pending, 0u);
 }
 
-TEST_P(Submit, RefusesToBlockALoopsThreadButGivesWhatIsReady) {
+TEST_P(Submit, Rel_C6_RefusesToBlockALoopsThreadButGivesWhatIsReady) {
   LoopThread thread(thread_options());
   Promise<int> promise;
   const Future<int> unready = promise.get_future();

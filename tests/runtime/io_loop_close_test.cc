@@ -19,7 +19,7 @@ namespace {
 class IOLoopClose : public OnBothPollers {};
 ZMQLOOP_ON_BOTH_POLLERS(IOLoopClose);
 
-TEST_P(IOLoopClose, MakesEveryPostReturnFalseAndDestroysTheCallableUnrunBeforeThat) {
+TEST_P(IOLoopClose, Rel_B2_MakesEveryPostReturnFalseAndDestroysTheCallableUnrunBeforeThat) {
   loop_.close();
   EXPECT_TRUE(loop_.is_closed());
   bool ran = false;
@@ -105,7 +105,7 @@ TEST_P(IOLoopClose, ByTheDestructorDestroysWhatIsLeftToo) {
   EXPECT_EQ(alive.use_count(), 1);
 }
 
-TEST_P(IOLoopClose, LetsDestructorsOfWhatItDestroysUseTheLoop) {
+TEST_P(IOLoopClose, Rel_B8_LetsDestructorsOfWhatItDestroysUseTheLoop) {
   int refused = 0;
   int closed = 0;
   const auto misuse = [&] {
@@ -172,7 +172,7 @@ TEST_P(IOLoopClose, MakesEverythingElseThrowLoopClosedErrorThatNamesTheLoop) {
   EXPECT_FALSE(loop_.is_running());
 }
 
-TEST_P(IOLoopClose, OfARunningLoopIsRefusedEverywhereAndChangesNothing) {
+TEST_P(IOLoopClose, Rel_B7_OfARunningLoopIsRefusedEverywhereAndChangesNothing) {
   std::string own;
   std::string others;
   loop_.add_callback([&] {
@@ -249,7 +249,7 @@ TEST_P(IOLoopClose, LeavesWhatWasRegisteredOpenUnlessToldOtherwise) {
   EXPECT_TRUE(socket);
 }
 
-TEST_P(IOLoopClose, ClosesDescriptorsAndSocketsIfToldTo) {
+TEST_P(IOLoopClose, Rel_G4_ClosesDescriptorsAndSocketsIfToldTo) {
   zmq::context_t context;
   zmq::socket_t by_reference(context, zmq::socket_type::pair);
   void* const given_up = zmq_socket(context.handle(), ZMQ_PAIR);
@@ -289,7 +289,7 @@ std::uint64_t post_until_refused(IOLoop& loop, std::atomic<std::uint64_t>& run, 
   return accepted;
 }
 
-TEST_P(IOLoopClose, AccountsForEveryPostThatWasAccepted) {
+TEST_P(IOLoopClose, Rel_B1_B6_AccountsForEveryPostThatWasAccepted) {
   for (int round = 0; round < 150; ++round) {
     IOLoop loop(options());
     std::atomic<std::uint64_t> accepted{0};

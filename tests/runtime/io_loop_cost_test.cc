@@ -191,7 +191,7 @@ bool falls_asleep(pid_t thread, IOLoop& loop) {
 }
 
 // Needs real time: the question is what happens in a while in which nothing happens.
-TEST_P(IOLoopCost, OfAnIdleLoopIsNoIterationAndNoWakeUp) {
+TEST_P(IOLoopCost, Rel_K8_OfAnIdleLoopIsNoIterationAndNoWakeUp) {
   LoopThread thread(thread_options());
   const pid_t id = thread.loop().submit([] { return current_thread_id(); }).get();
   ASSERT_TRUE(falls_asleep(id, thread.loop()));

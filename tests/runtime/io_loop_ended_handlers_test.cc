@@ -46,7 +46,7 @@ class IOLoopEndedHandlers : public OnBothPollers {
 };
 ZMQLOOP_ON_BOTH_POLLERS(IOLoopEndedHandlers);
 
-TEST_P(IOLoopEndedHandlers, ReportAClosedDescriptorOnceAndDropIt) {
+TEST_P(IOLoopEndedHandlers, Rel_F3_ReportAClosedDescriptorOnceAndDropIt) {
   const OwnedFd living = make_event(/*readable=*/true);
   OwnedFd event = make_event();
   const std::string name = "fd " + std::to_string(event.get());
@@ -84,7 +84,7 @@ TEST_P(IOLoopEndedHandlers, ReportAClosedDescriptorOnALoopThatIsNeverQuietForLon
   EXPECT_EQ(loop_.errors.size(), 1u) << "after " << ticks << " turns of 20 ms";
 }
 
-TEST_P(IOLoopEndedHandlers, StopBeingCalledForAClosedDescriptorThatLivesOnAsADuplicate) {
+TEST_P(IOLoopEndedHandlers, Rel_F4_StopBeingCalledForAClosedDescriptorThatLivesOnAsADuplicate) {
   OwnedFd event = make_event(/*readable=*/true);
   const OwnedFd duplicate(fcntl(event.get(), F_DUPFD_CLOEXEC, 0));
   loop_.add_handler(
@@ -122,7 +122,7 @@ TEST_P(IOLoopEndedHandlers, GoWhenAnUpdateFindsTheDescriptorClosed) {
   EXPECT_THROW(loop_.update_handler(number, Events::kWrite), std::invalid_argument);
 }
 
-TEST_P(IOLoopEndedHandlers, DoNotGetTheEventsOfAnotherFileUnderTheirNumber) {
+TEST_P(IOLoopEndedHandlers, Rel_F5_DoNotGetTheEventsOfAnotherFileUnderTheirNumber) {
   OwnedFd event = make_event();
   const int number = event.get();
   loop_.add_handler(
@@ -138,7 +138,7 @@ TEST_P(IOLoopEndedHandlers, DoNotGetTheEventsOfAnotherFileUnderTheirNumber) {
   EXPECT_EQ(loop_.errors.size(), 1u);
 }
 
-TEST_P(IOLoopEndedHandlers, OfATerminatedContextAreCalledOnceWithErrorAndDropped) {
+TEST_P(IOLoopEndedHandlers, Rel_G3_OfATerminatedContextAreCalledOnceWithErrorAndDropped) {
   const OwnedFd event = make_event(/*readable=*/true);
   const auto alive = std::make_shared<int>();
   SocketPair pair(context_, socket_type::pair, socket_type::pair);
@@ -222,7 +222,7 @@ class IOLoopClosedSocket : public IOLoopEndedHandlers {
 };
 ZMQLOOP_ON_BOTH_POLLERS(IOLoopClosedSocket);
 
-TEST_P(IOLoopClosedSocket, IsReportedOnceAndDropped) {
+TEST_P(IOLoopClosedSocket, Rel_G2_IsReportedOnceAndDropped) {
   const auto alive = std::make_shared<int>();
   loop_.add_handler(
       socket_, [alive] { ADD_FAILURE() << "called"; }, Events::kRead);

@@ -1,10 +1,13 @@
 // What callbacks, timers and handlers throw, and what the loop counts.
 
 #include <functional>
+#include <memory>
 #include <pthread.h>
 #include <stdexcept>
 #include <string>
 #include <thread>
+#include <unistd.h>
+#include <utility>
 #include <vector>
 
 #include "tests/support/child_process.h"
@@ -29,7 +32,7 @@ using ::testing::HasSubstr;
 class IOLoopExceptions : public OnBothPollers {};
 ZMQLOOP_ON_BOTH_POLLERS(IOLoopExceptions);
 
-TEST_P(IOLoopExceptions, OfEachKindGoToTheHookAndTheRestGoesOn) {
+TEST_P(IOLoopExceptions, Rel_D1_OfEachKindGoToTheHookAndTheRestGoesOn) {
   std::string log;
   const OwnedFd first = make_event(/*readable=*/true);
   const OwnedFd second = make_event(/*readable=*/true);
@@ -59,7 +62,7 @@ TEST_P(IOLoopExceptions, OfEachKindGoToTheHookAndTheRestGoesOn) {
   EXPECT_EQ(loop_.stats().handlers_dispatched, 2u);
 }
 
-TEST_P(IOLoopExceptions, ThatAreNoStdExceptionsArriveUnchanged) {
+TEST_P(IOLoopExceptions, Rel_D4_ThatAreNoStdExceptionsArriveUnchanged) {
   loop_.add_callback([] { throw 42; });
   loop_.add_callback([] { throw "text"; });
   run_one_iteration();
@@ -71,7 +74,7 @@ TEST_P(IOLoopExceptions, ThatAreNoStdExceptionsArriveUnchanged) {
   }
 }
 
-TEST_P(IOLoopExceptions, FindTheCallableDestroyedAndTheLoopUsable) {
+TEST_P(IOLoopExceptions, Rel_P1_FindTheCallableDestroyedAndTheLoopUsable) {
   class Reposting : public IOLoop {
    public:
     using IOLoop::IOLoop;
@@ -113,7 +116,7 @@ TEST_P(IOLoopExceptions, AreWrittenWithTypeTextCallableAndLoopByDefault) {
 }
 
 // The C library ends a cancelled thread with an exception of its own, which is nobody's to swallow.
-TEST_P(IOLoopExceptions, LetAThreadThatIsCancelledInACallbackEnd) {
+TEST_P(IOLoopExceptions, Rel_D4_M8_LetAThreadThatIsCancelledInACallbackEnd) {
   const ChildResult child = run_in_child([] {
     IOLoop loop(options());
     bool cleaned_up = false;
@@ -139,6 +142,46 @@ TEST_P(IOLoopExceptions, LetAThreadThatIsCancelledInACallbackEnd) {
     return 0;
   });
   EXPECT_TRUE(child.ok()) << child;
+}
+
+TEST_P(IOLoopExceptions, Rel_P2_AreSurvivedWithoutAStandardErrorToWriteThemTo) {
+  const ChildResult child = run_in_child([] {
+    ::close(STDERR_FILENO);
+    IOLoop loop(options());
+    int ran = 0;
+    loop.add_callback([] { throw std::runtime_error("nobody reads this"); });
+    loop.add_callback([&] { ++ran; });
+    loop.add_callback([&] { loop.stop(); });
+    loop.start();
+    return ran == 1 && loop.stats().callback_exceptions == 1 ? 0 : 1;
+  });
+  EXPECT_TRUE(child.ok()) << child;
+}
+
+using IOLoopExceptionsDeathTest = IOLoopExceptions;
+ZMQLOOP_ON_BOTH_POLLERS(IOLoopExceptionsDeathTest);
+
+// Once it is where it runs.
+struct ThrowsWhenDestroyed {
+  ThrowsWhenDestroyed() = default;
+  ThrowsWhenDestroyed(ThrowsWhenDestroyed&& other) noexcept
+      : last(std::exchange(other.last, false)) {}
+  ThrowsWhenDestroyed& operator=(ThrowsWhenDestroyed&&) = delete;
+  ~ThrowsWhenDestroyed() noexcept(false) {
+    if (last) throw std::range_error("thrown by a destructor");
+  }
+  void operator()() const {}
+  bool last = true;
+};
+
+TEST_P(IOLoopExceptionsDeathTest, Rel_D5_OutOfACallablesDestructorTerminateWithTheirText) {
+  EXPECT_DEATH(
+      {
+        IOLoop loop(options());
+        loop.add_callback(ThrowsWhenDestroyed());
+        loop.start();
+      },
+      "thrown by a destructor");
 }
 
 // ---- counts ----
@@ -202,7 +245,7 @@ TEST_P(IOLoopStats, CountACallbackAsBegunWhileItRuns) {
   EXPECT_EQ(run, (std::vector<std::uint64_t>{1, 3, 3}));
 }
 
-TEST_P(IOLoopStats, SendAtMostOneWakeUpForEachSleep) {
+TEST_P(IOLoopStats, Rel_K9_SendAtMostOneWakeUpForEachSleep) {
   constexpr int kRounds = 200;
   std::thread poster([this] {
     for (int i = 0; i < kRounds; ++i) {

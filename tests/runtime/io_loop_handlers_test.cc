@@ -100,7 +100,7 @@ TEST_P(IOLoopHandlers, TakeAnythingThatNamesADescriptorOrSocket) {
   EXPECT_EQ(loop_.close().handlers_removed, 0u);
 }
 
-TEST_P(IOLoopHandlers, HearOfErrorsWithoutAskingForThem) {
+TEST_P(IOLoopHandlers, Rel_F10_HearOfErrorsWithoutAskingForThem) {
   auto [near, far] = make_stream();
   far.close();
   Events events = Events::kNone;
@@ -162,7 +162,7 @@ TEST_P(IOLoopHandlers, HearOfASocketThatAnotherCallbackConnectedAfterATouch) {
 
 // ---- changing ----
 
-TEST_P(IOLoopHandlers, AreNotReplacedByASecondOne) {
+TEST_P(IOLoopHandlers, Rel_F6_AreNotReplacedByASecondOne) {
   loop_.add_handler(event_.get(), write('1'), Events::kRead);
   const auto alive = std::make_shared<int>();
   const std::string text = error_of<std::invalid_argument>([&] {
@@ -218,7 +218,7 @@ TEST_P(IOLoopHandlers, GetTheEventsOfAnUpdate) {
   EXPECT_EQ(log_, "h");
 }
 
-TEST_P(IOLoopHandlers, RemovedByAnotherOneOfTheBatchAreNotCalled) {
+TEST_P(IOLoopHandlers, Rel_F1_RemovedByAnotherOneOfTheBatchAreNotCalled) {
   for (const int fd : {event_.get(), second_.get()}) {
     loop_.add_handler(
         fd,
@@ -232,7 +232,7 @@ TEST_P(IOLoopHandlers, RemovedByAnotherOneOfTheBatchAreNotCalled) {
   EXPECT_EQ(log_, "h");
 }
 
-TEST_P(IOLoopHandlers, ThatRemoveThemselvesLiveUntilTheyReturn) {
+TEST_P(IOLoopHandlers, Rel_F12_ThatRemoveThemselvesLiveUntilTheyReturn) {
   std::string order;
   loop_.add_handler(
       event_.get(),
@@ -268,7 +268,7 @@ TEST_P(IOLoopHandlers, ThatRemoveAndAddThemselvesAgainAndAgainWhileTheyRunLive) 
   EXPECT_EQ(alive.use_count(), 1);
 }
 
-TEST_P(IOLoopHandlers, AddedAgainInTheBatchGetNoEventOfTheOldRegistration) {
+TEST_P(IOLoopHandlers, Rel_F2_AddedAgainInTheBatchGetNoEventOfTheOldRegistration) {
   for (const int fd : {event_.get(), second_.get()}) {
     loop_.add_handler(
         fd,
@@ -376,7 +376,7 @@ TEST_P(IOLoopHandlers, OfMoreReadyDescriptorsThanFitInOneBatchAreServedWithinTwo
 
 // ---- errors ----
 
-TEST_P(IOLoopHandlers, UnknownToTheLoopCannotBeUpdatedButRemovedWithoutEffect) {
+TEST_P(IOLoopHandlers, Rel_F7_UnknownToTheLoopCannotBeUpdatedButRemovedWithoutEffect) {
   EXPECT_THAT(
       error_of<std::invalid_argument>([&] { loop_.update_handler(event_.get(), Events::kRead); }),
       HasSubstr("fd " + std::to_string(event_.get())));

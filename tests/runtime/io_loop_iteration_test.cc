@@ -124,7 +124,7 @@ TEST_P(IOLoopIteration, RunsACallbackPostedByATimerAfterAPoll) {
   EXPECT_EQ(log_, "tha");
 }
 
-TEST_P(IOLoopIteration, DoesNotRunATimerThatAnEarlierOneOfTheBatchCancelled) {
+TEST_P(IOLoopIteration, Rel_J6_DoesNotRunATimerThatAnEarlierOneOfTheBatchCancelled) {
   TimeoutHandle second;
   const auto alive = std::make_shared<int>();
   loop_.add_timeout(loop_.time(), [&] {
@@ -156,7 +156,7 @@ TEST_P(IOLoopIteration, RunsTimersByDeadlineAndEqualOnesInTheOrderTheyWereAdded)
   EXPECT_EQ(log_, "abcdefghi");
 }
 
-TEST_P(IOLoopIteration, LetsACallbackThatPostsItselfStarveNeitherTimersNorHandlers) {
+TEST_P(IOLoopIteration, Rel_K1_LetsACallbackThatPostsItselfStarveNeitherTimersNorHandlers) {
   int rounds = 0;
   bool timer_ran = false;
   int handled = 0;
@@ -173,7 +173,7 @@ TEST_P(IOLoopIteration, LetsACallbackThatPostsItselfStarveNeitherTimersNorHandle
   EXPECT_EQ(handled, rounds - 1) << "each iteration polls once";
 }
 
-TEST_P(IOLoopIteration, LetsATimerThatReArmsItselfInThePastStarveNobody) {
+TEST_P(IOLoopIteration, Rel_J10_LetsATimerThatReArmsItselfInThePastStarveNobody) {
   int fired = 0;
   int handled = 0;
   int posted = 0;
@@ -238,7 +238,7 @@ TEST_P(IOLoopIteration, LetsAnAlwaysReadableSocketStarveNobody) {
   EXPECT_GT(busy, 0);
 }
 
-TEST_P(IOLoopIteration, CallsTheHandlerOfABusySocketAtMostItsBudgetOftenInATurn) {
+TEST_P(IOLoopIteration, Rel_G10_CallsTheHandlerOfABusySocketAtMostItsBudgetOftenInATurn) {
   zmq::context_t context;
   IOLoop::Options with_budget = options("budgeted");
   with_budget.socket_budget = 5;

@@ -38,7 +38,7 @@ class IOLoopMisuse : public OnBothPollers {
 };
 ZMQLOOP_ON_BOTH_POLLERS(IOLoopMisuse);
 
-TEST_P(IOLoopMisuse, OfTimersAndHandlersOffTheLoopThreadNamesBothThreads) {
+TEST_P(IOLoopMisuse, Rel_G5_J7_OfTimersAndHandlersOffTheLoopThreadNamesBothThreads) {
   const std::string here = current_thread_label();
   const OwnedFd event = make_event();
   const OwnedFd other = make_event();
@@ -69,7 +69,7 @@ TEST_P(IOLoopMisuse, OfTimersAndHandlersOffTheLoopThreadNamesBothThreads) {
   EXPECT_EQ(loop_.close(), (CloseReport{0, 1, 1})) << "the loop is as it was";
 }
 
-TEST_P(IOLoopMisuse, AllowsSettingUpOnOneThreadAndRunningOnOthers) {
+TEST_P(IOLoopMisuse, Rel_M10_AllowsSettingUpOnOneThreadAndRunningOnOthers) {
   std::string log;
   std::thread([&] {
     loop_.add_timeout(loop_.time(), [&] { log += 't'; });
@@ -95,7 +95,7 @@ TEST_P(IOLoopMisuse, KnowsOnWhichThreadItRuns) {
   EXPECT_FALSE(loop_.is_running());
 }
 
-TEST_P(IOLoopMisuse, RefusesToStartTwiceOnTheSameThread) {
+TEST_P(IOLoopMisuse, Rel_C3_RefusesToStartTwiceOnTheSameThread) {
   std::string text;
   loop_.add_callback([&] {
     text = error_of<std::logic_error>([&] { loop_.start(); });
@@ -111,7 +111,7 @@ TEST_P(IOLoopMisuse, RefusesToStartTwiceOnTheSameThread) {
   run_one_iteration();
 }
 
-TEST_P(IOLoopMisuse, RefusesToStartOneLoopInsideAnother) {
+TEST_P(IOLoopMisuse, Rel_C4_RefusesToStartOneLoopInsideAnother) {
   IOLoop inner(options("inner"));
   bool ran = false;
   inner.add_callback([&] { ran = true; });
@@ -187,7 +187,7 @@ TEST_P(IOLoopMisuse, NamesTheThreadThatHasTheLoopNowAndNotOneBefore) {
 using IOLoopMisuseDeathTest = IOLoopMisuse;
 ZMQLOOP_ON_BOTH_POLLERS(IOLoopMisuseDeathTest);
 
-TEST_P(IOLoopMisuseDeathTest, DestroyingARunningLoopTerminatesWithItsName) {
+TEST_P(IOLoopMisuseDeathTest, Rel_C2_DestroyingARunningLoopTerminatesWithItsName) {
   EXPECT_DEATH(
       {
         auto doomed = std::make_unique<IOLoop>(options("doomed"));

@@ -221,7 +221,7 @@ struct ThrowsWhenMoved {
   std::string* log;
 };
 
-TEST_P(IOLoopPosts, GiveThePosterWhatCopyingOrMovingThrowsAndQueueNothing) {
+TEST_P(IOLoopPosts, Rel_D6_GiveThePosterWhatCopyingOrMovingThrowsAndQueueNothing) {
   const ThrowsWhenCopied copied(log_);
   ThrowsWhenMoved moved(log_);
   loop_.add_callback(write('a'));
@@ -254,7 +254,7 @@ TEST_P(IOLoopPosts, AreDestroyedOnTheLoopThreadAfterTheyRanAndBeforeTheNext) {
   EXPECT_EQ(destroyed_on, std::this_thread::get_id());
 }
 
-TEST_P(IOLoopPosts, MayBeMadeByTheDestructorOfACallback) {
+TEST_P(IOLoopPosts, Rel_C7_MayBeMadeByTheDestructorOfACallback) {
   loop_.add_callback([end = AtDestruction([this] {
                         log_ += 'd';
                         EXPECT_TRUE(loop_.add_callback(write('c')));
@@ -294,7 +294,7 @@ struct AtThreadExit {
   std::function<void()> f;
 };
 
-TEST_P(IOLoopPosts, MayBeMadeByAThreadThatIsBeingDestroyed) {
+TEST_P(IOLoopPosts, Rel_M5_MayBeMadeByAThreadThatIsBeingDestroyed) {
   const auto post = [this] { EXPECT_TRUE(loop_.add_callback(write('e'))); };
   // Made before and after the thread's first post, destroyed in the opposite order.
   for (const bool before : {true, false}) {
@@ -312,7 +312,7 @@ TEST_P(IOLoopPosts, MayBeMadeByAThreadThatIsBeingDestroyed) {
 
 // A loop's owner may destroy it as soon as the last callback has run. Whoever posted that callback
 // may still be on the way out of add_callback.
-TEST_P(IOLoopPosts, MayBeTheLastThingThatHappensToTheLoop) {
+TEST_P(IOLoopPosts, Rel_B4_MayBeTheLastThingThatHappensToTheLoop) {
   for (int round = 0; round < 500; ++round) {
     auto loop = std::make_unique<IOLoop>(options());
     IOLoop* const posted_to = loop.get();

@@ -219,7 +219,7 @@ TEST_P(IOLoopRunSync, NeverCallsAFunctionWhoseTimeWasUpBefore) {
 
 // ---- nesting ----
 
-TEST_P(IOLoopRunSync, RefusesToNestAndNeverCallsTheFunction) {
+TEST_P(IOLoopRunSync, Rel_C5_RefusesToNestAndNeverCallsTheFunction) {
   bool ran = false;
   std::string text;
   loop_.run_sync(

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cerrno>
 #include <cstring>
+#include <functional>
 #include <memory>
 #include <pthread.h>
 #include <signal.h>
@@ -12,6 +13,7 @@
 #include <vector>
 
 #include "tests/support/loop_fixture.h"
+#include "tests/support/zmq_fixture.h"
 #include <gtest/gtest.h>
 
 namespace zmqloop::testing {
@@ -77,7 +79,7 @@ TEST_P(IOLoopSignalPosts, FromHandlersOnOtherThreadsWakeTheLoop) {
   }
 }
 
-TEST_P(IOLoopSignalPosts, FromAHandlerThatInterruptsTheSleepingLoopRun) {
+TEST_P(IOLoopSignalPosts, Rel_E7_FromAHandlerThatInterruptsTheSleepingLoopRun) {
   const pthread_t loop_thread = pthread_self();
   std::thread interrupter([&] {
     for (std::uint64_t round = 1; round <= 200; ++round) {
@@ -112,7 +114,7 @@ TEST_P(IOLoopSignalPosts, AfterCloseAreRefused) {
   EXPECT_EQ(loop_.stats().signal_posts_refused, 1u);
 }
 
-TEST_P(IOLoopSignalPosts, AreAcceptedUpToTheNumberOfSlotsExactly) {
+TEST_P(IOLoopSignalPosts, Rel_E5_AreAcceptedUpToTheNumberOfSlotsExactly) {
   for (const std::size_t slots : {0, 1, 3, 64, 65, 1'024}) {
     IOLoop::Options with_slots = options();
     with_slots.signal_slots = slots;
@@ -190,7 +192,32 @@ TEST_P(IOLoopSignalPosts, ThatThrowGoToTheHook) {
   EXPECT_EQ(run, 1u);
 }
 
-TEST_P(IOLoopSignalPosts, WorkOnAnAlternateStack) {
+// Each of them interrupts the loop's own thread with the next one.
+TEST_P(IOLoopSignalPosts, Rel_E4_ThatLeadToTheNextSignalStarveNeitherTimersNorHandlers) {
+  const OwnedFd event = make_event(/*readable=*/true);
+  std::uint64_t handled = 0;
+  bool timer_ran = false;
+  loop_.add_handler(
+      event.get(),
+      [&] {
+        ++handled;
+        raise(SIGUSR1);
+        if (timer_ran && handled >= 100) loop_.stop();
+      },
+      Events::kRead);
+  loop_.add_timeout(1ms, [&] { timer_ran = true; });
+  std::function<void()> again = [&] {
+    for (int i = 0; i < 10; ++i) raise(SIGUSR1);
+    loop_.add_callback(std::ref(again));
+  };
+  loop_.add_callback(std::ref(again));
+  loop_.start();
+  EXPECT_TRUE(timer_ran);
+  EXPECT_EQ(refused, 0u) << "each iteration ran what had come before it";
+  EXPECT_GE(run, 11 * (handled - 1));
+}
+
+TEST_P(IOLoopSignalPosts, Rel_E8_WorkOnAnAlternateStack) {
   std::thread([&] {
     std::vector<char> memory(16 * 1'024);
     stack_t stack = {};

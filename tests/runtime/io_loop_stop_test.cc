@@ -103,7 +103,7 @@ TEST_P(IOLoopStop, DuringAHandlerLetsTheOtherHandlersAndOneMorePassRun) {
   EXPECT_EQ(run_the_rest(), "b");
 }
 
-TEST_P(IOLoopStop, TwiceCountsOnce) {
+TEST_P(IOLoopStop, Rel_B5_TwiceCountsOnce) {
   loop_.stop();
   loop_.stop();
   loop_.start();
@@ -275,7 +275,7 @@ class IOLoopEscape : public IOLoopStop {
 };
 ZMQLOOP_ON_BOTH_POLLERS(IOLoopEscape);
 
-TEST_P(IOLoopEscape, FromACallbackLeavesTheRestOfTheBatchForTheNextStart) {
+TEST_P(IOLoopEscape, Rel_D2_FromACallbackLeavesTheRestOfTheBatchForTheNextStart) {
   loop_.add_callback(write('a'));
   loop_.add_callback(&fail);
   loop_.add_callback(write('b'));

@@ -71,7 +71,7 @@ TEST_P(LoopPoolTest, HasOneLoopForEachUsableCoreUnlessToldOtherwise) {
   EXPECT_EQ(LoopPool(pool_of(3)).size(), 3u);
 }
 
-TEST_P(LoopPoolTest, RefusesNoneAndAbsurdlyManyLoops) {
+TEST_P(LoopPoolTest, Rel_O3_RefusesNoneAndAbsurdlyManyLoops) {
   for (const std::size_t count : {std::size_t{0}, std::size_t{100'000}, ~std::size_t{0}}) {
     EXPECT_THAT(
         error_of<std::invalid_argument>([&] { LoopPool pool(pool_of(count)); }),
@@ -205,7 +205,7 @@ TEST_P(LoopPoolTest, ReportsTheSumOfWhatItsLoopsLeftUndone) {
   EXPECT_EQ(pool.broadcast([](IOLoop&) {}), 0u);
 }
 
-TEST_P(LoopPoolTest, RefusesToBeJoinedByAnyOfItsOwnLoops) {
+TEST_P(LoopPoolTest, Rel_C1_RefusesToBeJoinedByAnyOfItsOwnLoops) {
   LoopPool pool(pool_of(3));
   for (std::size_t i = 0; i < 3; ++i) {
     const std::string text =
@@ -281,7 +281,7 @@ TEST_P(LoopPoolTest, WaitsForAllItsLoopsAlsoWhenOneOfThemHasFailed) {
 // ---- failing to be made ----
 
 #ifdef ZMQLOOP_CAN_FAIL_THREADS
-TEST_P(LoopPoolTest, LeavesNothingBehindWhenAnyOfItsThreadsCannotBeCreated) {
+TEST_P(LoopPoolTest, Rel_D3_D10_H3_LeavesNothingBehindWhenAnyOfItsThreadsCannotBeCreated) {
   { LoopPool warm(pool_of(4)); }  // the runtime's context and doorbells stay
   const std::size_t threads = living_threads();
   const std::size_t descriptors = open_descriptors();
@@ -299,7 +299,7 @@ TEST_P(LoopPoolTest, LeavesNothingBehindWhenAnyOfItsThreadsCannotBeCreated) {
   EXPECT_EQ(pool.submit([] { return 1; }).get(), 1);
 }
 
-TEST_P(LoopPoolTest, ThrowsAndLeavesNothingBehindWhereverDescriptorsRunOut) {
+TEST_P(LoopPoolTest, Rel_H1_ThrowsAndLeavesNothingBehindWhereverDescriptorsRunOut) {
   const ChildResult child = run_in_child([] {
     { LoopPool warm(pool_of(4)); }
     const std::size_t before = open_descriptors();

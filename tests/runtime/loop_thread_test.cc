@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <memory>
+#include <sched.h>
 #include <set>
 #include <stdexcept>
 #include <string>
@@ -220,6 +221,22 @@ TEST_P(LoopThreadTest, RunsOnTheCpuItWasGiven) {
   EXPECT_FALSE(usable_cpus().empty());
 }
 
+// As the kernel does when a CPU is taken away, and an administrator by hand.
+TEST_P(LoopThreadTest, Rel_O4_GoesOnWhenItsThreadIsMovedToOtherCpus) {
+  const std::vector<int> cpus = usable_cpus();
+  LoopThread::Options pinned = named("moved");
+  pinned.cpu = cpus.front();
+  LoopThread thread(pinned);
+  const pid_t id = thread.loop().submit([] { return ::gettid(); }).get();
+  for (int round = 0; round < 20; ++round) {
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    CPU_SET(cpus[static_cast<std::size_t>(round) % cpus.size()], &set);
+    ASSERT_EQ(::sched_setaffinity(id, sizeof set, &set), 0);
+    EXPECT_EQ(thread.loop().submit([round] { return round; }).get(), round);
+  }
+}
+
 TEST_P(LoopThreadTest, CannotBePinnedToACpuThatDoesNotExist) {
   const std::size_t threads = living_threads();
   for (const int cpu : {-1, 4'000, 1 << 30}) {
@@ -231,7 +248,7 @@ TEST_P(LoopThreadTest, CannotBePinnedToACpuThatDoesNotExist) {
   EXPECT_TRUE(eventually([&] { return living_threads() == threads; }));
 }
 
-TEST_P(LoopThreadTest, LeavesNothingBehindAThousandTimes) {
+TEST_P(LoopThreadTest, Rel_H6_LeavesNothingBehindAThousandTimes) {
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
   constexpr int kCycles = 200;
 #else

@@ -255,7 +255,7 @@ TEST_P(PeriodicCallbackTest, ReproducesTornadosTraceOfCallbacksThatTakeTime) {
   EXPECT_THAT(ticks_, ElementsAre(10, 20, 30, 50, 70, 100, 130, 170, 210, 220, 230));
 }
 
-TEST_P(PeriodicCallbackTest, SkipsMissedTicksByDefault) {
+TEST_P(PeriodicCallbackTest, Rel_J8_SkipsMissedTicksByDefault) {
   PeriodicCallback periodic(taking({25}), 10ms, &clocked_);
   periodic.start();
   run_until(65ms);
@@ -282,7 +282,7 @@ TEST_P(PeriodicCallbackTest, CountsAnewFromTheEndOfALateCallbackWithDelay) {
   EXPECT_THAT(ticks_, ElementsAre(10, 45, 55, 65));
 }
 
-TEST_P(PeriodicCallbackTest, TicksOnceForAJumpOfCenturiesAndGoesOnInPhase) {
+TEST_P(PeriodicCallbackTest, Rel_J9_TicksOnceForAJumpOfCenturiesAndGoesOnInPhase) {
   PeriodicCallback periodic(ticking(), 10ms, &clocked_);
   periodic.start();
   run_until(10ms);

@@ -95,7 +95,7 @@ TEST_P(SignalHandlersOnLoops, ReplaceTheLoopsEarlierHandler) {
   EXPECT_FALSE(loop_.remove_signal_handler(SIGUSR1));
 }
 
-TEST_P(SignalHandlersOnLoops, RestoreWhatWasThereBefore) {
+TEST_P(SignalHandlersOnLoops, Rel_E13_RestoreWhatWasThereBefore) {
   const SimpleHandler before = std::signal(SIGUSR1, SIG_IGN);
   loop_.add_signal_handler(SIGUSR1, [] {});
   {
@@ -106,6 +106,27 @@ TEST_P(SignalHandlersOnLoops, RestoreWhatWasThereBefore) {
   }
   EXPECT_EQ(handler_of(SIGUSR1), SIG_IGN);
   std::signal(SIGUSR1, before);
+}
+
+TEST_P(SignalHandlersOnLoops, Rel_E11_ChangeNoSignalButTheirOwn) {
+  const auto all = [] {
+    std::vector<SimpleHandler> handlers;
+    for (int signum = 1; signum < NSIG; ++signum) {
+      struct sigaction action = {};
+      if (::sigaction(signum, nullptr, &action) == 0) handlers.push_back(action.sa_handler);
+    }
+    return handlers;
+  };
+  const std::vector<SimpleHandler> before = all();
+  {
+    LoopThread thread("elsewhere");
+    thread.loop().submit([] {}).get();
+    EXPECT_EQ(all(), before) << "a loop alone changes none, SIGPIPE least of all";
+    loop_.add_signal_handler(SIGUSR1, [] {});
+    EXPECT_NE(all(), before);
+    loop_.remove_signal_handler(SIGUSR1);
+  }
+  EXPECT_EQ(all(), before);
 }
 
 TEST_P(SignalHandlersOnLoops, LeaveAHandlerAloneThatSomebodyInstalledLater) {
@@ -162,7 +183,7 @@ TEST_P(SignalHandlersOnLoops, HandleSeveralSignalsAtOnce) {
   EXPECT_EQ(calls, (std::map<int, int>{{SIGUSR1, 1}, {SIGTERM, 2}, {SIGRTMIN + 3, 1}}));
 }
 
-TEST_P(SignalHandlersOnLoops, RefuseWhatNoLoopCanHandle) {
+TEST_P(SignalHandlersOnLoops, Rel_E12_RefuseWhatNoLoopCanHandle) {
   for (const int signum : {SIGKILL, SIGSTOP, SIGSEGV, SIGBUS, SIGFPE, SIGILL, 0, -1, NSIG, 4711}) {
     const std::string message =
         error_of<std::invalid_argument>([&] { loop_.add_signal_handler(signum, [] {}); });
@@ -171,6 +192,19 @@ TEST_P(SignalHandlersOnLoops, RefuseWhatNoLoopCanHandle) {
   EXPECT_THROW(loop_.add_signal_handler(SIGUSR1, static_cast<void (*)()>(nullptr)),
                std::invalid_argument);
   EXPECT_FALSE(loop_.remove_signal_handler(SIGKILL));
+}
+
+// Two signals below SIGRTMIN are the C library's own.
+TEST_P(SignalHandlersOnLoops, Rel_E12_RefuseTheSignalsOfTheCLibrary) {
+  for (const int signum : {32, 33}) {
+    EXPECT_THROW(loop_.add_signal_handler(signum, [] {}), std::exception) << signum;
+    EXPECT_FALSE(loop_.remove_signal_handler(signum));
+  }
+  int calls = 0;
+  loop_.add_signal_handler(SIGUSR1, [&] { ++calls; });
+  raise(SIGUSR1);
+  run_one_iteration();
+  EXPECT_EQ(calls, 1);
 }
 
 TEST_P(SignalHandlersOnLoops, RefuseOtherThreadsWhileTheLoopRuns) {

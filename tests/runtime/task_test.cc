@@ -67,7 +67,7 @@ TEST_P(Tasks, ReturnTheirValue) {
   EXPECT_EQ(*owned, 7);
 }
 
-TEST_P(Tasks, ThrowTheirExceptionsToWhoeverAwaitsThem) {
+TEST_P(Tasks, Rel_D8_ThrowTheirExceptionsToWhoeverAwaitsThem) {
   EXPECT_EQ(error_of<std::runtime_error>([&] { loop_.run_sync([] { return failing("inner"); }); }),
             "inner");
   const std::string caught = loop_.run_sync([]() -> Task<std::string> {
@@ -299,7 +299,7 @@ TEST_P(Tasks, RunByTheThousandOnManyLoops) {
 
 // ---- depth ----
 
-TEST_P(Tasks, ThatNeverSuspendTakeNoStack) {
+TEST_P(Tasks, Rel_H5_ThatNeverSuspendTakeNoStack) {
   const long sum = loop_.run_sync([]() -> Task<long> {
     long total = 0;
     for (int i = 0; i < 300'000; ++i) total += co_await value(1);

@@ -153,7 +153,7 @@ SCENARIO(last_signal_ends_loop, "M4 Rel_B3",
   loop.reset();
 }
 
-SCENARIO(self_posts, "M1 M3",
+SCENARIO(self_posts, "M1 M3 Rel_K1",
          "what a callback posts runs in the next iteration, and others get their turn between") {
   TestLoop loop;
   StopAtLast stop(loop.core(), 4);

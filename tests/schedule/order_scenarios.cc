@@ -43,7 +43,7 @@ SCENARIO(two_posters, "M1 M2 W1",
   mailbox.run_until([&] { return sequences[0].run() == 3 && sequences[1].run() == 3; });
 }
 
-SCENARIO(hand_over, "M1 W1 Rel_A4",
+SCENARIO(hand_over, "M1 W1 Rel_A4 Rel_O8",
          "what one thread posts before it tells another to post runs before what that one posts") {
   TestMailbox mailbox(0);
   Sequence sequence;
@@ -77,7 +77,7 @@ SCENARIO(many_lanes, "M1 M2 L1",
 }
 
 SCENARIO(
-    order_past_a_straggler, "M1 M3 Rel_A5",
+    order_past_a_straggler, "M1 M3 Rel_A5 Rel_O5",
     "while a poster is stopped between ticket and slot, the others' order holds, and after it") {
   TestMailbox mailbox(1);
   Sequence sequence;

@@ -107,7 +107,7 @@ TEST_P(LoopChaosStress, AccountsForEveryPostOfEverySession) {
 
 // Each loop passes what it gets to the next one, a few balls at a time: batches of one or two, and
 // loops that fall asleep and are woken all the time.
-TEST_P(LoopChaosStress, PassesBallsAroundARingOfLoops) {
+TEST_P(LoopChaosStress, Rel_A10_PassesBallsAroundARingOfLoops) {
   constexpr std::size_t kLoops = 3;
   for (const std::uint64_t balls : {1, 2, 8}) {
     const std::uint64_t hops = stress_count(600'000) * (balls == 1 ? 1 : 2);

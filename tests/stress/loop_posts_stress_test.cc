@@ -120,7 +120,7 @@ TEST_P(LoopPostsStress, OfTwoThreadsInTurnsRunInThatOrder) {
 }
 
 // Many short lives: threads that post a little and end, whose lanes go to the next ones.
-TEST_P(LoopPostsStress, OfThreadsThatComeAndGoAllRunOnceInOrder) {
+TEST_P(LoopPostsStress, Rel_M4_OfThreadsThatComeAndGoAllRunOnceInOrder) {
   const std::uint64_t rounds = stress_count(20'000);
   std::uint64_t next = 0;
   std::uint64_t wrong = 0;

@@ -15,7 +15,7 @@ namespace {
 
 // One poster waits for the consumer to sleep, so that every sleep is ended; the other posts at
 // times that have nothing to do with it, so that the steps of falling asleep are hit too.
-TEST(MailboxSleepStress, LosesNoWakeUpInAMillionSleeps) {
+TEST(MailboxSleepStress, Rel_A1_LosesNoWakeUpInAMillionSleeps) {
   const std::uint64_t sleeps = testing::stress_count(1'000'000);
   Mailbox mailbox(0);
   testing::Doorbell doorbell;

@@ -20,7 +20,7 @@ class CountedMailbox : public Mailbox {
   std::size_t lanes() const { return lanes_->size(); }
 };
 
-TEST(MailboxThreads, MayEndByTheHundredThousandRightAfterTheirPost) {
+TEST(MailboxThreads, Rel_M1_MayEndByTheHundredThousandRightAfterTheirPost) {
   constexpr std::size_t kAtOneTime = 8;
   const std::uint64_t threads = testing::stress_count(100'000);
   CountedMailbox mailbox;

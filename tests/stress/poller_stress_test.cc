@@ -268,7 +268,7 @@ class PollerStress : public OnEveryBackend {
 };
 ZMQLOOP_ON_EVERY_BACKEND(PollerStress);
 
-TEST_P(PollerStress, ReportsEveryMessageWhateverHandlersDoToOtherSockets) {
+TEST_P(PollerStress, Rel_G1_ReportsEveryMessageWhateverHandlersDoToOtherSockets) {
   std::thread peer([this] { run_peer(); });
   run_loop();
   failed_ = HasFatalFailure();

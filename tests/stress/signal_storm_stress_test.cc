@@ -451,7 +451,7 @@ class SignalStormStress : public ::testing::TestWithParam<PollerKind> {
 };
 ZMQLOOP_ON_BOTH_POLLERS(SignalStormStress);
 
-TEST_P(SignalStormStress, AtThreadsThatPostAllocateAndSleepLosesNothing) {
+TEST_P(SignalStormStress, Rel_E3_E9_AtThreadsThatPostAllocateAndSleepLosesNothing) {
   const Handlers handlers;
   LoopThread::Options of_thread;
   of_thread.loop = options("a", 65'536);

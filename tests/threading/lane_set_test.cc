@@ -90,7 +90,7 @@ TEST(LaneSet, LetsLaterThreadsAdoptTheLanesOfThoseThatEnded) {
   EXPECT_EQ(set->size(), 1u);
 }
 
-TEST(LaneSet, OutlivesItsMailboxWhileAThreadHasALaneInIt) {
+TEST(LaneSet, Rel_M3_OutlivesItsMailboxWhileAThreadHasALaneInIt) {
   std::weak_ptr<LaneSet> watched;
   std::thread([&watched] {
     auto set = std::make_shared<LaneSet>();
@@ -102,7 +102,7 @@ TEST(LaneSet, OutlivesItsMailboxWhileAThreadHasALaneInIt) {
   EXPECT_TRUE(watched.expired());
 }
 
-TEST(LaneSet, OutlivesTheThreadsThatPosted) {
+TEST(LaneSet, Rel_M2_OutlivesTheThreadsThatPosted) {
   const auto set = std::make_shared<LaneSet>();
   Lane* lane = nullptr;
   std::thread([&] {

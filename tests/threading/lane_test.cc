@@ -85,7 +85,7 @@ TEST(Lane, TakesOnlyTheTicketAskedFor) {
 }
 
 // Invariant L2: what is left in a reused slot carries a ticket that was read before.
-TEST(Lane, NeverShowsASlotOfAnEarlierUseAgain) {
+TEST(Lane, Rel_A8_NeverShowsASlotOfAnEarlierUseAgain) {
   Lane lane;
   std::uint64_t ticket = 1;  // an unused slot carries 0
   std::uint64_t run = 0;
@@ -128,7 +128,7 @@ TEST(Lane, CarriesCallablesFromOneThreadToAnother) {
 }
 
 // The wait for a slow consumer is bounded: this would hang if it were not.
-TEST(Lane, NeverWaitsForeverForItsConsumer) {
+TEST(Lane, Rel_K4_NeverWaitsForeverForItsConsumer) {
   for (const bool runs_loop : {false, true}) {
     ThreadRole::set_runs_loop(runs_loop);
     Lane lane;

@@ -62,6 +62,64 @@ TEST(Mailbox, RunsThePostsOfManyThreadsInTheOrderTheyWereMade) {
   }
 }
 
+// One floods, the others post now and then: each of those has its turn where it was posted, not
+// behind the flood.
+TEST(Mailbox, Rel_K2_RunsPostsAmidAFloodInTheirTurn) {
+  constexpr int kThreads = 8;
+  constexpr int kFlood = 2'000;
+  Mailbox mailbox(0);
+  std::vector<int> order;
+  std::vector<int> expected;
+  std::atomic<int> turn{0};
+  std::vector<std::thread> threads;
+  for (int self = 1; self <= kThreads; ++self) {
+    threads.emplace_back([&, self] {
+      for (testing::Backoff backoff; turn.load() != self;) backoff.step();
+      static_cast<void>(mailbox.post([&order, self] { order.push_back(self); }));
+      turn.store(0);
+    });
+  }
+  for (int next = 1; next <= kThreads; ++next) {
+    for (int i = 0; i < kFlood; ++i) {
+      static_cast<void>(mailbox.post([&order] { order.push_back(0); }));
+    }
+    expected.insert(expected.end(), kFlood, 0);
+    expected.push_back(next);
+    turn.store(next);
+    for (testing::Backoff backoff; turn.load() != 0;) backoff.step();
+  }
+  for (std::thread& thread : threads) thread.join();
+  run_batch(mailbox);
+  EXPECT_EQ(order, expected);
+}
+
+TEST(Mailbox, Rel_M6_TakesPostsOfAThousandLivingThreads) {
+  constexpr std::size_t kThreads = 1'000;
+  Mailbox mailboxes[2] = {Mailbox(0), Mailbox(0)};
+  std::vector<int> run[2] = {std::vector<int>(kThreads), std::vector<int>(kThreads)};
+  std::latch posted(kThreads);
+  std::latch end(1);
+  std::vector<std::thread> threads;
+  for (std::size_t self = 0; self < kThreads; ++self) {
+    threads.emplace_back([&, self] {
+      for (int i = 0; i < 10; ++i) {
+        for (std::size_t to = 0; to < 2; ++to) {
+          static_cast<void>(mailboxes[to].post([&run, to, self] { ++run[to][self]; }));
+        }
+      }
+      posted.count_down();
+      end.wait();
+    });
+  }
+  posted.wait();
+  for (std::size_t to = 0; to < 2; ++to) {
+    EXPECT_EQ(run_batch(mailboxes[to]), 10 * kThreads);
+    EXPECT_EQ(run[to], std::vector<int>(kThreads, 10));
+  }
+  end.count_down();
+  for (std::thread& thread : threads) thread.join();
+}
+
 TEST(Mailbox, MergesThreadsThatAreAliveByTheOrderOfTheirPosts) {
   constexpr int kThreads = 5;
   constexpr int kRounds = 200;
@@ -151,7 +209,7 @@ TEST(Mailbox, MayBePostedToByTheMoveOfACallable) {
 
 // The poster is held in the middle of its post: the others run, and the consumer does not fall
 // asleep.
-TEST(Mailbox, DoesNotLetAPostHalfWayHoldOthersBack) {
+TEST(Mailbox, Rel_A5_K7_DoesNotLetAPostHalfWayHoldOthersBack) {
   struct BlocksWhenMoved {
     std::latch* reached;
     std::latch* go_on;

@@ -122,7 +122,7 @@ TEST(NamedThread, RefusesANullBody) {
   EXPECT_THROW(NamedThread({.name = "null", .cpu = {}}, nullptr), std::invalid_argument);
 }
 
-TEST(NamedThread, BlocksAllButTheSynchronousSignals) {
+TEST(NamedThread, Rel_E10_BlocksAllButTheSynchronousSignals) {
   sigset_t mask;
   ::sigemptyset(&mask);
   NamedThread thread({.name = "masked", .cpu = {}}, [&mask] { mask = mask_of_this_thread(); });

@@ -41,7 +41,7 @@ TEST(UsableCores, AreAtLeastOneAndAtMostTheMask) {
   EXPECT_LE(usable_cores(), usable_cpus().size());
 }
 
-TEST(UsableCores, AreCappedByTheQuotaRoundedUp) {
+TEST(UsableCores, Rel_O1_AreCappedByTheQuotaRoundedUp) {
   EXPECT_EQ(usable_cores(8, std::nullopt), 8u);
   EXPECT_EQ(usable_cores(8, 0.2), 1u);
   EXPECT_EQ(usable_cores(8, 1.0), 1u);
@@ -102,7 +102,7 @@ TEST(PinThisThread, LeavesOneCpu) {
   }
 }
 
-TEST(PinThisThread, RefusesACpuThatDoesNotExistAndNamesThoseThatDo) {
+TEST(PinThisThread, Rel_O2_RefusesACpuThatDoesNotExistAndNamesThoseThatDo) {
   for (const int cpu : {-1, 5'000, 100'000'000}) {
     const std::string message = message_of_pinning_to(cpu);
     EXPECT_NE(message.find("CPU " + std::to_string(cpu) + ":"), std::string::npos) << message;
