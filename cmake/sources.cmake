@@ -8,6 +8,7 @@ set(ZMQLOOP_HEADERS
     poller/epoll_poller.h
     poller/epoll_set.h
     poller/events.h
+    poller/hash_index.h
     poller/per_process.h
     poller/pollable.h
     poller/poller.h

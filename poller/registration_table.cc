@@ -8,10 +8,10 @@ namespace zmqloop {
 namespace {
 
 // Takes `key` out of `index` if it still leads to `slot`.
-template <class Map, class Key>
-void forget(Map& index, Key key, std::uint32_t slot) noexcept {
-  const auto found = index.find(key);
-  if (found != index.end() && found->second == slot) index.erase(found);
+template <class Key>
+void forget(HashIndex<Key, std::uint32_t>& index, Key key, std::uint32_t slot) noexcept {
+  const std::uint32_t* const found = index.find(key);
+  if (found != nullptr && *found == slot) index.erase(key);
 }
 
 template <class Vector>
@@ -24,8 +24,8 @@ void reserve_one_more(Vector& vector, std::size_t wanted) {
 void RegistrationTable::reserve_one() {
   reserve_one_more(slots_, slots_.size() + 1);
   reserve_one_more(free_, slots_.size() + 1);  // erase() must not allocate
-  by_descriptor_.reserve(by_descriptor_.size() + 1);
-  by_socket_.reserve(by_socket_.size() + 1);
+  by_descriptor_.reserve_one();
+  by_socket_.reserve_one();
 }
 
 RegistrationId RegistrationTable::next_id() const noexcept {
@@ -43,8 +43,8 @@ RegistrationId RegistrationTable::insert(const Pollable& pollable, int fd, Event
     free_.pop_back();
   }
   slots_[id.slot] = {pollable, interest, kernel_events, token, fd, id.generation, true, false};
-  by_descriptor_[fd] = id.slot;
-  if (pollable.is_socket()) by_socket_[pollable.socket().handle()] = id.slot;
+  by_descriptor_.set(fd, id.slot);
+  if (pollable.is_socket()) by_socket_.set(pollable.socket().handle(), id.slot);
   ++size_;
   if (pollable.is_socket()) ++sockets_;
   if (token != kInternalToken) ++external_;
@@ -70,16 +70,16 @@ void RegistrationTable::clear() noexcept {
 
 Registration* RegistrationTable::find(const Pollable& pollable) noexcept {
   if (pollable.is_socket()) {
-    const auto found = by_socket_.find(pollable.socket().handle());
-    return found == by_socket_.end() ? nullptr : &slots_[found->second];
+    const std::uint32_t* const slot = by_socket_.find(pollable.socket().handle());
+    return slot == nullptr ? nullptr : &slots_[*slot];
   }
   Registration* const holder = find_descriptor(pollable.fd());
   return holder != nullptr && !holder->pollable.is_socket() ? holder : nullptr;
 }
 
 Registration* RegistrationTable::find_descriptor(int fd) noexcept {
-  const auto found = by_descriptor_.find(fd);
-  return found == by_descriptor_.end() ? nullptr : &slots_[found->second];
+  const std::uint32_t* const slot = by_descriptor_.find(fd);
+  return slot == nullptr ? nullptr : &slots_[*slot];
 }
 
 }  // namespace zmqloop

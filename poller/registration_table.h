@@ -16,9 +16,8 @@
 #include <cstdint>
 #include <vector>
 
-#include <absl/container/flat_hash_map.h>
-
 #include "zmqloop/poller/events.h"
+#include "zmqloop/poller/hash_index.h"
 #include "zmqloop/poller/pollable.h"
 
 namespace zmqloop {
@@ -103,8 +102,8 @@ class RegistrationTable {
  private:
   std::vector<Registration> slots_;
   std::vector<std::uint32_t> free_;  // slots below slots_.size() that are not live
-  absl::flat_hash_map<int, std::uint32_t> by_descriptor_;
-  absl::flat_hash_map<void*, std::uint32_t> by_socket_;
+  HashIndex<int, std::uint32_t> by_descriptor_;
+  HashIndex<void*, std::uint32_t> by_socket_;
   std::size_t size_ = 0;
   std::size_t sockets_ = 0;
   std::size_t external_ = 0;

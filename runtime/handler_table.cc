@@ -14,7 +14,7 @@ std::uint64_t make_token(std::uint32_t place, std::uint32_t generation) {
 }  // namespace
 
 std::uint64_t HandlerTable::prepare_add() {
-  by_pollable_.reserve(by_pollable_.size() + 1);
+  by_pollable_.reserve_one();
   if (free_.empty()) {
     free_.reserve(places_.size() + 1);  // so that remove() cannot fail
     places_.emplace_back();
@@ -28,17 +28,17 @@ void HandlerTable::add(std::unique_ptr<Entry> entry) {
   free_.pop_back();
   const Pollable pollable = entry->pollable;
   places_[place].entry = std::move(entry);
-  const auto [found, added] = by_pollable_.try_emplace(pollable, place);
-  if (added) return;
-  const std::uint32_t replaced = std::exchange(found->second, place);
+  std::uint32_t* const known = by_pollable_.find(pollable);
+  if (known == nullptr) return by_pollable_.set(pollable, place);
+  const std::uint32_t replaced = std::exchange(*known, place);
   retire(places_[replaced], replaced);
 }
 
 bool HandlerTable::remove(const Pollable& pollable) {
-  const auto found = by_pollable_.find(pollable);
-  if (found == by_pollable_.end()) return false;
-  const std::uint32_t place = found->second;
-  by_pollable_.erase(found);
+  const std::uint32_t* const found = by_pollable_.find(pollable);
+  if (found == nullptr) return false;
+  const std::uint32_t place = *found;
+  by_pollable_.erase(pollable);
   retire(places_[place], place);
   return true;
 }
@@ -51,8 +51,8 @@ void HandlerTable::retire(Place& place, std::uint32_t index) {
 }
 
 HandlerTable::Entry* HandlerTable::find(const Pollable& pollable) {
-  const auto found = by_pollable_.find(pollable);
-  return found == by_pollable_.end() ? nullptr : places_[found->second].entry.get();
+  const std::uint32_t* const found = by_pollable_.find(pollable);
+  return found == nullptr ? nullptr : places_[*found].entry.get();
 }
 
 HandlerTable::Entry* HandlerTable::find(std::uint64_t token) noexcept {

@@ -19,10 +19,10 @@
 #include <utility>
 #include <vector>
 
-#include "absl/container/flat_hash_map.h"
 #include "absl/functional/any_invocable.h"
 
 #include "zmqloop/poller/events.h"
+#include "zmqloop/poller/hash_index.h"
 #include "zmqloop/poller/pollable.h"
 
 namespace zmqloop {
@@ -80,7 +80,7 @@ class HandlerTable {
 
   std::vector<Place> places_;
   std::vector<std::uint32_t> free_;
-  absl::flat_hash_map<Pollable, std::uint32_t> by_pollable_;
+  HashIndex<Pollable, std::uint32_t> by_pollable_;
 
   const Entry* running_ = nullptr;
   std::unique_ptr<Entry> removed_while_running_;

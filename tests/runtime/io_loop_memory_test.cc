@@ -11,12 +11,14 @@
 #include <cstdlib>
 #include <malloc.h>
 #include <new>
+#include <optional>
 #include <semaphore>
 #include <thread>
 #include <vector>
 
 #include "tests/support/loop_fixture.h"
 #include "tests/support/process_facts.h"
+#include "tests/support/zmq_fixture.h"
 #include <gtest/gtest.h>
 
 #include "zmqloop/runtime/loop_thread.h"
@@ -136,6 +138,39 @@ TEST_P(IOLoopMemory, ThatRunsOutForATimerLeavesTheOthersAsTheyWere) {
   EXPECT_EQ(fired.size(), static_cast<std::size_t>(kTimers));
   EXPECT_TRUE(std::is_sorted(fired.begin(), fired.end()));
   EXPECT_EQ(loop_.close(), CloseReport());
+}
+
+TEST_P(IOLoopMemory, ThatRunsOutForAHandlerLeavesTheOthersAsTheyWere) {
+  constexpr std::size_t kHandlers = 100;
+  std::vector<OwnedFd> events;
+  std::vector<int> handled(kHandlers, 0);
+  int failures = 0;
+  for (std::size_t i = 0; i < kHandlers; ++i) {
+    events.push_back(make_event(/*readable=*/true));
+    failures += fail_everywhere([&] {
+      loop_.add_handler(
+          events.back().get(), [&handled, i] { ++handled[i]; }, Events::kRead);
+    });
+  }
+  EXPECT_GT(failures, static_cast<int>(kHandlers));
+  run_one_iteration();
+  EXPECT_EQ(handled, std::vector<int>(kHandlers, 1));
+  for (const OwnedFd& event : events) loop_.remove_handler(event.get());
+  EXPECT_EQ(loop_.close(), CloseReport());
+}
+
+// With a doorbell that an earlier loop has left: libzmq ends the process when it finds no memory
+// for a socket.
+TEST_P(IOLoopMemory, Rel_H2_ThatRunsOutWhileALoopIsMadeLeavesNothingBehind) {
+  { IOLoop warm(options()); }
+  const std::size_t descriptors = open_descriptors();
+  const std::int64_t bytes = bytes_in_use;
+  std::optional<IOLoop> made;
+  EXPECT_GT(fail_everywhere([&] { made.emplace(options()); }), 5);
+  EXPECT_EQ(made->run_sync([] { return 1; }), 1);
+  made.reset();
+  EXPECT_EQ(open_descriptors(), descriptors);
+  EXPECT_LE(bytes_in_use, bytes + 8'192) << "what this thread keeps to post with";
 }
 
 TEST_P(IOLoopMemory, Rel_K5_OfABurstIsGivenBackWhenTheLoopSleeps) {
