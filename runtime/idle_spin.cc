@@ -28,8 +28,8 @@ std::size_t recent_usable_cores() {
 }  // namespace
 
 RunningLoop::RunningLoop() {
+  recent_usable_cores();  // first, as it may run out of memory
   ++running_loops;
-  recent_usable_cores();
 }
 
 RunningLoop::~RunningLoop() { --running_loops; }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <fstream>
+#include <ios>
 #include <iterator>
 #include <sstream>
 #include <string_view>
@@ -25,10 +26,15 @@ struct Membership {
   std::string group;
 };
 
-// Returns the content of a file; empty if it cannot be read.
+// Returns the content of a file; empty if it cannot be read. The buffer of a stream throws when a
+// file can be opened and not read, as those of a control group that has just been removed.
 std::string read_file(const std::string& path) {
   std::ifstream file(path);
-  return std::string(std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>());
+  try {
+    return std::string(std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>());
+  } catch (const std::ios_base::failure&) {
+    return std::string();
+  }
 }
 
 std::vector<std::string> split(const std::string& text, char separator) {

@@ -42,6 +42,8 @@ class CpuQuota : public ::testing::Test {
         "32 31 0:29 / /sys/fs/cgroup/cpu,cpuacct rw shared:9 - cgroup cgroup rw,cpu,cpuacct\n"
         "33 31 0:30 / /sys/fs/cgroup/cpuset rw shared:9 - cgroup cgroup rw,cpuset\n");
   }
+  // A folder can be opened as a file can, and reading it fails.
+  void unreadable(const std::string& path) { std::filesystem::create_directories(root_ + path); }
   std::optional<double> quota() const { return cpu_quota(root_); }
 
  private:
@@ -52,6 +54,20 @@ constexpr char kV2[] = "/sys/fs/cgroup";
 constexpr char kV1[] = "/sys/fs/cgroup/cpu,cpuacct";
 
 TEST_F(CpuQuota, IsNoneWhereNothingCanBeRead) { EXPECT_EQ(quota(), std::nullopt); }
+
+TEST_F(CpuQuota, IsNoneWhereFilesCanBeOpenedAndNotRead) {
+  unreadable("/proc/self/mountinfo");
+  unreadable("/proc/self/cgroup");
+  EXPECT_EQ(quota(), std::nullopt);
+}
+
+TEST_F(CpuQuota, IsThatOfTheFilesThatCanBeRead) {
+  mounted_v2();
+  in_group("0::/user/app\n");
+  unreadable(std::string(kV2) + "/user/app/cpu.max");
+  write(kV2, "/user/cpu.max", "50000 100000\n");
+  EXPECT_EQ(quota(), 0.5);
+}
 
 TEST_F(CpuQuota, IsReadFromTheV2Group) {
   mounted_v2();
