@@ -56,6 +56,17 @@ void set_doorbell_options(zmq::socket_ref socket) {
   socket.set(zmq::sockopt::linger, 0);
 }
 
+// Calls a function of libzmq that a signal may interrupt before it has done anything, even though
+// it does not wait.
+template <class Call>
+void uninterrupted(const char* name, Call call) {
+  while (call() != 0) {
+    if (zmq_errno() == EINTR) continue;
+    throw std::system_error(zmq_errno(), std::system_category(),
+                            std::string(name) + " for a loop's waker");
+  }
+}
+
 zmq::socket_ref reference(void* handle) { return zmq::socket_ref(zmq::from_handle, handle); }
 
 }  // namespace
@@ -129,8 +140,8 @@ DoorbellSockets::SocketHandle DoorbellSockets::try_make_socket(int type) {
 DoorbellSockets::DoorbellSockets()
     : receiver_(make_socket(ZMQ_PULL)), sender_(make_socket(ZMQ_PUSH)) {
   const std::string address = unguessable_address();
-  reference(receiver_.get()).bind(address);
-  reference(sender_.get()).connect(address);
+  uninterrupted("zmq_bind", [&] { return zmq_bind(receiver_.get(), address.c_str()); });
+  uninterrupted("zmq_connect", [&] { return zmq_connect(sender_.get(), address.c_str()); });
   fd_ = reference(receiver_.get()).get(zmq::sockopt::fd);
   // A new pipe raises no signal until its reader has found it empty once: without this look, a ring
   // before the first drain would be lost.

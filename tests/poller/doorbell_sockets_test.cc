@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "tests/support/process_facts.h"
+#include "tests/support/refused_calls.h"
 #include "tests/support/zmq_fixture.h"
 
 #include "zmqloop/poller/poller.h"
@@ -61,6 +62,25 @@ TEST(DoorbellSockets, AreKeptUpToALimit) {
   for (DoorbellSockets& pair : pairs) DoorbellSockets::retire(std::move(pair));
   // libzmq closes the others when it comes to it.
   EXPECT_TRUE(eventually([&] { return open_descriptors() <= all - 2 * 20; }));
+}
+
+// libzmq looks at a socket's commands before it binds or connects it, and gives up if a signal
+// comes while it does.
+TEST(DoorbellSockets, AreMadeWhateverASignalInterrupts) {
+  if (!kCanRefuseCalls) GTEST_SKIP() << "the sanitizer has a poll of its own";
+  constexpr int kMorePollsThanThatTakes = 20;
+  std::vector<DoorbellSockets> spares;
+  for (std::size_t i = 0; i < DoorbellSockets::kMostSpares; ++i) {
+    spares.push_back(DoorbellSockets::acquire());
+  }
+  for (int nth = 1; nth <= kMorePollsThanThatTakes; ++nth) {
+    refused_calls.poll_nth = nth;
+    ASSERT_NO_THROW(spares.push_back(DoorbellSockets::acquire())) << "poll " << nth;
+    ASSERT_TRUE(spares.back().ring());
+    ASSERT_TRUE(is_rung(spares.back()));
+  }
+  EXPECT_GT(refused_calls.poll_nth, 0) << "it takes more";
+  refused_calls.poll_nth = 0;
 }
 
 TEST(DoorbellSockets, GoFromThreadToThread) {
