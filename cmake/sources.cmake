@@ -1,6 +1,7 @@
 # Written by tools/sync_build from poller/, threading/ and runtime/.
 set(ZMQLOOP_HEADERS
     poller/clock.h
+    poller/context_preflight.h
     poller/descriptor_preflight.h
     poller/descriptor_state.h
     poller/doorbell_sockets.h
@@ -93,6 +94,7 @@ set(ZMQLOOP_HEADERS
     zmqloop.h
 )
 set(ZMQLOOP_SOURCES
+    poller/context_preflight.cc
     poller/descriptor_preflight.cc
     poller/descriptor_state.cc
     poller/doorbell_sockets.cc

@@ -2,25 +2,21 @@
 
 #include <memory>
 
-#include "zmqloop/poller/descriptor_preflight.h"
+#include "zmqloop/poller/context_preflight.h"
 #include "zmqloop/poller/per_process.h"
 
 namespace zmqloop {
 namespace {
 
-// Six at the first socket: three of the context, one of the socket, two that libzmq holds while it
-// makes them. The rest is for what other threads open meanwhile.
-constexpr int kDescriptorsToStart = 8;
-
 constinit PerProcess<zmq::context_t> contexts;
 
 std::unique_ptr<zmq::context_t> start_context() {
-  require_free_descriptors(kDescriptorsToStart, "starting ZeroMQ for a loop's wake-ups");
+  require_startable_context("starting ZeroMQ for a loop's wake-ups");
   auto made = std::make_unique<zmq::context_t>(/*io_threads=*/0);
   // Takes effect only before the first socket.
   made->set(zmq::ctxopt::max_sockets, kRuntimeContextSockets);
   // The first socket starts libzmq's reaper thread, which aborts the process if it lacks
-  // descriptors: have it happen here, right behind the check.
+  // something: have it happen here, right behind the check.
   zmq::socket_t first(*made, zmq::socket_type::pair);
   return made;
 }

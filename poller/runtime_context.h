@@ -6,7 +6,8 @@
 //
 // Threads: any thread.
 // Owns: the context and its reaper thread, for ever.
-// Errors: std::system_error (EMFILE and others) if it cannot be made; a later call tries again.
+// Errors: std::system_error (see require_startable_context) if it cannot be made; a later call
+//         tries again.
 // Internal.
 
 #ifndef ZMQLOOP_POLLER_RUNTIME_CONTEXT_H_
