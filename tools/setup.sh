@@ -18,6 +18,7 @@ RIVAL_PACKAGES=(
 CHECK_PACKAGES=(
   "${BUILD_PACKAGES[@]}" libgtest-dev libgmock-dev libssl-dev
   cmake:cmake make:make pkg-config:pkg-config python3:python3 spin:spin gcc:gcc
+  strace:strace
 )
 
 # Bazel, and CMake's programs, find their home and language here whatever started us.

@@ -1,0 +1,74 @@
+// What a process holds that a leak would add to: its open descriptors and its threads.
+//
+// Threads: one at a time.
+// Errors: std::system_error if the kernel does not tell.
+// Internal.
+
+#ifndef ZMQLOOP_TESTS_FAULTS_PROCESS_STATE_H_
+#define ZMQLOOP_TESTS_FAULTS_PROCESS_STATE_H_
+
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <poll.h>
+#include <string>
+#include <system_error>
+
+namespace zmqloop::faults {
+
+struct ProcessState {
+  int descriptors = 0;
+  int threads = 0;
+
+  bool within(const ProcessState& limit) const {
+    return descriptors <= limit.descriptors && threads <= limit.threads;
+  }
+};
+
+inline int count_entries(const char* folder) {
+  int count = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    static_cast<void>(entry);
+    ++count;
+  }
+  return count;
+}
+
+// The descriptor that reads the folder is not counted.
+inline ProcessState process_state() {
+  return {count_entries("/proc/self/fd") - 1, count_entries("/proc/self/task")};
+}
+
+// Waits until the process holds no more than `limit`, or no less than a moment ago if there is
+// none: libzmq closes sockets on a thread of its own, and the kernel lists a thread a moment longer
+// than it takes to join it. Returns what there is in the end.
+inline ProcessState settled(const std::optional<ProcessState>& limit) {
+  constexpr int kMillisecondsBetweenLooks = 10;
+  constexpr int kLooks = 200;
+  ProcessState before = process_state();
+  for (int i = 0; i < kLooks && !(limit && before.within(*limit)); ++i) {
+    ::poll(nullptr, 0, kMillisecondsBetweenLooks);
+    const ProcessState now = process_state();
+    if (!limit && before.within(now)) break;
+    before = now;
+  }
+  return before;
+}
+
+// Names what is open, and how often: "anon_inode:[eventfd] x 5, …".
+inline std::string open_descriptors() {
+  std::map<std::string, int> kinds;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
+    std::error_code gone;
+    ++kinds[std::filesystem::read_symlink(entry, gone).string()];
+  }
+  std::string text;
+  for (const auto& [kind, count] : kinds) {
+    text += (text.empty() ? "" : ", ") + kind + " x " + std::to_string(count);
+  }
+  return text;
+}
+
+}  // namespace zmqloop::faults
+
+#endif  // ZMQLOOP_TESTS_FAULTS_PROCESS_STATE_H_
