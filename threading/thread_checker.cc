@@ -4,8 +4,6 @@
 
 #include "absl/strings/str_cat.h"
 
-#include "zmqloop/threading/thread_label.h"
-
 namespace zmqloop {
 namespace {
 
@@ -13,17 +11,17 @@ absl::string_view as_absl(std::string_view text) { return {text.data(), text.siz
 
 }  // namespace
 
-void ThreadChecker::bind() {
+void ThreadChecker::bind() noexcept {
   const std::lock_guard lock(mutex_);
-  label_ = current_thread_label();
+  label_ = fixed_thread_label();
   owner_.store(here());  // after the label: whoever sees the owner finds its name
 }
 
-void ThreadChecker::unbind() { owner_.store(nullptr); }
+void ThreadChecker::unbind() noexcept { owner_.store(nullptr); }
 
 std::string ThreadChecker::bound_label() const {
   const std::lock_guard lock(mutex_);
-  return label_;
+  return label_.data();
 }
 
 void ThreadChecker::fail(std::string_view operation, std::string_view object) const {

@@ -11,13 +11,15 @@
 #include <string>
 #include <string_view>
 
+#include "zmqloop/threading/thread_label.h"
+
 namespace zmqloop {
 
 class ThreadChecker {
  public:
   // Binds to the calling thread. Not while it is bound.
-  void bind();
-  void unbind();
+  void bind() noexcept;
+  void unbind() noexcept;
 
   bool is_bound() const noexcept { return owner_.load() != nullptr; }
   bool is_bound_here() const noexcept { return owner_.load() == here(); }
@@ -42,7 +44,7 @@ class ThreadChecker {
 
   // Guarded by mutex_.
   mutable std::mutex mutex_;
-  std::string label_;
+  ThreadLabel label_{};
 };
 
 }  // namespace zmqloop

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdio>
 #include <pthread.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -26,11 +27,15 @@ bool continues_character(char byte) { return (static_cast<unsigned char>(byte) &
 
 }  // namespace
 
-std::string current_thread_label() {
+std::string current_thread_label() { return fixed_thread_label().data(); }
+
+ThreadLabel fixed_thread_label() noexcept {
   char name[kMostBytes + 1] = "";
   // Fails only for a buffer that is too small.
   static_cast<void>(::pthread_getname_np(::pthread_self(), name, sizeof(name)));
-  return "thread " + std::to_string(current_thread_id()) + " (" + name + ")";
+  ThreadLabel label;
+  std::snprintf(label.data(), label.size(), "thread %d (%s)", current_thread_id(), name);
+  return label;
 }
 
 pid_t current_thread_id() { return static_cast<pid_t>(::syscall(SYS_gettid)); }

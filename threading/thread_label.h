@@ -1,12 +1,13 @@
 // How error messages name a thread.
 //
 // Threads: any.
-// Errors: none but std::bad_alloc.
+// Errors: none but std::bad_alloc, from what returns a std::string.
 // Public.
 
 #ifndef ZMQLOOP_THREADING_THREAD_LABEL_H_
 #define ZMQLOOP_THREADING_THREAD_LABEL_H_
 
+#include <array>
 #include <string>
 #include <string_view>
 #include <sys/types.h>
@@ -16,6 +17,10 @@ namespace zmqloop {
 // Returns "thread 1234 (name)" for the calling thread: its native id, as in ps and /proc, and its
 // name.
 std::string current_thread_label();
+
+// The same, NUL-terminated, for where there may be no memory.
+using ThreadLabel = std::array<char, 48>;
+ThreadLabel fixed_thread_label() noexcept;
 
 // Returns the calling thread's native id.
 pid_t current_thread_id();

@@ -140,6 +140,15 @@ TEST_P(IOLoopMemory, ThatRunsOutForATimerLeavesTheOthersAsTheyWere) {
   EXPECT_EQ(loop_.close(), CloseReport());
 }
 
+TEST_P(IOLoopMemory, ThatRunsOutAtAStartLeavesALoopThatCanBeStartedAndClosed) {
+  fail_everywhere([&] {
+    loop_.stop();
+    loop_.start();
+  });
+  run_one_iteration();
+  EXPECT_EQ(loop_.close(), CloseReport());
+}
+
 TEST_P(IOLoopMemory, ThatRunsOutForAHandlerLeavesTheOthersAsTheyWere) {
   constexpr std::size_t kHandlers = 100;
   std::vector<OwnedFd> events;
