@@ -60,7 +60,7 @@ class Segment {
 
   Atom<Segment*> next_{nullptr};
   const std::size_t slots_;
-  std::byte padding_[64 - sizeof(Atom<Segment*>) - sizeof(std::size_t)];
+  [[maybe_unused]] std::byte padding_[64 - sizeof(Atom<Segment*>) - sizeof(std::size_t)];
 };
 static_assert(sizeof(Segment) == 64);
 

@@ -13,6 +13,7 @@
 #define ZMQLOOP_THREADING_ONE_SHOT_H_
 
 #include <cstddef>
+#include <exception>
 #include <functional>
 #include <memory>
 #include <new>
@@ -40,10 +41,27 @@ template <class D>
 inline constexpr bool kFitsInline =
     sizeof(D) <= kBytes && alignof(D) <= kAlignment&& std::is_nothrow_move_constructible_v<D>;
 
-// A callable that is too large, too aligned or throws when moved: kept on the heap.
+// Destroys what is boxed. A destructor that throws ends the process, and from within the handler,
+// so that the C++ runtime says what was thrown.
+template <class D>
+struct Unbox {
+  void operator()(D* callable) const noexcept {
+    if constexpr (std::is_nothrow_destructible_v<D>) {
+      delete callable;
+    } else {
+      try {
+        delete callable;
+      } catch (...) {
+        std::terminate();
+      }
+    }
+  }
+};
+
+// A callable that is too large, too aligned or throws when moved or destroyed: kept on the heap.
 template <class D>
 struct Boxed {
-  std::unique_ptr<D> callable;
+  std::unique_ptr<D, Unbox<D>> callable;
 };
 
 // A callable with arguments bound to it, as std::thread binds them: decayed copies, moved into the
@@ -100,7 +118,7 @@ template <class F>
 decltype(auto) prepare(F&& f) {
   using D = std::decay_t<F>;
   if constexpr (!kFitsInline<D>) {
-    return Boxed<D>{std::make_unique<D>(std::forward<F>(f))};
+    return Boxed<D>{std::unique_ptr<D, Unbox<D>>(new D(std::forward<F>(f)))};
   } else if constexpr (std::is_nothrow_constructible_v<D, F&&>) {
     return std::forward<F>(f);
   } else {

@@ -150,7 +150,7 @@ TEST_P(IOLoopMemory, ThatRunsOutAtAStartLeavesALoopThatCanBeStartedAndClosed) {
 }
 
 TEST_P(IOLoopMemory, ThatRunsOutForAHandlerLeavesTheOthersAsTheyWere) {
-  constexpr std::size_t kHandlers = 100;
+  constexpr std::size_t kHandlers = 50;  // fewer than one poll may report
   std::vector<OwnedFd> events;
   std::vector<int> handled(kHandlers, 0);
   int failures = 0;

@@ -43,7 +43,9 @@ class CpuQuota : public ::testing::Test {
         "33 31 0:30 / /sys/fs/cgroup/cpuset rw shared:9 - cgroup cgroup rw,cpuset\n");
   }
   // A folder can be opened as a file can, and reading it fails.
-  void unreadable(const std::string& path) { std::filesystem::create_directories(root_ + path); }
+  void unreadable(const std::string& folder, const std::string& name) {
+    std::filesystem::create_directories(root_ + folder + name);
+  }
   std::optional<double> quota() const { return cpu_quota(root_); }
 
  private:
@@ -56,15 +58,15 @@ constexpr char kV1[] = "/sys/fs/cgroup/cpu,cpuacct";
 TEST_F(CpuQuota, IsNoneWhereNothingCanBeRead) { EXPECT_EQ(quota(), std::nullopt); }
 
 TEST_F(CpuQuota, IsNoneWhereFilesCanBeOpenedAndNotRead) {
-  unreadable("/proc/self/mountinfo");
-  unreadable("/proc/self/cgroup");
+  unreadable("/proc/self", "/mountinfo");
+  unreadable("/proc/self", "/cgroup");
   EXPECT_EQ(quota(), std::nullopt);
 }
 
 TEST_F(CpuQuota, IsThatOfTheFilesThatCanBeRead) {
   mounted_v2();
   in_group("0::/user/app\n");
-  unreadable(std::string(kV2) + "/user/app/cpu.max");
+  unreadable(kV2, "/user/app/cpu.max");
   write(kV2, "/user/cpu.max", "50000 100000\n");
   EXPECT_EQ(quota(), 0.5);
 }
