@@ -3,6 +3,9 @@
 #include <stdexcept>
 #include <string>
 
+#include "absl/strings/escaping.h"
+#include "absl/strings/string_view.h"
+
 #include "zmqloop/poller/epoll_poller.h"
 #include "zmqloop/poller/zmq_poll_poller.h"
 
@@ -12,7 +15,8 @@ PollerKind parse_poller_kind(std::string_view name) {
   for (const PollerKind kind : {PollerKind::kEpoll, PollerKind::kZmqPoll}) {
     if (name == to_string(kind)) return kind;
   }
-  throw std::invalid_argument("unknown poller \"" + std::string(name) +
+  const std::string shown = absl::CHexEscape(absl::string_view(name.data(), name.size()));
+  throw std::invalid_argument("unknown poller \"" + shown +
                               "\": the known ones are \"epoll\" and \"zmq_poll\"");
 }
 

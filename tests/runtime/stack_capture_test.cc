@@ -16,7 +16,7 @@
 #include <vector>
 
 #include "tests/support/loop_watchdog.h"
-#include "tests/support/stress_scale.h"
+#include "tests/support/stress_counts.h"
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -205,7 +205,7 @@ TEST_F(StackCapture, WorksOnTheCallingThreadToo) {
 TEST_F(StackCapture, IsSafeInsideMalloc) {
   std::atomic<bool> done{false};
   Subject subject([&] { zmqloop_test_allocates(done); });
-  for (std::uint64_t i = 0; i < stress_count(10'000); ++i) {
+  for (std::uint64_t i = 0; i < light_stress_count(10'000); ++i) {
     EXPECT_FALSE(stack_capture::take(subject.id(), kPatience).addresses.empty());
   }
   done = true;
@@ -217,7 +217,7 @@ TEST_F(StackCapture, IsSafeInTheUnwindingOfExceptions) {
   std::atomic<bool> done{false};
   Subject subject([&] { zmqloop_test_throws(done); });
   int named = 0;
-  const auto captures = static_cast<int>(stress_count(400));
+  const auto captures = static_cast<int>(light_stress_count(400));
   for (int i = 0; i < captures; ++i) {
     const StackTrace stack = take(subject.id());
     EXPECT_FALSE(stack.empty()) << stack.text();
@@ -356,7 +356,7 @@ TEST_F(StackCapture, LetsThreadsTakeTurns) {
   EXPECT_TRUE(comes_to(descended.id(), "zmqloop_test_spins"));
   std::atomic<int> wrong{0};
   const auto ask = [&](pid_t thread, bool descends) {
-    for (std::uint64_t i = 0; i < stress_count(1'000); ++i) {
+    for (std::uint64_t i = 0; i < light_stress_count(1'000); ++i) {
       const auto taken = stack_capture::take(thread, kPatience);
       if (taken.addresses.empty()) ++wrong;
       if (i % 10 == 0 && names(trace_of(taken), "zmqloop_test_descends") != descends) ++wrong;

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "tests/support/mailbox_consumer.h"
-#include "tests/support/stress_scale.h"
+#include "tests/support/stress_counts.h"
 #include <gtest/gtest.h>
 
 #include "zmqloop/threading/mailbox.h"
@@ -59,7 +59,7 @@ class Sink {
 };
 
 TEST(MailboxFlood, LosesDoublesAndSwapsNoneOfAHundredMillionPosts) {
-  const std::uint64_t each = testing::stress_count(100'000'000) / (kThreads * kMailboxes);
+  const std::uint64_t each = testing::light_stress_count(100'000'000) / (kThreads * kMailboxes);
   std::array<std::unique_ptr<Sink>, kMailboxes> sinks;
   for (auto& sink : sinks) sink = std::make_unique<Sink>(each * kThreads);
   const testing::HangOracle oracle(

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "tests/support/mailbox_consumer.h"
-#include "tests/support/stress_scale.h"
+#include "tests/support/stress_counts.h"
 #include <gtest/gtest.h>
 
 #include "zmqloop/threading/mailbox.h"
@@ -16,7 +16,7 @@ namespace {
 // Posting in pairs, and only then handing over, lets a thread's lane hold the next ticket or not.
 TEST(MailboxOrderStress, HoldsOverTenMillionHandOvers) {
   constexpr std::uint64_t kThreads = 4;
-  const std::uint64_t hand_overs = testing::stress_count(10'000'000);
+  const std::uint64_t hand_overs = testing::light_stress_count(10'000'000);
   Mailbox mailbox(0);
   std::atomic<std::uint64_t> baton{0};
   std::uint64_t run = 0;

@@ -4,7 +4,7 @@
 #include <thread>
 
 #include "tests/support/mailbox_consumer.h"
-#include "tests/support/stress_scale.h"
+#include "tests/support/stress_counts.h"
 #include <gtest/gtest.h>
 
 #include "zmqloop/threading/cpu_hints.h"
@@ -16,7 +16,7 @@ namespace {
 // One poster waits for the consumer to sleep, so that every sleep is ended; the other posts at
 // times that have nothing to do with it, so that the steps of falling asleep are hit too.
 TEST(MailboxSleepStress, Rel_A1_LosesNoWakeUpInAMillionSleeps) {
-  const std::uint64_t sleeps = testing::stress_count(1'000'000);
+  const std::uint64_t sleeps = testing::light_stress_count(1'000'000);
   Mailbox mailbox(0);
   testing::Doorbell doorbell;
   std::atomic<std::uint64_t> slept{0};

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "tests/support/mailbox_consumer.h"
-#include "tests/support/stress_scale.h"
+#include "tests/support/stress_counts.h"
 #include <gtest/gtest.h>
 
 #include "zmqloop/threading/mailbox.h"
@@ -22,7 +22,7 @@ class CountedMailbox : public Mailbox {
 
 TEST(MailboxThreads, Rel_M1_MayEndByTheHundredThousandRightAfterTheirPost) {
   constexpr std::size_t kAtOneTime = 8;
-  const std::uint64_t threads = testing::stress_count(100'000);
+  const std::uint64_t threads = testing::light_stress_count(100'000);
   CountedMailbox mailbox;
   const testing::HangOracle oracle([&mailbox] { return mailbox.taken(); },
                                    [&mailbox] { testing::dump_mailbox(mailbox); });

@@ -87,7 +87,7 @@ TEST_P(PoolStress, LeavesNoDescriptorsAndThreadsBehind) {
   { LoopPool warm(pool_of(4)); }
   const std::size_t descriptors = open_descriptors();
   const std::size_t threads = living_threads();
-  for (std::uint64_t round = 0; round < stress_count(2'000) + 10; ++round) {
+  for (std::uint64_t round = 0; round < stress_count(5'000) + 10; ++round) {
     LoopPool pool(pool_of(4));
     pool.broadcast([](IOLoop&) {});
   }

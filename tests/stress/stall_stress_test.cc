@@ -11,7 +11,7 @@
 
 #include "tests/support/loop_fixture.h"
 #include "tests/support/process_facts.h"
-#include "tests/support/stress_scale.h"
+#include "tests/support/stress_counts.h"
 #include <gtest/gtest.h>
 
 #include "zmqloop/runtime/loop_thread.h"
@@ -105,7 +105,7 @@ class QuietLoop : public IOLoop {
 TEST(StallStress, OfLoopsThatComeAndGoHasReportsInOrderAndNoneAfterTheEnd) {
   const LoopWatchdog watchdog(kSeconds);
   const auto drive = [](unsigned driver) {
-    const std::uint64_t rounds = stress_count(400);
+    const std::uint64_t rounds = light_stress_count(400);
     for (std::uint64_t round = 0; round < rounds; ++round) {
       IOLoop::Options options;
       options.name = "stressed-" + std::to_string(driver) + "-" + std::to_string(round);

@@ -8,15 +8,30 @@
 namespace zmqloop::testing {
 
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
-inline constexpr std::uint64_t kStressDivisor = 200;
+#define ZMQLOOP_SANITIZED
+#endif
+
+// By the build: what loops do is divided by the first, what mailboxes do by the second.
+struct StressDivisors {
+  std::uint64_t loops;
+  std::uint64_t mailboxes;
+};
+#if defined(ZMQLOOP_SANITIZED) && defined(ZMQLOOP_LONG_STRESS)  // bazel --config=long
+inline constexpr StressDivisors kStressDivisors{10, 1};
+#elif defined(ZMQLOOP_SANITIZED)
+inline constexpr StressDivisors kStressDivisors{200, 20};
 #elif !defined(__OPTIMIZE__)
-inline constexpr std::uint64_t kStressDivisor = 10;
+inline constexpr StressDivisors kStressDivisors{10, 1};
 #else
-inline constexpr std::uint64_t kStressDivisor = 1;
+inline constexpr StressDivisors kStressDivisors{1, 1};
 #endif
 
 // Returns `full` in an optimised build, and a part of it in others.
-constexpr std::uint64_t stress_count(std::uint64_t full) { return full / kStressDivisor; }
+constexpr std::uint64_t stress_count(std::uint64_t full) { return full / kStressDivisors.loops; }
+// The same for steps that cost little even there.
+constexpr std::uint64_t light_stress_count(std::uint64_t full) {
+  return full / kStressDivisors.mailboxes;
+}
 
 }  // namespace zmqloop::testing
 

@@ -1,0 +1,26 @@
+"""One replay test for each fuzzer of the folder."""
+
+load("//tools:zmqloop.bzl", "ZMQLOOP_WARNINGS")
+
+def replay_tests(deps):
+    """<name>_fuzz.cc becomes the test <name>_replay, over the files of corpus/<name>."""
+    native.cc_library(
+        name = "support",
+        testonly = True,
+        srcs = ["loop_script.cc"],
+        hdrs = native.glob(["*.h"]),
+        copts = ZMQLOOP_WARNINGS,
+        deps = deps,
+    )
+    for source in native.glob(["*_fuzz.cc"]):
+        name = source[:-len("_fuzz.cc")]
+        corpus = native.glob(["corpus/%s/*" % name])
+        native.cc_test(
+            name = name + "_replay",
+            size = "small",
+            srcs = [source, "replay.cc"],
+            args = ["tests/fuzz/corpus/" + name],
+            copts = ZMQLOOP_WARNINGS,
+            data = corpus,
+            deps = deps + [":support"],
+        )

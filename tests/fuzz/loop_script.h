@@ -1,0 +1,131 @@
+// A loop that does what a fuzzer says, and is held to what its documentation says.
+//
+// A script is a sequence of calls: posts, timers, handlers, runs, the end. What it has posted,
+// armed or registered goes on with the script when it is called, so that any call is made from any
+// place. The expected_... classes know what the loop owes.
+//
+// Threads: one.
+// Errors: a broken promise ends the process (promise.h).
+
+#ifndef ZMQLOOP_TESTS_FUZZ_LOOP_SCRIPT_H_
+#define ZMQLOOP_TESTS_FUZZ_LOOP_SCRIPT_H_
+
+#include <array>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "tests/fuzz/expected_handlers.h"
+#include "tests/fuzz/expected_posts.h"
+#include "tests/fuzz/expected_timers.h"
+#include "tests/fuzz/fuzz_input.h"
+#include "tests/fuzz/things.h"
+
+#include "zmqloop/runtime/io_loop.h"
+
+namespace zmqloop::fuzz {
+
+class LoopScript {
+ public:
+  LoopScript(PollerKind poller, FuzzInput input);
+  LoopScript(const LoopScript&) = delete;
+  LoopScript& operator=(const LoopScript&) = delete;
+
+  // Does it all, ends the loop and looks at its counts.
+  void run();
+
+ private:
+  // What a callable does besides going on with the script.
+  enum class Deed : unsigned char { kNothing, kThrow, kEscape, kPostAtEnd, kOpenRun, kCloseRun };
+  struct Thrown {};
+
+  class Loop : public IOLoop {
+   public:
+    Loop(LoopScript& script, Options options) : IOLoop(std::move(options)), script_(script) {}
+    void handle_callback_exception(std::exception_ptr error) override;
+
+   private:
+    LoopScript& script_;
+  };
+
+  // Counts the callables that are alive; the last of its moves does the deed of the end.
+  class Life {
+   public:
+    Life(LoopScript& script, Deed deed) : script_(&script), deed_(deed) { ++script_->alive_; }
+    Life(Life&& other) noexcept
+        : script_(std::exchange(other.script_, nullptr)), deed_(other.deed_) {}
+    Life& operator=(Life&&) = delete;
+    ~Life();
+
+   private:
+    LoopScript* script_;
+    Deed deed_;
+  };
+
+  void step();
+  void some_steps();
+  void do_deed(Deed deed, unsigned run = 0);
+  Deed any_deed();
+
+  void post();
+  void post(Deed deed, unsigned run = 0);
+  void post_large();
+  void post_from_signal();
+  void add_timer();
+  void remove_timer();
+  void add_handler();
+  void update_handler();
+  void remove_handler();
+  void feed_or_drain();
+  void close_or_open();
+  void stop();
+  void run_loop();
+  void close();
+
+  void begin_run();
+  void end_run(unsigned run);
+  void on_timer(unsigned id, Deed deed);
+  void on_handler(std::size_t place, unsigned id, Events events, Deed deed);
+  void on_exception(std::exception_ptr error);
+  void require_counts() const;
+
+  std::size_t any_place() { return input_.below(ExpectedHandlers::kPlaces); }
+  Events any_events();
+  // The number of a descriptor; -1 of a socket.
+  int descriptor(std::size_t place);
+  bool is_reused(std::size_t place);
+
+  FuzzInput input_;
+  TimePoint now_{std::chrono::hours(1)};
+  std::uint64_t alive_ = 0;
+  unsigned next_id_ = 0;
+
+  std::array<std::unique_ptr<Thing>, ExpectedHandlers::kPlaces> things_;
+  ExpectedPosts posts_;
+  ExpectedPosts signal_posts_;
+  ExpectedTimers timers_;
+  ExpectedHandlers handlers_;
+  std::array<std::uint64_t, ExpectedHandlers::kPlaces>
+      drained_in_{};  // iteration, of the last time
+  std::vector<std::pair<TimeoutHandle, unsigned>> handles_;
+
+  unsigned runs_ = 0;
+  bool closed_ = false;
+  bool stopped_ = false;  // a run is ended by something else than its own last post
+  bool escape_ = false;   // what is being reported leaves start()
+  bool in_signal_post_ = false;
+  bool in_timer_ = false;
+  std::uint64_t thrown_ = 0;
+  std::uint64_t reported_ = 0;
+  std::uint64_t losses_reported_ = 0;
+
+  Loop loop_;
+};
+
+}  // namespace zmqloop::fuzz
+
+#endif  // ZMQLOOP_TESTS_FUZZ_LOOP_SCRIPT_H_

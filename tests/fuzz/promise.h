@@ -1,0 +1,20 @@
+// What the fuzzers hold the library to. A promise that is broken ends the process, which is what a
+// fuzzer notices.
+
+#ifndef ZMQLOOP_TESTS_FUZZ_PROMISE_H_
+#define ZMQLOOP_TESTS_FUZZ_PROMISE_H_
+
+#include <cstdio>
+#include <cstdlib>
+
+namespace zmqloop::fuzz {
+
+inline void require(bool kept, const char* promise) {
+  if (kept) return;
+  std::fprintf(stderr, "BROKEN: %s\n", promise);
+  std::abort();
+}
+
+}  // namespace zmqloop::fuzz
+
+#endif  // ZMQLOOP_TESTS_FUZZ_PROMISE_H_

@@ -1,0 +1,80 @@
+// Forks at any moment of a busy loop, over and over: each child makes a loop of its own, and the
+// parent loses nothing by it.
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <fstream>
+#include <thread>
+
+#include "tests/support/child_process.h"
+#include "tests/support/loop_fixture.h"
+#include "tests/support/process_facts.h"
+#include "tests/support/stress_counts.h"
+#include <gtest/gtest.h>
+
+#include "zmqloop/runtime/loop_thread.h"
+
+namespace zmqloop::testing {
+namespace {
+
+constexpr unsigned kSeconds = 600;
+
+// What this process has in memory.
+std::uint64_t resident_pages() {
+  std::uint64_t virtual_pages = 0;
+  std::uint64_t resident = 0;
+  std::ifstream("/proc/self/statm") >> virtual_pages >> resident;
+  return resident;
+}
+
+class ForkStress : public ::testing::TestWithParam<PollerKind> {
+ protected:
+  static LoopThread::Options thread_options() {
+    LoopThread::Options of_thread;
+    of_thread.loop.poller = GetParam();
+    return of_thread;
+  }
+  // A child's life: the parent's loop is closed to it, its own works.
+  static int live(LoopThread& parents) {
+    ZMQLOOP_CHILD_EXPECT(!parents.loop().add_callback([] {}));
+    IOLoop own(thread_options().loop);
+    ZMQLOOP_CHILD_EXPECT(own.add_callback([] {}));
+    return own.run_sync([] { return 0; });
+  }
+  const LoopWatchdog watchdog_{kSeconds};
+};
+ZMQLOOP_ON_BOTH_POLLERS(ForkStress);
+
+TEST_P(ForkStress, LeavesMemoryAndDescriptorsOfTheParentAsTheyWere) {
+  constexpr std::uint64_t kPagesOfNoise = 512;  // 2 MiB; a leak of one page a fork is more
+  const std::uint64_t forks = stress_count(1'000) + 10;
+  LoopThread thread(thread_options());
+  std::atomic<bool> done{false};
+  std::uint64_t accepted = 0;
+  std::atomic<std::uint64_t> run{0};
+  std::thread poster([&] {
+    while (!done) {
+      if (thread.loop().stats().pending >= 1'000) continue;
+      accepted += thread.loop().add_callback([&run] { ++run; });
+    }
+  });
+  std::size_t descriptors = 0;
+  std::uint64_t pages = 0;
+  for (std::uint64_t i = 0; i < forks; ++i) {
+    if (i == forks / 4) {  // by then the process has all that it needs for this
+      descriptors = open_descriptors();
+      pages = resident_pages();
+    }
+    const ChildResult child = run_in_child([&] { return live(thread); });
+    ASSERT_TRUE(child.ok()) << child << " in fork " << i;
+  }
+  EXPECT_EQ(open_descriptors(), descriptors);
+  EXPECT_LE(resident_pages(), pages + kPagesOfNoise);
+  done = true;
+  poster.join();
+  EXPECT_EQ(thread.loop().submit([&run] { return run.load(); }).get(), accepted);
+}
+
+}  // namespace
+}  // namespace zmqloop::testing
