@@ -27,8 +27,9 @@ namespace {
 // One for each socket, and as many for what other threads open meanwhile.
 constexpr int kDescriptorsOfAPair = 4;
 
-// How long sockets that were closed may hold their descriptors and places in the context.
-constexpr Duration kPatienceWithClosings = std::chrono::milliseconds(200);
+// How long sockets that were closed may hold their descriptors and places in the context: a thread
+// of libzmq's gives them up, which may have to wait for a core.
+constexpr Duration kPatienceWithClosings = std::chrono::seconds(2);
 constexpr Duration kBetweenLooks = std::chrono::milliseconds(1);
 std::atomic<Duration::rep> last_closing{0};
 
