@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "zmqloop/poller/descriptor_preflight.h"
+#include "zmqloop/poller/process_generation.h"
 
 namespace zmqloop {
 namespace {
@@ -54,6 +55,11 @@ void require_epoll_entry(const char* operation) {
 // With the attributes that libzmq gives its own. No signal is to be handled there but those of
 // faults, which cannot wait.
 void require_thread(const char* operation) {
+#ifdef __SANITIZE_THREAD__
+  // In a forked child ThreadSanitizer does not see a thread end, and ends the process when the next
+  // one gets its number.
+  if (process_generation() != 0) return;
+#endif
   sigset_t blocked;
   sigset_t before;
   ::sigfillset(&blocked);

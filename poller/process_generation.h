@@ -13,7 +13,8 @@
 
 namespace zmqloop {
 
-// Returns a number that is constant for the life of a process and differs in each forked child.
+// Returns a number that is constant for the life of a process and differs in each forked child: zero
+// in a process that was not forked from one with this library.
 unsigned process_generation() noexcept;
 
 }  // namespace zmqloop
