@@ -170,7 +170,7 @@ Status run(const Arguments& arguments) {
     std::printf("%d:%d\n", left.descriptors, left.threads);
   } else if (!left.within(*arguments.limit)) {
     return say_broken("left behind: " + std::to_string(left.descriptors) + " descriptors and " +
-                      std::to_string(left.threads) + " threads: " + open_descriptors());
+                      std::to_string(left.threads) + " threads: " + kinds_of_descriptors());
   }
   return status;
 }

@@ -14,6 +14,8 @@
 #include <string>
 #include <system_error>
 
+#include "tests/support/process_facts.h"
+
 namespace zmqloop::faults {
 
 struct ProcessState {
@@ -25,18 +27,10 @@ struct ProcessState {
   }
 };
 
-inline int count_entries(const char* folder) {
-  int count = 0;
-  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
-    static_cast<void>(entry);
-    ++count;
-  }
-  return count;
-}
-
 // The descriptor that reads the folder is not counted.
 inline ProcessState process_state() {
-  return {count_entries("/proc/self/fd") - 1, count_entries("/proc/self/task")};
+  return {static_cast<int>(testing::open_descriptors()) - 1,
+          static_cast<int>(testing::living_threads())};
 }
 
 // Waits until the process holds no more than `limit`, or no less than a moment ago if there is
@@ -56,7 +50,7 @@ inline ProcessState settled(const std::optional<ProcessState>& limit) {
 }
 
 // Names what is open, and how often: "anon_inode:[eventfd] x 5, …".
-inline std::string open_descriptors() {
+inline std::string kinds_of_descriptors() {
   std::map<std::string, int> kinds;
   for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
     std::error_code gone;

@@ -25,6 +25,10 @@ LoopOptions options_of(PollerKind poller, const TimePoint& now) {
   return options;
 }
 
+// What a post carries besides: nothing, or more than fits into its slot.
+struct Small {};
+using Large = std::array<char, 100>;
+
 bool is_known(Events events) { return events == (events & kAllEvents); }
 
 }  // namespace
@@ -53,9 +57,9 @@ void LoopScript::step() {
   switch (input_.below(15)) {
     case 0:
     case 1:
-      return post();
+      return post(any_deed());
     case 2:
-      return post_large();
+      return post_with(Large{}, any_deed());
     case 3:
       return post_from_signal();
     case 4:
@@ -129,29 +133,17 @@ LoopScript::Life::~Life() {
 
 // ---- posts ----
 
-void LoopScript::post() { post(any_deed()); }
+void LoopScript::post(Deed deed, unsigned run) { post_with(Small{}, deed, run); }
 
-void LoopScript::post(Deed deed, unsigned run) {
+template <class Size>
+void LoopScript::post_with(Size size, Deed deed, unsigned run) {
   const unsigned id = next_id_++;
-  const bool accepted = loop_.add_callback([this, id, deed, run, life = Life(*this, deed)] {
+  const bool accepted = loop_.add_callback([this, id, deed, run, life = Life(*this, deed), size] {
+    static_cast<void>(size);
     posts_.runs(id);
     do_deed(deed, run);
   });
   require(accepted != closed_, "a post is accepted until the loop is closed");
-  accepted ? posts_.accepted(id) : posts_.refused();
-}
-
-// Of a callable that does not fit into a slot.
-void LoopScript::post_large() {
-  const Deed deed = any_deed();
-  const unsigned id = next_id_++;
-  const bool accepted = loop_.add_callback(
-      [this, id, deed, life = Life(*this, deed), filler = std::array<char, 100>()] {
-        static_cast<void>(filler);
-        posts_.runs(id);
-        do_deed(deed);
-      });
-  require(accepted != closed_, "a large post is accepted until the loop is closed");
   accepted ? posts_.accepted(id) : posts_.refused();
 }
 
@@ -179,19 +171,17 @@ void LoopScript::add_timer() {
   const Deed deed = any_deed();
   const unsigned id = next_id_++;
   TimePoint deadline = now_ + std::chrono::milliseconds(choice);
-  const auto call = [this, id, deed](auto arm) {
-    return arm([this, id, deed, life = Life(*this, deed)] { on_timer(id, deed); });
-  };
+  auto fire = [this, id, deed, life = Life(*this, deed)] { on_timer(id, deed); };
   const Outcome outcome = outcome_of([&] {
     TimeoutHandle handle;
     if (choice == 7) {
       deadline = TimePoint::max();
-      handle = call([&](auto f) { return loop_.call_later(Seconds(kNan), std::move(f)); });
+      handle = loop_.call_later(Seconds(kNan), std::move(fire));
     } else if (choice == 6) {
       deadline = now_ - std::chrono::hours(2);
-      handle = call([&](auto f) { return loop_.call_at(deadline, std::move(f)); });
+      handle = loop_.call_at(deadline, std::move(fire));
     } else {
-      handle = call([&](auto f) { return loop_.add_timeout(deadline - now_, std::move(f)); });
+      handle = loop_.add_timeout(deadline - now_, std::move(fire));
     }
     handles_.emplace_back(handle, id);
   });

@@ -71,9 +71,9 @@ class LoopScript {
   void do_deed(Deed deed, unsigned run = 0);
   Deed any_deed();
 
-  void post();
   void post(Deed deed, unsigned run = 0);
-  void post_large();
+  template <class Size>
+  void post_with(Size size, Deed deed, unsigned run = 0);
   void post_from_signal();
   void add_timer();
   void remove_timer();

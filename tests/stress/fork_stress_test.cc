@@ -20,7 +20,7 @@ namespace {
 
 constexpr unsigned kSeconds = 600;
 
-// What this process has in memory.
+// What this process has in memory, but for some pages that the kernel has not counted yet.
 std::uint64_t resident_pages() {
   std::uint64_t virtual_pages = 0;
   std::uint64_t resident = 0;
