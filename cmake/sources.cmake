@@ -35,6 +35,7 @@ set(ZMQLOOP_HEADERS
     runtime/future_callback.h
     runtime/future_state.h
     runtime/handler_table.h
+    runtime/high_water.h
     runtime/idle_spin.h
     runtime/install.h
     runtime/io_loop.h
@@ -71,6 +72,7 @@ set(ZMQLOOP_HEADERS
     runtime/timer_wheel.h
     runtime/times.h
     runtime/type_name.h
+    runtime/user_code.h
     threading/control_word.h
     threading/counter.h
     threading/cpu_hints.h
@@ -83,6 +85,7 @@ set(ZMQLOOP_HEADERS
     threading/mailbox_inlet.h
     threading/named_thread.h
     threading/one_shot.h
+    threading/pending_limit.h
     threading/primitives.h
     threading/semaphore.h
     threading/signal_slots.h
@@ -125,6 +128,7 @@ set(ZMQLOOP_SOURCES
     runtime/io_loop_current.cc
     runtime/io_loop_stalls.cc
     runtime/loop_core.cc
+    runtime/loop_core_dispatch.cc
     runtime/loop_pool.cc
     runtime/loop_thread.cc
     runtime/owned_timer.cc
@@ -152,6 +156,7 @@ set(ZMQLOOP_SOURCES
     threading/mailbox.cc
     threading/mailbox_inlet.cc
     threading/named_thread.cc
+    threading/one_shot.cc
     threading/signal_slots.cc
     threading/thread_checker.cc
     threading/thread_label.cc

@@ -47,6 +47,7 @@ class HandlerTable {
     std::uint64_t token;
     const std::type_info* type;
     Handler handler;
+    std::uint32_t calls_in_error = 0;  // one after another
   };
 
   // Returns the token that the next add() will use, and makes room for it.

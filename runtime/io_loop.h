@@ -95,8 +95,8 @@ class IOLoop : public LoopInlet, private ExceptionSink {
 
   // ---- any thread: work for the loop ----
 
-  // add_callback, spawn_callback, add_callback_from_signal, prepare_signal_callback, submit,
-  // add_future, run_in_executor, name: see loop_inlet.h.
+  // add_callback, try_add_callback, spawn_callback, add_callback_from_signal,
+  // prepare_signal_callback, submit, add_future, run_in_executor, name: see loop_inlet.h.
 
   // ---- any thread, any signal handler ----
 

@@ -49,14 +49,14 @@ CurrentLoop::Running::Running(std::shared_ptr<LoopIdentity> loop)
   state.current = loop;
   state.running = std::move(loop);
   state.running_in_process = fork_generation();
-  ThreadRole::set_runs_loop(true);
+  ThreadRole::set_loop_name(state.running->loop()->name().c_str());
 }
 
 CurrentLoop::Running::~Running() {
   OfThisThread& state = of_this_thread();
   state.current = std::move(previous_);
   state.running = nullptr;
-  ThreadRole::set_runs_loop(false);
+  ThreadRole::set_loop_name(nullptr);
 }
 
 IOLoop& CurrentLoop::instance() {

@@ -2,40 +2,21 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cxxabi.h>
 #include <sched.h>
-#include <string>
-#include <system_error>
 
+#include "zmqloop/runtime/user_code.h"
 #include "zmqloop/threading/cpu_hints.h"
 
 namespace zmqloop {
-namespace {
-
-// Calls `user_code` and, if it throws, `on_exception` from within the handler; returns whether it
-// returned. A thread that is being cancelled unwinds through it. (What is caught then is no object,
-// which UBSan takes for a null reference.)
-template <class UserCode, class OnException>
-__attribute__((no_sanitize("null"))) bool returned(UserCode user_code, OnException on_exception) {
-  try {
-    user_code();
-    return true;
-  } catch (abi::__forced_unwind&) {
-    throw;
-  } catch (...) {
-    on_exception();
-    return false;
-  }
-}
-
-}  // namespace
 
 LoopCore::LoopCore(const LoopOptions& options, ExceptionSink& sink)
     : sink_(sink),
       clock_(options.clock),
       socket_budget_(std::max<std::size_t>(options.socket_budget, 1)),
       mailbox_(options.signal_slots),
+      pending_limit_(options.max_pending),
       poller_(make_poller(options.poller)),
+      high_water_(options.high_water_mark, options.on_high_water),
       idle_spin_(options.idle_spin),
       stalls_(options.stall_reports_per_minute) {
   poller_->add(waker_.fd(), Events::kRead, kInternalToken);
@@ -70,6 +51,7 @@ LoopStats LoopCore::stats() const noexcept {
   // In this order: what is read while the loop is open is not what close() takes.
   const std::uint64_t taken = mailbox_.taken();
   const bool closed = mailbox_.look().closed();
+  const std::uint64_t pending = mailbox_.pending();
   return {.iterations = iterations_.get(),
           .callbacks_run = closed ? run_at_close_.get() : taken,
           .timers_fired = timers_fired_.get(),
@@ -78,7 +60,8 @@ LoopStats LoopCore::stats() const noexcept {
           .signal_posts_accepted = mailbox_.signal_posts_accepted(),
           .signal_posts_refused = mailbox_.signal_posts_refused(),
           .callbacks_abandoned = callbacks_abandoned_.get(),
-          .pending = mailbox_.pending(),
+          .pending = pending,
+          .most_pending = std::max(high_water_.most(), pending),
           .wakeups_sent = wakeups_sent_.get()};
 }
 
@@ -88,6 +71,11 @@ void LoopCore::run(const bool& done) {
   for (;;) {
     iterations_.add();
     const ControlWord::View look = mailbox_.look();
+    const std::uint64_t pending = mailbox_.untaken(look);
+    if (high_water_.reached_by(pending)) [[unlikely]] {
+      tell_high_water(pending);
+      if (mailbox_.poisoned()) return;  // in a child that was forked there
+    }
     run_callbacks(look);
     if (!timers_.empty()) run_due_timers();
     if (look.stop_requested() || mailbox_.stop_requested()) return;
@@ -95,6 +83,19 @@ void LoopCore::run(const bool& done) {
     if (handlers_.size() == 0 && mailbox_.next_has_arrived()) continue;  // nothing to poll for
     poll_and_dispatch();
   }
+}
+
+void LoopCore::tell_high_water(std::uint64_t pending) {
+  const std::type_info& type = high_water_.type();
+  const auto call = [&] {
+    if (stalls_.probe() == nullptr) {
+      high_water_.tell(pending);
+    } else {
+      stalls_.watched(type, [&] { high_water_.tell(pending); });
+    }
+  };
+  const auto report = [&] { sink_.on_user_exception(std::current_exception(), &type); };
+  static_cast<void>(returned(call, report));
 }
 
 // Phase 1.
@@ -252,79 +253,6 @@ void LoopCore::sleep(std::optional<Duration> timeout) {
 std::optional<TimePoint> LoopCore::end_of_sleep(std::optional<Duration> timeout) const {
   if (!timeout) return std::nullopt;
   return clock_ ? saturating_add(Clock::now(), *timeout) : timers_.next_deadline();
-}
-
-// Phase 4.
-void LoopCore::dispatch(std::span<const Ready> ready) {
-  for (const Ready& event : ready) {
-    if (event.token == kInternalToken) {
-      drain_doorbell(event);
-    } else if (event.error != 0) {
-      end_registration(event);
-    } else if (HandlerTable::Entry* entry = handlers_.find(event.token)) {
-      const bool is_socket = entry->pollable.is_socket();
-      dispatch_to(*entry, event.events, is_socket ? socket_budget_ : 1);
-    }
-    if (mailbox_.poisoned()) return;
-  }
-}
-
-void LoopCore::dispatch_to(HandlerTable::Entry& entry, Events found, std::size_t most_calls) {
-  const Pollable pollable = entry.pollable;
-  const std::uint64_t token = entry.token;
-  Events events = found & (entry.events | Events::kError);
-  for (std::size_t calls = 0; any(events);) {
-    handlers_dispatched_.add();
-    const auto call = [&] {
-      if (stalls_.probe() == nullptr) [[likely]] {
-        handlers_.call(entry, pollable, events);
-      } else {
-        stalls_.watched(*entry.type, [&] { handlers_.call(entry, pollable, events); });
-      }
-    };
-    const auto report = [this] {
-      sink_.on_user_exception(std::current_exception(), handlers_.called_type());
-    };
-    if (!returned(call, report)) return;
-    if (++calls >= most_calls) return;
-    if (mailbox_.poisoned() || handlers_.find(token) == nullptr) return;
-    events = poller_->ready_now(pollable);
-    if (any(events & Events::kError)) return;  // the next wait reports it
-  }
-}
-
-// The poller has dropped a registration: its context was terminated, or it was closed while
-// registered.
-void LoopCore::end_registration(const Ready& event) {
-  HandlerTable::Entry* const entry = handlers_.find(event.token);
-  if (entry == nullptr) return;
-  const Pollable pollable = entry->pollable;
-  if (event.error == ETERM) {
-    struct Drop {  // also when what the handler throws leaves the loop
-      HandlerTable& handlers;
-      const Pollable& pollable;
-      std::uint64_t token;
-      ~Drop() {
-        if (handlers.find(token) != nullptr) handlers.remove(pollable);
-      }
-    } drop{handlers_, pollable, event.token};
-    dispatch_to(*entry, Events::kError, 1);
-    return;
-  }
-  handlers_.remove(pollable);
-  const std::string what = "IOLoop: dropped the handler of " + event.pollable.describe() +
-                           ", which was closed while registered; call remove_handler first";
-  sink_.on_user_exception(
-      std::make_exception_ptr(std::system_error(event.error, std::generic_category(), what)),
-      nullptr);
-}
-
-void LoopCore::drain_doorbell(const Ready& event) {
-  if (event.pollable == Pollable(waker_.fd())) {
-    waker_.drain();
-  } else {
-    signal_doorbell_.drain();
-  }
 }
 
 // ---- once the loop has ended ----

@@ -37,12 +37,14 @@
 #include "zmqloop/poller/waker.h"
 #include "zmqloop/runtime/batch_pacer.h"
 #include "zmqloop/runtime/handler_table.h"
+#include "zmqloop/runtime/high_water.h"
 #include "zmqloop/runtime/idle_spin.h"
 #include "zmqloop/runtime/loop_options.h"
 #include "zmqloop/runtime/stall_monitor.h"
 #include "zmqloop/runtime/timer_queue.h"
 #include "zmqloop/threading/counter.h"
 #include "zmqloop/threading/mailbox.h"
+#include "zmqloop/threading/pending_limit.h"
 
 namespace zmqloop {
 
@@ -71,6 +73,8 @@ class LoopCore {
       ring_for_post();
     return result != PostResult::kRefused;
   }
+  // Whether LoopOptions::max_pending posts wait.
+  bool is_full() noexcept { return pending_limit_.is_reached(mailbox_); }
   // Also in signal handlers.
   template <class F>
   bool post_from_signal(const F& f) noexcept {
@@ -121,6 +125,7 @@ class LoopCore {
   StallMonitor& stalls() noexcept { return stalls_; }
 
  private:
+  void tell_high_water(std::uint64_t pending);
   void run_callbacks(ControlWord::View look);
   void run_due_timers();
   bool run_next_timer();
@@ -133,6 +138,7 @@ class LoopCore {
 
   void dispatch(std::span<const Ready> ready);
   void dispatch_to(HandlerTable::Entry& entry, Events found, std::size_t most_calls);
+  void warn_of_error_left_alone(std::uint64_t token);
   void end_registration(const Ready& event);
   void drain_doorbell(const Ready& event);
 
@@ -146,6 +152,7 @@ class LoopCore {
 
   // Shared with posters.
   Mailbox mailbox_;
+  PendingLimit pending_limit_;
   Waker waker_;
   SignalDoorbell signal_doorbell_;
   SharedCounter wakeups_sent_;
@@ -155,6 +162,7 @@ class LoopCore {
   HandlerTable handlers_;
   const std::unique_ptr<Poller> poller_;
   Slot* running_ = nullptr;  // the callback that runs, if any
+  HighWater high_water_;
   IdleSpin idle_spin_;
   BatchPacer pacer_;
   StallMonitor stalls_;

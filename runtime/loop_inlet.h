@@ -1,6 +1,7 @@
 // The side of a loop that any thread may touch: handing it work.
 //
 //   loop.add_callback(f, arguments…);                      // f runs on the loop's thread
+//   if (loop.try_add_callback(f) == PostOutcome::kFull) …  // unless too much waits there already
 //   Future<int> answer = loop.submit([] { return 42; });   // and its result comes back
 //   loop.add_future(answer, [](Future<int> ready) { … });  // on the loop, once it is ready
 //
@@ -25,6 +26,7 @@
 #include "zmqloop/runtime/future.h"
 #include "zmqloop/runtime/future_callback.h"
 #include "zmqloop/runtime/loop_core.h"
+#include "zmqloop/runtime/loop_options.h"
 #include "zmqloop/runtime/schedule.h"
 #include "zmqloop/runtime/signal_callback.h"
 #include "zmqloop/runtime/submission.h"
@@ -44,7 +46,18 @@ class LoopInlet {
     require_callable("IOLoop::add_callback", f);
     return core_->post(one_shot::bind(std::forward<F>(f), std::forward<A>(arguments)...));
   }
-  // The same: C++ has no ambient context to shed. (tornado: spawn_callback)
+  // Posts as add_callback does, unless Options::max_pending posts wait, of whatever kind: then
+  // kFull, and nothing was moved out of `f` and the arguments. Posters that find room at the same
+  // time may exceed the limit by one each. Costs one more look at what the posters share.
+  template <class F, class... A>
+  [[nodiscard]] PostOutcome try_add_callback(F&& f, A&&... arguments) {
+    require_callable("IOLoop::try_add_callback", f);
+    if (core_->is_full()) return PostOutcome::kFull;
+    const bool accepted =
+        core_->post(one_shot::bind(std::forward<F>(f), std::forward<A>(arguments)...));
+    return accepted ? PostOutcome::kAccepted : PostOutcome::kClosed;
+  }
+  // The same as add_callback: C++ has no ambient context to shed. (tornado: spawn_callback)
   template <class F, class... A>
   bool spawn_callback(F&& f, A&&... arguments) {
     return add_callback(std::forward<F>(f), std::forward<A>(arguments)...);

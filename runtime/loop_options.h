@@ -34,12 +34,21 @@ struct LoopOptions {
   // Posts from signal handlers that may wait at one time; each costs 64 bytes once it is used.
   std::size_t signal_slots = 1024;
 
+  // How many posts may wait before try_add_callback() refuses one more. Zero: any number.
+  std::size_t max_pending = 0;
+
+  // Called on the loop thread, as a callback is, with how many posts wait, when an iteration begins
+  // with so many; and again once one has begun with no more than half. Both, or neither.
+  std::size_t high_water_mark = 0;
+  std::function<void(std::uint64_t pending)> on_high_water = {};
+
   // How often the handler of a ZeroMQ socket that stays ready is called in one turn, at most. 1 is
   // the fairest; more saves polls where handlers receive one message a call.
   std::size_t socket_budget = 1;
 
   // How many stalls are reported in a minute, at most, once a threshold is set
-  // (IOLoop::set_blocking_signal_threshold). The next report says how many were not. Zero: no limit.
+  // (IOLoop::set_blocking_signal_threshold). The next report says how many were not. Zero: no
+  // limit.
   std::size_t stall_reports_per_minute = 10;
 
   // The loop's clock; empty: Clock::now. For tests: timers follow it, waiting does not.
@@ -61,7 +70,14 @@ struct CloseReport {
   friend bool operator==(const CloseReport&, const CloseReport&) = default;
 };
 
-// What a loop has done since it was made: monotone counters, but for `pending`.
+// What became of a post that may be refused for want of room.
+enum class PostOutcome : unsigned char {
+  kAccepted,
+  kFull,    // LoopOptions::max_pending posts wait; the callable was left as it was
+  kClosed,  // the loop is closed; the callable was destroyed unrun
+};
+
+// What a loop has done since it was made: monotone counters, but for what is pending.
 struct LoopStats {
   std::uint64_t iterations = 0;
   std::uint64_t callbacks_run = 0;  // posts run, those of signal handlers included
@@ -73,6 +89,7 @@ struct LoopStats {
   std::uint64_t callbacks_abandoned = 0;
   std::uint64_t callback_exceptions = 0;
   std::uint64_t pending = 0;  // posts accepted and not yet begun, those of signal handlers included
+  std::uint64_t most_pending = 0;  // the most that an iteration began with, or stats() found
   std::uint64_t wakeups_sent = 0;
 };
 

@@ -29,7 +29,7 @@ struct ForkGuardList {
   void tell_child() noexcept {
     // relaxed: the child has a single thread.
     generation.fetch_add(1, std::memory_order_relaxed);
-    ThreadRole::set_runs_loop(false);  // the parent's loop runs in the parent
+    ThreadRole::set_loop_name(nullptr);  // the parent's loop runs in the parent
     for (ForkGuard* guard = first; guard != nullptr; guard = guard->next_) {
       guard->in_child_(guard->context_);
     }

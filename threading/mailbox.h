@@ -91,8 +91,11 @@ class Mailbox : public MailboxInlet {
     stop_hint_.store(false, std::memory_order_relaxed);
     return word_.clear_stop();
   }
-  // Whether every ticket taken so far has been consumed.
-  bool all_taken() const noexcept { return look().next_ticket() == taken_.get() + kFirst; }
+  // How many tickets taken before the look have not been consumed.
+  std::uint64_t untaken(ControlWord::View look) const noexcept {
+    return look.next_ticket() - (taken_.get() + kFirst);
+  }
+  bool all_taken() const noexcept { return untaken(look()) == 0; }
   // Falls asleep unless something is pending or a flag is set [M3]. After it, wait for the
   // doorbell.
   bool try_fall_asleep() noexcept { return word_.try_fall_asleep(taken_.get() + kFirst); }

@@ -41,8 +41,11 @@ template <class D>
 inline constexpr bool kFitsInline =
     sizeof(D) <= kBytes && alignof(D) <= kAlignment&& std::is_nothrow_move_constructible_v<D>;
 
-// Destroys what is boxed. A destructor that throws ends the process, and from within the handler,
-// so that the C++ runtime says what was thrown.
+// Ends the process because the destructor of a callable throws, and says on which loop. Called in
+// the handler, so that the C++ runtime says what was thrown.
+[[noreturn]] void terminate_in_destructor() noexcept;
+
+// Destroys what is boxed. A destructor that throws ends the process.
 template <class D>
 struct Unbox {
   void operator()(D* callable) const noexcept {
@@ -52,7 +55,7 @@ struct Unbox {
       try {
         delete callable;
       } catch (...) {
-        std::terminate();
+        terminate_in_destructor();
       }
     }
   }

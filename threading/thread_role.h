@@ -14,11 +14,16 @@ class ThreadRole {
  public:
   // Whether a loop runs on this thread. Such a thread never waits for another loop: two loops with
   // full lanes would wait for each other.
-  static bool runs_loop() noexcept { return per_thread<ThreadRole>().runs_loop_; }
-  static void set_runs_loop(bool value) noexcept { per_thread<ThreadRole>().runs_loop_ = value; }
+  static bool runs_loop() noexcept { return loop_name() != nullptr; }
+  // Returns the name of that loop, or null.
+  static const char* loop_name() noexcept { return per_thread<ThreadRole>().loop_name_; }
+  // `name` lasts until the next call on this thread.
+  static void set_loop_name(const char* name) noexcept {
+    per_thread<ThreadRole>().loop_name_ = name;
+  }
 
  private:
-  bool runs_loop_ = false;
+  const char* loop_name_ = nullptr;
 };
 
 }  // namespace zmqloop

@@ -17,7 +17,7 @@
  *   threading/mailbox.cc        Mailbox::close                       784a93c2f3f9
  *   threading/mailbox.h         Mailbox::stop_requested              16b0e0a8d9fd
  *   threading/mailbox.h         Mailbox::clear_stop                  b0931357e39b
- *   threading/mailbox.h         Mailbox::all_taken                   3aed2a10170e
+ *   threading/mailbox.h         Mailbox::all_taken                   9f81ed6ca0b6
  *   threading/mailbox.h         Mailbox::try_fall_asleep             768537857db3
  *   threading/mailbox.h         Mailbox::wake_up                     ef4641cf5b4a
  *   threading/mailbox_inlet.cc  MailboxInlet::end_visit_or_wake      b209345ddbf6
@@ -33,12 +33,12 @@
  *   runtime/loop_core.cc        LoopCore::ring_for_post              9eef561b8f6b
  *   runtime/loop_core.cc        LoopCore::ring_for_signal            9b19be981bd8
  *   runtime/loop_core.cc        LoopCore::run_callbacks              b89e3c0dd278
- *   runtime/loop_core.cc        LoopCore::run                        f3ebd9b438a1
+ *   runtime/loop_core.cc        LoopCore::run                        cf4a9f12dc79
  *   runtime/loop_core.cc        LoopCore::poll_and_dispatch          92b3794db81d
  *   runtime/loop_core.cc        LoopCore::wait_for_straggler         b8f14592cc73
  *   runtime/loop_core.cc        LoopCore::find_work_spinning         f1d03cbe5558
  *   runtime/loop_core.cc        LoopCore::sleep                      fbae61f9e22b
- *   runtime/loop_core.cc        LoopCore::drain_doorbell             b6152061089e
+ *   runtime/loop_core_dispatch.cc LoopCore::drain_doorbell           b6152061089e
  *   runtime/loop_core.h         LoopCore::post                       5a2349f932ed
  *   runtime/loop_core.h         LoopCore::post_from_signal           fb85d7c259d8
  *   poller/doorbell_sockets.cc  DoorbellSockets::ring                df2042264340

@@ -316,6 +316,29 @@ TEST_P(ForkTest, InsideATimerOrAHandlerNeverRunsTheRestInTheChild) {
   }
 }
 
+TEST_P(ForkTest, WhileToldOfManyPostsNeverRunsThemInTheChild) {
+  SharedCount runs;
+  const pid_t parent = ::getpid();
+  pid_t child = -1;
+  IOLoop::Options told = options();
+  told.high_water_mark = 2;
+  told.on_high_water = [&](std::uint64_t) { child = fork_at_rest(); };
+  IOLoop loop(told);
+  loop.add_callback([&] { ++*runs; });
+  loop.add_callback([&] { loop.stop(); });
+  bool threw = false;
+  try {
+    loop.start();
+  } catch (const std::logic_error&) {
+    threw = true;
+  }
+  if (::getpid() != parent) ::_exit(threw ? 0 : 1);
+  int status = -1;
+  EXPECT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
+  EXPECT_EQ(*runs, 1);
+}
+
 TEST_P(ForkTest, InsideACallbackLetsTheChildRunALoopOfItsOwnThere) {
   SharedCount runs;
   ChildResult child;

@@ -174,14 +174,14 @@ struct ThrowsWhenDestroyed {
   bool last = true;
 };
 
-TEST_P(IOLoopExceptionsDeathTest, Rel_D5_OutOfACallablesDestructorTerminateWithTheirText) {
+TEST_P(IOLoopExceptionsDeathTest, Rel_D5_OutOfACallablesDestructorTerminateAndNameTheLoop) {
   EXPECT_DEATH(
       {
         IOLoop loop(options());
         loop.add_callback(ThrowsWhenDestroyed());
         loop.start();
       },
-      "thrown by a destructor");
+      "destructor of a callable threw, on loop 'tested', thread.*thrown by a destructor");
 }
 
 // ---- counts ----

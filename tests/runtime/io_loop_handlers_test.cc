@@ -115,6 +115,47 @@ TEST_P(IOLoopHandlers, Rel_F10_HearOfErrorsWithoutAskingForThem) {
   EXPECT_EQ(events, Events::kError);
 }
 
+TEST_P(IOLoopHandlers, Rel_F10_ThatLeaveAHungUpDescriptorAloneAreReportedOnce) {
+  for (const Events asked_for : {Events::kNone, Events::kRead}) {
+    auto [near, far] = make_stream();
+    far.close();
+    int calls = 0;
+    loop_.add_handler(
+        near.get(),
+        [&] {
+          if (++calls == 3'000) loop_.stop();
+        },
+        asked_for);
+    loop_.errors.clear();
+    loop_.start();
+    ASSERT_EQ(loop_.errors.size(), 1u);
+    EXPECT_THAT(loop_.what(0), HasSubstr("fd " + std::to_string(near.get())));
+    EXPECT_THAT(loop_.what(0), HasSubstr("call remove_handler"));
+    loop_.remove_handler(near.get());
+  }
+}
+
+TEST_P(IOLoopHandlers, ThatReadWhatAHungUpDescriptorHasLeftAreNotReported) {
+  auto [near, far] = make_stream();
+  const std::string left(3'000, 'x');
+  ASSERT_EQ(::write(far.get(), left.data(), left.size()), static_cast<ssize_t>(left.size()));
+  far.close();
+  int calls = 0;
+  loop_.add_handler(
+      near.get(),
+      [&] {
+        char byte = 0;
+        ++calls;
+        if (::read(near.get(), &byte, 1) == 1) return;
+        loop_.remove_handler(near.get());
+        loop_.stop();
+      },
+      Events::kRead);
+  loop_.start();
+  EXPECT_EQ(calls, 3'001);
+  EXPECT_TRUE(loop_.errors.empty());
+}
+
 TEST_P(IOLoopHandlers, CarryARequestAndItsReplyOnOneLoop) {
   SocketPair pair(context_, socket_type::rep, socket_type::req);
   loop_.add_handler(

@@ -8,6 +8,7 @@
 #include "tests/schedule/scenario.h"
 #include "tests/schedule/thread.h"
 
+#include "zmqloop/threading/pending_limit.h"
 #include "zmqloop/threading/primitives.h"
 
 namespace zmqloop::schedule {
@@ -41,6 +42,31 @@ SCENARIO(two_posters, "M1 M2 W1",
   const Thread a("A", [&] { post_three(sequences[0]); });
   const Thread b("B", [&] { post_three(sequences[1]); });
   mailbox.run_until([&] { return sequences[0].run() == 3 && sequences[1].run() == 3; });
+}
+
+SCENARIO(pending_limit, "M2 Rel_K3",
+         "each poster exceeds a limit by one post at most, and in time there is room for all") {
+  constexpr int kMost = 2;
+  constexpr int kPosts = 3;  // of each
+  TestMailbox mailbox(0);
+  PendingLimit limit(kMost);
+  int run = 0;
+  const auto try_until_posted = [&] {
+    for (int posted = 0; posted < kPosts;) {
+      if (limit.is_reached(mailbox)) {
+        yield();
+        continue;
+      }
+      mailbox.post_accepted([&] { ++run; });
+      ++posted;
+    }
+  };
+  const Thread a("A", try_until_posted);
+  const Thread b("B", try_until_posted);
+  while (run < 2 * kPosts) {
+    require(mailbox.untaken(mailbox.look()) <= kMost + 1, "more waited than the limit and one");
+    if (mailbox.run_batch() == 0) yield();
+  }
 }
 
 SCENARIO(hand_over, "M1 W1 Rel_A4 Rel_O8",

@@ -31,6 +31,7 @@ INLET = "threading/mailbox_inlet.h"
 INLET_SOURCE = "threading/mailbox_inlet.cc"
 LANE = "threading/lane.h"
 LANE_SET_SOURCE = "threading/lane_set.cc"
+LIMIT = "threading/pending_limit.h"
 MAILBOX = "threading/mailbox.h"
 MAILBOX_SOURCE = "threading/mailbox.cc"
 LOOP_SOURCE = "runtime/loop_core.cc"
@@ -47,6 +48,11 @@ BUGS = [
     Bug("heads_grow_stale", "many_lanes",
         "lanes are merged by the tickets they showed when the batch began", MAILBOX_SOURCE,
         ("if (!gathered_) gather();\n  move_up_heads();", "if (!gathered_) gather();")),
+
+    # ---- limit ----
+    Bug("limit_forgets_what_waits", "pending_limit",
+        "there is room for as many posts again, whatever waits", LIMIT,
+        ("ControlWord::kFirstTicket + mailbox.taken() + most_", "look.next_ticket() + most_")),
 
     # ---- lanes ----
     Bug("lane_shared_within_post", "post_within_a_post",

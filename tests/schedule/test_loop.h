@@ -30,10 +30,10 @@ class TestLoop final : private ExceptionSink {
   // Runs until a stop; at once if one is latched.
   void run() {
     if (core_->clear_stop()) return;
-    ThreadRole::set_runs_loop(true);
+    ThreadRole::set_loop_name("tested");
     core_->run(never_done_);
     core_->clear_stop();
-    ThreadRole::set_runs_loop(false);
+    ThreadRole::set_loop_name(nullptr);
   }
   template <class F>
   void post_accepted(F&& f) {

@@ -129,8 +129,8 @@ TEST(Lane, CarriesCallablesFromOneThreadToAnother) {
 
 // The wait for a slow consumer is bounded: this would hang if it were not.
 TEST(Lane, Rel_K4_NeverWaitsForeverForItsConsumer) {
-  for (const bool runs_loop : {false, true}) {
-    ThreadRole::set_runs_loop(runs_loop);
+  for (const char* const loop_of_thread : {static_cast<const char*>(nullptr), "a loop"}) {
+    ThreadRole::set_loop_name(loop_of_thread);
     Lane lane;
     std::uint64_t ticket = 0;
     for (int i = 0; i < 50'000; ++i) put(lane, ++ticket, [] {});
@@ -144,7 +144,7 @@ TEST(Lane, Rel_K4_NeverWaitsForeverForItsConsumer) {
     for (int i = 0; i < 50'000; ++i) put(lane, ++ticket, [] {});
     EXPECT_EQ(drain(lane).size(), 99'000u);
   }
-  ThreadRole::set_runs_loop(false);
+  ThreadRole::set_loop_name(nullptr);
 }
 
 TEST(Lane, RemembersThatACallableIsUnderConstruction) {

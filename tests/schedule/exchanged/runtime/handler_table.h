@@ -21,6 +21,7 @@ class HandlerTable {
     Events events;
     std::uint64_t token;
     const std::type_info* type;
+    std::uint32_t calls_in_error;
   };
 
   bool remove(const Pollable&) { return false; }

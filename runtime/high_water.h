@@ -1,0 +1,61 @@
+// Tells a loop's owner that too many posts wait for it, once each time they have become so many.
+//
+// Threads: loop thread only, but for most().
+// Owns: the callback.
+// Errors: the constructor throws std::invalid_argument; tell() passes on what the callback throws.
+// Internal: see LoopOptions::high_water_mark.
+
+#ifndef ZMQLOOP_RUNTIME_HIGH_WATER_H_
+#define ZMQLOOP_RUNTIME_HIGH_WATER_H_
+
+#include <cstdint>
+#include <functional>
+#include <limits>
+#include <stdexcept>
+#include <typeinfo>
+#include <utility>
+
+#include "zmqloop/threading/counter.h"
+
+namespace zmqloop {
+
+class HighWater {
+ public:
+  using Callback = std::function<void(std::uint64_t)>;
+
+  // A mark of zero: never.
+  HighWater(std::uint64_t mark, Callback callback)
+      : mark_(mark == 0 ? std::numeric_limits<std::uint64_t>::max() : mark),
+        callback_(std::move(callback)) {
+    if ((mark != 0) != static_cast<bool>(callback_)) {
+      throw std::invalid_argument(
+          "IOLoop::Options: high_water_mark and on_high_water are of use only together");
+    }
+  }
+
+  // Notes how many posts an iteration has found; true if the callback is to be told.
+  bool reached_by(std::uint64_t pending) noexcept {
+    if (pending > most_.get()) [[unlikely]]
+      most_.set(pending);
+    if (pending < mark_) [[likely]] {
+      if (pending <= mark_ / 2) told_ = false;
+      return false;
+    }
+    return !std::exchange(told_, true);
+  }
+  void tell(std::uint64_t pending) const { callback_(pending); }
+  const std::type_info& type() const noexcept { return callback_.target_type(); }
+
+  // Any thread: the most that an iteration has found.
+  std::uint64_t most() const noexcept { return most_.get(); }
+
+ private:
+  const std::uint64_t mark_;
+  const Callback callback_;
+  bool told_ = false;  // and not half of the mark since
+  Counter most_;
+};
+
+}  // namespace zmqloop
+
+#endif  // ZMQLOOP_RUNTIME_HIGH_WATER_H_

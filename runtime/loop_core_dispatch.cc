@@ -1,0 +1,113 @@
+#include <cerrno>
+#include <stdexcept>
+#include <string>
+#include <sys/ioctl.h>
+#include <system_error>
+
+#include "zmqloop/runtime/loop_core.h"
+#include "zmqloop/runtime/user_code.h"
+
+namespace zmqloop {
+namespace {
+
+// So often is a handler called for a descriptor in error before its owner is warned.
+constexpr std::uint32_t kPatienceWithErrors = 1000;
+
+}  // namespace
+
+// Phase 4.
+void LoopCore::dispatch(std::span<const Ready> ready) {
+  for (const Ready& event : ready) {
+    if (event.token == kInternalToken) {
+      drain_doorbell(event);
+    } else if (event.error != 0) {
+      end_registration(event);
+    } else if (HandlerTable::Entry* entry = handlers_.find(event.token)) {
+      const bool is_socket = entry->pollable.is_socket();
+      dispatch_to(*entry, event.events, is_socket ? socket_budget_ : 1);
+    }
+    if (mailbox_.poisoned()) return;
+  }
+}
+
+void LoopCore::dispatch_to(HandlerTable::Entry& entry, Events found, std::size_t most_calls) {
+  const Pollable pollable = entry.pollable;
+  const std::uint64_t token = entry.token;
+  Events events = found & (entry.events | Events::kError);
+  for (std::size_t calls = 0; any(events);) {
+    handlers_dispatched_.add();
+    const auto call = [&] {
+      if (stalls_.probe() == nullptr) [[likely]] {
+        handlers_.call(entry, pollable, events);
+      } else {
+        stalls_.watched(*entry.type, [&] { handlers_.call(entry, pollable, events); });
+      }
+    };
+    const auto report = [this] {
+      sink_.on_user_exception(std::current_exception(), handlers_.called_type());
+    };
+    // Before the call, which may remove the entry.
+    entry.calls_in_error = any(events & Events::kError) ? entry.calls_in_error + 1 : 0;
+    const bool left_alone = entry.calls_in_error == kPatienceWithErrors;
+    if (!returned(call, report)) return;
+    if (left_alone) [[unlikely]]
+      warn_of_error_left_alone(token);
+    if (++calls >= most_calls) return;
+    if (mailbox_.poisoned() || handlers_.find(token) == nullptr) return;
+    events = poller_->ready_now(pollable);
+    if (any(events & Events::kError)) return;  // the next wait reports it
+  }
+}
+
+// Nothing but the end of its registration, or reading what is left, keeps such a descriptor from
+// being reported in each turn.
+void LoopCore::warn_of_error_left_alone(std::uint64_t token) {
+  const HandlerTable::Entry* const entry = handlers_.find(token);
+  if (entry == nullptr || mailbox_.poisoned()) return;
+  const Pollable& pollable = entry->pollable;
+  int unread = 0;
+  if (::ioctl(pollable.fd(), FIONREAD, &unread) == 0 && unread > 0) return;
+  const std::string what =
+      "IOLoop: " + pollable.describe() + " has been in error, or hung up, for " +
+      std::to_string(kPatienceWithErrors) +
+      " calls of its handler, with nothing left to read: the loop does not rest any more; the "
+      "handler should call remove_handler and close it";
+  sink_.on_user_exception(std::make_exception_ptr(std::runtime_error(what)),
+                          handlers_.called_type());
+}
+
+// The poller has dropped a registration: its context was terminated, or it was closed while
+// registered.
+void LoopCore::end_registration(const Ready& event) {
+  HandlerTable::Entry* const entry = handlers_.find(event.token);
+  if (entry == nullptr) return;
+  const Pollable pollable = entry->pollable;
+  if (event.error == ETERM) {
+    struct Drop {  // also when what the handler throws leaves the loop
+      HandlerTable& handlers;
+      const Pollable& pollable;
+      std::uint64_t token;
+      ~Drop() {
+        if (handlers.find(token) != nullptr) handlers.remove(pollable);
+      }
+    } drop{handlers_, pollable, event.token};
+    dispatch_to(*entry, Events::kError, 1);
+    return;
+  }
+  handlers_.remove(pollable);
+  const std::string what = "IOLoop: dropped the handler of " + event.pollable.describe() +
+                           ", which was closed while registered; call remove_handler first";
+  sink_.on_user_exception(
+      std::make_exception_ptr(std::system_error(event.error, std::generic_category(), what)),
+      nullptr);
+}
+
+void LoopCore::drain_doorbell(const Ready& event) {
+  if (event.pollable == Pollable(waker_.fd())) {
+    waker_.drain();
+  } else {
+    signal_doorbell_.drain();
+  }
+}
+
+}  // namespace zmqloop

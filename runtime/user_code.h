@@ -1,0 +1,31 @@
+// Calls of user code, which may throw.
+//
+// Threads: loop thread only.
+// Internal.
+
+#ifndef ZMQLOOP_RUNTIME_USER_CODE_H_
+#define ZMQLOOP_RUNTIME_USER_CODE_H_
+
+#include <cxxabi.h>
+
+namespace zmqloop {
+
+// Calls `user_code` and, if it throws, `on_exception` from within the handler; returns whether it
+// returned. A thread that is being cancelled unwinds through it. (What is caught then is no object,
+// which UBSan takes for a null reference.)
+template <class UserCode, class OnException>
+__attribute__((no_sanitize("null"))) bool returned(UserCode user_code, OnException on_exception) {
+  try {
+    user_code();
+    return true;
+  } catch (abi::__forced_unwind&) {
+    throw;
+  } catch (...) {
+    on_exception();
+    return false;
+  }
+}
+
+}  // namespace zmqloop
+
+#endif  // ZMQLOOP_RUNTIME_USER_CODE_H_

@@ -1,0 +1,52 @@
+// Whether as many posts wait in a mailbox as may: for posters that would rather be refused.
+//
+// How many were taken is the consumer's to write, for each post; posters that read it as often
+// would take its cache line away each time. So they compare the next ticket with one below which
+// there is room for certain, and ask how many were taken only where that one is reached.
+//
+// Threads: any.
+// Errors: none.
+// Internal.
+
+#ifndef ZMQLOOP_THREADING_PENDING_LIMIT_H_
+#define ZMQLOOP_THREADING_PENDING_LIMIT_H_
+
+#include <cstdint>
+
+#include "zmqloop/threading/control_word.h"
+#include "zmqloop/threading/mailbox.h"
+#include "zmqloop/threading/primitives.h"
+
+namespace zmqloop {
+
+class PendingLimit {
+ public:
+  // Zero: no limit.
+  explicit PendingLimit(std::uint64_t most) noexcept
+      : most_(most), room_below_(most == 0 ? kNoLimit : ControlWord::kFirstTicket + most) {}
+  PendingLimit(const PendingLimit&) = delete;
+  PendingLimit& operator=(const PendingLimit&) = delete;
+
+  // Whether `most` posts or more wait. Each poster that is told no at the same time may add one. A
+  // closed mailbox has room: it refuses for another reason.
+  bool is_reached(const Mailbox& mailbox) noexcept {
+    const ControlWord::View look = mailbox.look();
+    // relaxed: a number that no data hangs on; an old one is lower, and only makes us ask again.
+    if (look.next_ticket() < room_below_.load(std::memory_order_relaxed)) return false;
+    if (look.closed()) return false;
+    const std::uint64_t room_below = ControlWord::kFirstTicket + mailbox.taken() + most_;
+    // relaxed: as above; whatever was stored once is true for ever, for takings only grow.
+    room_below_.store(room_below, std::memory_order_relaxed);
+    return look.next_ticket() >= room_below;
+  }
+
+ private:
+  static constexpr std::uint64_t kNoLimit = ~std::uint64_t{0};
+
+  const std::uint64_t most_;
+  Atom<std::uint64_t> room_below_;  // tickets below it belong to posts that there was room for
+};
+
+}  // namespace zmqloop
+
+#endif  // ZMQLOOP_THREADING_PENDING_LIMIT_H_
