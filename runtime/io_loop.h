@@ -108,7 +108,8 @@ class IOLoop : public LoopInlet, private ExceptionSink {
   bool is_running() const noexcept {
     return state_ == State::kRunning && !fork_guard_.is_foreign();
   }
-  bool is_closed() const noexcept { return state_ == State::kClosed || fork_guard_.is_foreign(); }
+  // Once it is, every post is refused.
+  bool is_closed() const noexcept { return core_->is_closed() || fork_guard_.is_foreign(); }
   // Returns whether the loop runs on the calling thread.
   bool in_loop_thread() const noexcept { return is_running() && affinity_.is_bound_here(); }
   PollerKind poller_kind() const noexcept { return poller_kind_; }

@@ -213,6 +213,18 @@ TEST_P(IOLoopClose, OnceIsRunningIsFalseReallyCloses) {
   }
 }
 
+// With a threshold for stalls closing takes longer: the watchdog is told first.
+TEST_P(IOLoopClose, ShowsOnlyOnceEveryPostIsRefused) {
+  for (int round = 0; round < 50; ++round) {
+    IOLoop loop(options());
+    loop.set_blocking_log_threshold(1h);
+    std::thread closer([&] { loop.close(); });
+    while (!loop.is_closed()) continue;
+    EXPECT_FALSE(loop.add_callback([] {})) << "round " << round;
+    closer.join();
+  }
+}
+
 TEST_P(IOLoopClose, ByManyThreadsAtOnceHappensOnce) {
   for (int round = 0; round < 100; ++round) {
     IOLoop loop(options());
