@@ -13,6 +13,7 @@
 #include "benchmarks/throughput_flags.h"
 #include "examples/checksum/command_line.h"
 #include "tests/fuzz/promise.h"
+#include "tests/schedule/arguments.h"
 
 #include "zmqloop/poller/poller.h"
 #include "zmqloop/runtime/loop_pool.h"
@@ -61,6 +62,20 @@ void read_checksum_line(Arguments arguments) {
   require(line.loops.value_or(1) >= 1, "there is a loop");
 }
 
+void read_schedule_arguments(Arguments words) {
+  const auto said = [words](const std::string& text) {
+    return std::ranges::any_of(words, [&](const char* word) { return word == text; });
+  };
+  const auto arguments = schedule::read_arguments(words);
+  if (!arguments) return;
+  require(arguments->help == (said("--help") || said("-h")), "help is for those who ask for it");
+  require(arguments->list == said("--list"), "a list as well");
+  require(!arguments->seed || !arguments->scenario.empty(), "a seed is one of a scenario");
+  if (!arguments->scenario.empty()) {
+    require(said("--scenario=" + arguments->scenario), "scenarios are those that were named");
+  }
+}
+
 void read_poller_kind(const std::string& name) {
   try {
     require(to_string(parse_poller_kind(name)) == name, "a poller is named as it names itself");
@@ -80,6 +95,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   for (const std::string& word : words) arguments.push_back(word.c_str());
   fuzz::read_throughput_flags(arguments);
   fuzz::read_checksum_line(arguments);
+  fuzz::read_schedule_arguments(arguments);
   fuzz::read_poller_kind(words.front());
   return 0;
 }

@@ -1,9 +1,9 @@
 #include "tests/schedule/command_line.h"
 
-#include <charconv>
 #include <cstdio>
 #include <cstdlib>
-#include <string_view>
+#include <optional>
+#include <span>
 
 namespace zmqloop::schedule {
 namespace {
@@ -24,60 +24,17 @@ constexpr const char* kUsage =
   std::exit(status);
 }
 
-std::optional<std::uint64_t> number(std::string_view text) {
-  std::uint64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return value;
-}
-
-// Takes one argument; false if it cannot be understood.
-bool take(CommandLine& line, std::string_view argument) {
-  if (argument == "--trace") return line.trace = true;
-  if (argument == "--list") return line.list = true;
-  const std::size_t equals = argument.find('=');
-  if (equals == std::string_view::npos) return false;
-  const std::string_view name = argument.substr(0, equals);
-  const std::string_view value = argument.substr(equals + 1);
-  if (name == "--scenario") {
-    line.scenario = value;
-    return true;
-  }
-  if (name == "--bug") {
-    line.bug = value;
-    return true;
-  }
-  if (name == "--strategy") {
-    for (const StrategyKind kind : {StrategyKind::kRandom, StrategyKind::kPct}) {
-      if (value == name_of(kind)) line.seeds.strategy = kind;
-    }
-    return line.seeds.strategy.has_value();
-  }
-  const std::optional<std::uint64_t> count = number(value);
-  if (!count) return false;
-  if (name == "--seed") {
-    line.seed = *count;
-  } else if (name == "--schedules") {
-    line.seeds.count = *count;
-    line.says_how_many = true;
-  } else if (name == "--first-seed") {
-    line.seeds.first = *count;
-  } else {
-    return false;
-  }
-  return true;
-}
-
 }  // namespace
 
 CommandLine parse_command_line(int argc, char** argv) {
-  CommandLine line;
-  for (int i = 1; i < argc; ++i) {
-    const std::string_view argument = argv[i];
-    if (argument == "--help" || argument == "-h") usage(argv[0], 0);
-    if (!take(line, argument)) usage(argv[0], 2);
-  }
-  if (line.seed && line.scenario.empty()) usage(argv[0], 2);
+  const auto words = std::span<char* const>(argv, static_cast<std::size_t>(argc)).subspan(1);
+  const std::optional<Arguments> given = read_arguments({words.data(), words.size()});
+  if (!given) usage(argv[0], 2);
+  if (given->help) usage(argv[0], 0);
+  CommandLine line{*given, {}};
+  line.seeds.strategy = given->strategy;
+  line.seeds.count = given->schedules.value_or(line.seeds.count);
+  line.seeds.first = given->first_seed.value_or(line.seeds.first);
   return line;
 }
 

@@ -1,23 +1,18 @@
-// The arguments of the scheduler's test programs.
+// What the scheduler's test programs do with their arguments.
 
 #ifndef ZMQLOOP_TESTS_SCHEDULE_COMMAND_LINE_H_
 #define ZMQLOOP_TESTS_SCHEDULE_COMMAND_LINE_H_
 
-#include <optional>
 #include <string>
 
+#include "tests/schedule/arguments.h"
 #include "tests/schedule/runner.h"
 
 namespace zmqloop::schedule {
 
-struct CommandLine {
-  std::string scenario;  // empty: all
-  std::string bug;       // planted; empty: all, or none in a program without
+// What is left out: all scenarios, all planted bugs (in a program that has them), the usual seeds.
+struct CommandLine : Arguments {
   Seeds seeds;
-  bool says_how_many = false;         // schedules
-  std::optional<std::uint64_t> seed;  // this one alone
-  bool trace = false;
-  bool list = false;
 };
 
 // Prints usage and ends the program if it asks for that, or cannot be understood.

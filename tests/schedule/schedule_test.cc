@@ -37,7 +37,7 @@ constexpr const char* kInDepth[] = {
 
 Seeds seeds_for(const Scenario& scenario, const CommandLine& line) {
   Seeds seeds = line.seeds;
-  if (!line.says_how_many) {
+  if (!line.schedules) {
     seeds.count = kSchedules;
     for (const char* const name : kInDepth) {
       if (&scenario_named(name) == &scenario) seeds.count = kSchedulesInDepth;

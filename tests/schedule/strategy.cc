@@ -4,10 +4,6 @@
 
 namespace zmqloop::schedule {
 
-std::string_view name_of(StrategyKind kind) {
-  return kind == StrategyKind::kRandom ? "random" : "pct";
-}
-
 void Strategy::begin(StrategyKind kind, std::uint64_t seed) {
   constexpr std::uint32_t kFewestSteps = 16;
   kind_ = kind;

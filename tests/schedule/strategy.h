@@ -14,17 +14,13 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <string_view>
 
 #include "tests/schedule/atom_history.h"
 #include "tests/schedule/random.h"
+#include "tests/schedule/strategy_kind.h"
 #include "tests/schedule/vector_clock.h"
 
 namespace zmqloop::schedule {
-
-enum class StrategyKind : unsigned char { kRandom, kPct };
-
-std::string_view name_of(StrategyKind kind);
 
 // Bit i: thread i.
 using ThreadSet = std::uint32_t;

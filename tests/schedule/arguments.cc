@@ -1,0 +1,52 @@
+#include "tests/schedule/arguments.h"
+
+#include <charconv>
+#include <string_view>
+
+namespace zmqloop::schedule {
+namespace {
+
+std::optional<std::uint64_t> read_number(std::string_view text) {
+  std::uint64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return value;
+}
+
+std::optional<StrategyKind> read_strategy(std::string_view text) {
+  for (const StrategyKind kind : {StrategyKind::kRandom, StrategyKind::kPct}) {
+    if (text == name_of(kind)) return kind;
+  }
+  return std::nullopt;
+}
+
+// Takes one word; false if it cannot be understood.
+bool take(Arguments& into, std::string_view word) {
+  if (word == "--help" || word == "-h") return into.help = true;
+  if (word == "--trace") return into.trace = true;
+  if (word == "--list") return into.list = true;
+  const std::size_t equals = word.find('=');
+  if (equals == std::string_view::npos) return false;
+  const std::string_view name = word.substr(0, equals);
+  const std::string_view value = word.substr(equals + 1);
+  if (name == "--scenario") return !(into.scenario = value).empty();
+  if (name == "--bug") return !(into.bug = value).empty();
+  if (name == "--strategy") return (into.strategy = read_strategy(value)).has_value();
+  if (name == "--seed") return (into.seed = read_number(value)).has_value();
+  if (name == "--schedules") return (into.schedules = read_number(value)).has_value();
+  if (name == "--first-seed") return (into.first_seed = read_number(value)).has_value();
+  return false;
+}
+
+}  // namespace
+
+std::optional<Arguments> read_arguments(std::span<const char* const> words) {
+  Arguments arguments;
+  for (const char* const word : words) {
+    if (!take(arguments, word)) return std::nullopt;
+  }
+  if (arguments.seed && arguments.scenario.empty()) return std::nullopt;
+  return arguments;
+}
+
+}  // namespace zmqloop::schedule
