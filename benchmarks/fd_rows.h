@@ -63,7 +63,7 @@ std::vector<Row> fd_rows(const std::string& contender) {
   };
   add("W7-pairs/" + contender, {.places = 64, .tokens = 64, .idle = 0});
   add("W7-idle/" + contender, {.places = 1, .tokens = 1, .idle = 10'000});
-  for (const std::size_t idle : {0, 1'000, 19'000, 100'000}) {
+  for (const std::size_t idle : {0u, 1'000u, 19'000u, 100'000u}) {
     add("scale-fds/" + contender + "/idle:" + std::to_string(idle),
         {.places = 1, .tokens = 1, .idle = idle});
   }

@@ -141,7 +141,7 @@ void measure_scan(benchmark::State& state, Duration window, std::size_t lanes) {
 int run(int argc, char** argv) {
   Measurement measurement(argc, argv);
   const Duration window = measurement.window();
-  for (const std::size_t lanes : {4, 8, 64, 256}) {
+  for (const std::size_t lanes : {4u, 8u, 64u, 256u}) {
     const std::string axis = "/lanes:" + std::to_string(lanes);
     measurement.add("scale-merge/zmqloop" + axis, [window, lanes](benchmark::State& state) {
       measure_merge(state, window, lanes);

@@ -201,7 +201,7 @@ std::vector<Row> timer_cost_rows(const std::string& name) {
                     Fire<Contender> timers(200'000);
                     measure_rounds(state, window, [&] { return timers.round(); });
                   }});
-  for (const std::size_t others : {0, 1'000, 1'000'000}) {
+  for (const std::size_t others : {0u, 1'000u, 1'000'000u}) {
     const std::string axis = "/armed:" + std::to_string(others);
     rows.push_back(arm_cancel_row<Contender>("scale-timers/" + name + axis, 1'000, others));
   }

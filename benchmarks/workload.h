@@ -40,7 +40,8 @@ struct WorkloadOptions {
   // Returns the CPUs for the threads that come after the loops' own.
   std::vector<int> after_loops() const {
     std::vector<int> rest = cpus;
-    if (!rest.empty()) std::rotate(rest.begin(), rest.begin() + (loops % rest.size()), rest.end());
+    const std::size_t first = rest.empty() ? 0 : loops % rest.size();
+    std::rotate(rest.begin(), rest.begin() + static_cast<std::ptrdiff_t>(first), rest.end());
     return rest;
   }
 };

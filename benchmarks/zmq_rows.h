@@ -71,7 +71,7 @@ std::vector<Row> echo_rows(const std::string& contender) {
     rows.push_back(echo_row<Contender>(name, idle, to_the_end));
   };
   add("W8-one/" + contender, 0, false);
-  for (const std::size_t idle : {0, 1'000}) {
+  for (const std::size_t idle : {0u, 1'000u}) {
     add("W8-idle/" + contender + "/idle:" + std::to_string(idle), idle, true);
   }
   add("scale-sockets/" + contender + "/idle:4000", 4'000, true);

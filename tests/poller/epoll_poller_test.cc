@@ -34,7 +34,7 @@ bool refuse_system_call(unsigned number, unsigned error) {
 }
 
 TEST(EpollPoller, Rel_H4_O6_SleepsInMillisecondsWhereTheKernelHasNoFinerWait) {
-  for (const unsigned error : {ENOSYS, EMFILE}) {
+  for (const unsigned error : {unsigned{ENOSYS}, unsigned{EMFILE}}) {
     EXPECT_EQ(exit_code_of_child([error] {
                 if (!refuse_system_call(SYS_timerfd_create, error)) return 2;
                 EpollPoller poller;

@@ -115,7 +115,7 @@ TEST_P(IOLoopSignalPosts, AfterCloseAreRefused) {
 }
 
 TEST_P(IOLoopSignalPosts, Rel_E5_AreAcceptedUpToTheNumberOfSlotsExactly) {
-  for (const std::size_t slots : {0, 1, 3, 64, 65, 1'024}) {
+  for (const std::size_t slots : {0u, 1u, 3u, 64u, 65u, 1'024u}) {
     IOLoop::Options with_slots = options();
     with_slots.signal_slots = slots;
     IOLoop loop(with_slots);

@@ -109,7 +109,7 @@ TEST_P(LoopChaosStress, AccountsForEveryPostOfEverySession) {
 // loops that fall asleep and are woken all the time.
 TEST_P(LoopChaosStress, Rel_A10_PassesBallsAroundARingOfLoops) {
   constexpr std::size_t kLoops = 3;
-  for (const std::uint64_t balls : {1, 2, 8}) {
+  for (const std::uint64_t balls : {1u, 2u, 8u}) {
     const std::uint64_t hops = stress_count(600'000) * (balls == 1 ? 1 : 2);
     std::vector<std::unique_ptr<LoopThread>> loops;
     for (std::size_t i = 0; i < kLoops; ++i) {
