@@ -3,6 +3,7 @@
 #include <atomic>
 #include <cerrno>
 #include <dlfcn.h>
+#include <new>
 #include <pthread.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -52,7 +53,8 @@ extern "C" int pthread_create(pthread_t* thread, const pthread_attr_t* attribute
   using Create = int (*)(pthread_t*, const pthread_attr_t*, void* (*)(void*), void*);
   static const auto create = reinterpret_cast<Create>(::dlsym(RTLD_NEXT, "pthread_create"));
   namespace faults = zmqloop::faults;
-  auto* const start = new faults::Start{body, argument, ++faults::threads_created};
+  auto* const start = new (std::nothrow) faults::Start{body, argument, ++faults::threads_created};
+  if (start == nullptr) return EAGAIN;
   const int error = create(thread, attributes, &faults::begin_and_run, start);
   if (error != 0) delete start;
   return error;

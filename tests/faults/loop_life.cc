@@ -1,38 +1,42 @@
 // Lives a loop's life twice, for tools/check_faults to put faults into the first.
 //
-//   loop_life [--poller=epoll|zmq_poll] [--pad=THREAD:CALL:TIMES] [--spare=DESCRIPTORS]
-//             [--limit=DESCRIPTORS:THREADS]
+//   loop_life [--poller=epoll|zmq_poll] [--pad=THREAD:CALL:TIMES] [--limit=DESCRIPTORS:THREADS]
+//             [--spare=COUNT:descriptors | --spare=COUNT:threads | --spare=COUNT:kilobytes]
 //
 // The second has to be complete whatever became of the first: nothing may outlive a fault. SIGUSR1
 // posts to the loop, whenever it comes. The user's own sockets are made before either life: in the
 // user's calls libzmq aborts as it likes.
 //
-// --pad: see call_counts.h. --spare: how many descriptors are left to the first life. --limit: what
-// may be open at the end; without it, that is printed.
+// --pad: see call_counts.h. --limit: what may be open at the end; without it, that is printed, and
+// the kilobytes of address space that the first life has used. --spare: how many descriptors,
+// threads or kilobytes of address space are left to the first life.
 //
 // Exit status: 0 both lives were complete: all that was accepted ran, and was all there should be;
 //              2 wrong usage;
 //              3 the first ended with an exception, which is printed with its errno;
 //              4 something got lost, was left behind or did not work afterwards, which is printed;
-//              5 it hung: what was still awaited is printed.
+//              5 it hung: what was still awaited is printed;
+//              6 there is no such limit here: only root, and who may make a user name space, can
+//                have one of threads.
 
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
 #include <exception>
+#include <memory>
 #include <new>
 #include <optional>
 #include <signal.h>
 #include <stdexcept>
 #include <string>
-#include <sys/resource.h>
 #include <system_error>
 #include <unistd.h>
-#include <vector>
+#include <utility>
 
 #include "tests/faults/call_counts.h"
 #include "tests/faults/life.h"
 #include "tests/faults/process_state.h"
+#include "tests/faults/shortage.h"
 #include <zmq.hpp>
 
 namespace zmqloop::faults {
@@ -40,7 +44,14 @@ namespace {
 
 constexpr unsigned kHungAfterSeconds = 20;
 
-enum Status { kComplete = 0, kWrongUsage = 2, kClearError = 3, kBroken = 4, kHung = 5 };
+enum Status {
+  kComplete = 0,
+  kWrongUsage = 2,
+  kClearError = 3,
+  kBroken = 4,
+  kHung = 5,
+  kNoLimit = 6
+};
 
 void on_interruption(int) {
   const int saved_errno = errno;
@@ -68,30 +79,6 @@ void handle(int signum, void (*handler)(int)) {
   action.sa_handler = handler;
   ::sigaction(signum, &action, nullptr);
 }
-
-// While it exists, only so many descriptors can be opened.
-class FewDescriptors {
- public:
-  explicit FewDescriptors(int spare) {
-    constexpr rlim_t kLimit = 256;
-    const rlimit limit{kLimit, kLimit};
-    ::setrlimit(RLIMIT_NOFILE, &limit);
-    for (int fd = ::dup(STDERR_FILENO); fd >= 0; fd = ::dup(STDERR_FILENO)) held_.push_back(fd);
-    for (; spare > 0 && !held_.empty(); --spare) release_one();
-  }
-  FewDescriptors(const FewDescriptors&) = delete;
-  FewDescriptors& operator=(const FewDescriptors&) = delete;
-  ~FewDescriptors() {
-    while (!held_.empty()) release_one();
-  }
-
- private:
-  void release_one() {
-    ::close(held_.back());
-    held_.pop_back();
-  }
-  std::vector<int> held_;
-};
 
 Status say_error(int error, const char* text) {
   std::fprintf(stderr, "error %d: %s\n", error, text);
@@ -123,22 +110,30 @@ Status live(PollerKind poller, Sockets& sockets) {
 struct Arguments {
   PollerKind poller = PollerKind::kEpoll;
   ChosenThread chosen;
-  std::optional<int> spare;
+  std::optional<std::pair<long, Scarce>> spare;
   std::optional<ProcessState> limit;
 };
+
+Scarce parse_scarce(const std::string& word) {
+  if (word == "descriptors") return Scarce::kDescriptors;
+  if (word == "threads") return Scarce::kThreads;
+  if (word == "kilobytes") return Scarce::kKilobytes;
+  throw std::invalid_argument("cannot leave few " + word);
+}
 
 void parse(const std::string& word, Arguments& into) {
   const std::string poller = "--poller=";
   ChosenThread chosen;
   ProcessState limit;
-  int spare = 0;
+  long count = 0;
+  char scarce[12];
   if (word.starts_with(poller)) {
     into.poller = parse_poller_kind(word.substr(poller.size()));
   } else if (std::sscanf(word.c_str(), "--pad=%d:%ld:%d", &chosen.thread, &chosen.call,
                          &chosen.times) == 3) {
     into.chosen = chosen;
-  } else if (std::sscanf(word.c_str(), "--spare=%d", &spare) == 1) {
-    into.spare = spare;
+  } else if (std::sscanf(word.c_str(), "--spare=%ld:%11s", &count, scarce) == 2) {
+    into.spare.emplace(count, parse_scarce(scarce));
   } else if (std::sscanf(word.c_str(), "--limit=%d:%d", &limit.descriptors, &limit.threads) == 2) {
     into.limit = limit;
   } else {
@@ -146,17 +141,24 @@ void parse(const std::string& word, Arguments& into) {
   }
 }
 
-Status live_twice(const Arguments& arguments) {
+struct Lives {
+  Status status;
+  long kilobytes;  // of address space, for the first
+};
+
+Lives live_twice(const Arguments& arguments) {
   Sockets sockets;
-  std::optional<FewDescriptors> few;
-  if (arguments.spare) few.emplace(*arguments.spare);
+  std::unique_ptr<Shortage> shortage;
+  const long before = kilobytes_used();
+  if (arguments.spare) shortage = leave_only(arguments.spare->first, arguments.spare->second);
   begin_thread(0);
   const Status first = live(arguments.poller, sockets);
   mark();
-  few.reset();
-  if (first == kBroken) return kBroken;
-  return live(arguments.poller, sockets) == kComplete ? first
-                                                      : say_broken("the life after that failed");
+  shortage.reset();
+  const long kilobytes = most_kilobytes_used() - before;
+  if (first == kBroken) return {kBroken, kilobytes};
+  if (live(arguments.poller, sockets) == kComplete) return {first, kilobytes};
+  return {say_broken("the life after that failed"), kilobytes};
 }
 
 Status run(const Arguments& arguments) {
@@ -164,10 +166,12 @@ Status run(const Arguments& arguments) {
   handle(SIGALRM, &on_alarm);
   handle(SIGUSR1, &on_interruption);
   choose(arguments.chosen);
-  const Status status = live_twice(arguments);
+  const bool few_threads = arguments.spare && arguments.spare->second == Scarce::kThreads;
+  if (few_threads && !become_the_only_one_of_its_user()) return kNoLimit;
+  const auto [status, kilobytes] = live_twice(arguments);
   const ProcessState left = settled(arguments.limit);
   if (!arguments.limit) {
-    std::printf("%d:%d\n", left.descriptors, left.threads);
+    std::printf("%d:%d %ld\n", left.descriptors, left.threads, kilobytes);
   } else if (!left.within(*arguments.limit)) {
     return say_broken("left behind: " + std::to_string(left.descriptors) + " descriptors and " +
                       std::to_string(left.threads) + " threads: " + kinds_of_descriptors());
