@@ -27,15 +27,19 @@ namespace {
 // One for each socket, and as many for what other threads open meanwhile.
 constexpr int kDescriptorsOfAPair = 4;
 
-// How long sockets that were closed may hold their descriptors and places in the context: a thread
-// of libzmq's gives them up, which may have to wait for a core.
-constexpr Duration kPatienceWithClosings = std::chrono::seconds(2);
+// Sockets that were closed hold their descriptors and places in the context until a thread of
+// libzmq's gives them up, one by one; it may have to wait for a core. Who lacks one looks for two
+// seconds after the last that was closed or seen to come free, and often enough: a process that is
+// throttled may get nowhere in two seconds.
+constexpr Duration kMayBePending = std::chrono::seconds(10);
+constexpr Duration kPatience = std::chrono::seconds(2);
+constexpr int kFewestLooks = 200;
 constexpr Duration kBetweenLooks = std::chrono::milliseconds(1);
 std::atomic<Duration::rep> last_closing{0};
 
-bool closings_may_be_pending() {
-  return Clock::now() - TimePoint(Duration(last_closing)) < kPatienceWithClosings;
-}
+void closing_seen() { last_closing = Clock::now().time_since_epoch().count(); }
+
+Duration since_last_closing() { return Clock::now() - TimePoint(Duration(last_closing)); }
 
 // A name nobody can guess: names are not access control, and whoever knew it could bind it first.
 // The counter alone makes it unique within the process, the pid across forks.
@@ -110,15 +114,19 @@ void DoorbellSockets::retire(DoorbellSockets pair) noexcept {
       return;
     }
   }
-  last_closing = Clock::now().time_since_epoch().count();
+  closing_seen();
 }
 
 DoorbellSockets::SocketHandle DoorbellSockets::make_socket(int type) {
-  for (;;) {
+  const bool may_come_free = since_last_closing() < kMayBePending;
+  for (int looks = 0;; ++looks) {
     try {
-      return try_make_socket(type);
+      SocketHandle socket = try_make_socket(type);
+      if (looks > 0) closing_seen();
+      return socket;
     } catch (const std::system_error& error) {
-      if (error.code().value() != EMFILE || !closings_may_be_pending()) throw;
+      if (error.code().value() != EMFILE || !may_come_free) throw;
+      if (looks >= kFewestLooks && since_last_closing() >= kPatience) throw;
     }
     std::this_thread::sleep_for(kBetweenLooks);
   }

@@ -119,11 +119,12 @@ inline Events events_of(const std::vector<Ready>& ready, std::uint64_t token) {
   return events;
 }
 
-// Runs `body` in a forked child that leaves with its result, and returns that; -1 for a signal.
+// Runs `body` in a forked child that leaves with its result, and returns that; -1 for a signal,
+// which ends it, too, if an exception escapes: it would go on with this process's tests.
 template <class F>
 int exit_code_of_child(F&& body) {
   const pid_t child = fork();
-  if (child == 0) _exit(body());
+  if (child == 0) _exit([&]() noexcept { return body(); }());
   int status = 0;
   EXPECT_EQ(waitpid(child, &status, 0), child);
   return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
