@@ -140,7 +140,8 @@ class Promise {
     return state_ != nullptr && state_->set_exception(std::move(error));
   }
 
-  // Sets what `f` returns or throws.
+  // Sets what `f` returns or throws; std::logic_error as above. What a callable given to on_ready()
+  // throws, once it is set, leaves this function: without memory, posts to other loops do.
   template <class F>
   void set_from(F&& f) {
     try {
@@ -151,7 +152,7 @@ class Promise {
         set_value(std::forward<F>(f)());
       }
     } catch (...) {
-      try_set_exception(std::current_exception());
+      if (!try_set_exception(std::current_exception())) throw;
     }
   }
 
@@ -161,8 +162,8 @@ class Promise {
   }
   void break_if_unset() noexcept {
     if (!is_pending()) return;
-    state_->set_exception(std::make_exception_ptr(
-        BrokenPromiseError("Future: its promise was destroyed without a value")));
+    state_->set_exception(exception_from(
+        [] { return BrokenPromiseError("Future: its promise was destroyed without a value"); }));
   }
 
   std::shared_ptr<FutureState<T>> state_;

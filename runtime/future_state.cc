@@ -67,7 +67,15 @@ void FutureStateBase::complete() {
     continuations.swap(continuations_);
   }
   became_ready_.notify_all();
-  for (auto& continuation : continuations) continuation();
+  std::exception_ptr failure;
+  for (auto& continuation : continuations) {
+    try {
+      continuation();
+    } catch (...) {
+      if (failure == nullptr) failure = std::current_exception();
+    }
+  }
+  if (failure != nullptr) std::rethrow_exception(failure);
 }
 
 }  // namespace zmqloop

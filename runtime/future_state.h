@@ -23,6 +23,16 @@
 
 namespace zmqloop {
 
+// Returns what `make` makes, for a future to receive; without memory for that, the std::bad_alloc.
+template <class Make>
+std::exception_ptr exception_from(Make&& make) noexcept {
+  try {
+    return std::make_exception_ptr(make());
+  } catch (...) {
+    return std::current_exception();
+  }
+}
+
 // The part that does not depend on the value's type.
 class FutureStateBase {
  public:
@@ -55,6 +65,7 @@ class FutureStateBase {
   // Claims the right to set the outcome; complete() or give_up() must follow.
   bool begin_setting();
   void give_up();
+  // Calls all continuations, even if one throws, and then throws what the first of them threw.
   void complete();
 
   // Guarded by mutex_.

@@ -34,8 +34,10 @@ class Submission {
   Submission& operator=(Submission&&) = delete;
   ~Submission() {
     if (!promise_.is_pending()) return;
-    promise_.try_set_exception(std::make_exception_ptr(LoopClosedError(
-        operation_ + (": loop '" + loop_name_) + "' was closed before it ran this")));
+    promise_.try_set_exception(exception_from([this] {
+      return LoopClosedError(operation_ +
+                             (": loop '" + loop_name_ + "' was closed before it ran this"));
+    }));
   }
 
   Future<Result> get_future() const { return promise_.get_future(); }

@@ -112,8 +112,9 @@ class SpawnedTask final : public TaskRun {
   ~SpawnedTask() override {
     if (!promise_.is_pending()) return;
     task_ = Task<T>();  // as in finish()
-    promise_.try_set_exception(std::make_exception_ptr(
-        LoopClosedError("Task: loop '" + loop_name_ + "' was closed before it ended")));
+    promise_.try_set_exception(exception_from([this] {
+      return LoopClosedError("Task: loop '" + loop_name_ + "' was closed before it ended");
+    }));
   }
 
   // Returns what starts the task.

@@ -170,6 +170,34 @@ TEST_P(IOLoopMemory, ThatRunsOutForAHandlerLeavesTheOthersAsTheyWere) {
 
 // With a doorbell that an earlier loop has left: libzmq ends the process when it finds no memory
 // for a socket.
+TEST_P(IOLoopMemory, ThatRunsOutForTheReasonOfAnAbandonedCallIsWhatItsFutureReceives) {
+  const Future<void> abandoned = loop_.submit([] {});
+  std::optional<Promise<void>> promise(std::in_place);
+  const Future<void> broken = promise->get_future();
+  allocations_left = 0;
+  promise.reset();
+  loop_.close();
+  allocations_left = -1;
+  EXPECT_THROW(abandoned.get(), std::bad_alloc);
+  EXPECT_THROW(broken.get(), std::bad_alloc);
+}
+
+TEST_P(IOLoopMemory, ThatRunsOutForOneWhoWaitsForAFutureIsToldToWhoSetsIt) {
+  Promise<int> promise;
+  const Future<int> future = promise.get_future();
+  bool told = false;
+  loop_.add_future(future, [large = std::array<char, 100>()](Future<int>) {});
+  future.on_ready([&] { told = true; });
+  EXPECT_THROW(promise.set_from([] {
+    allocations_left = 0;
+    return 1;
+  }),
+               std::bad_alloc);
+  allocations_left = -1;
+  EXPECT_TRUE(told) << "those behind it are told all the same";
+  EXPECT_EQ(future.get(), 1);
+}
+
 TEST_P(IOLoopMemory, Rel_H2_ThatRunsOutWhileALoopIsMadeLeavesNothingBehind) {
   { IOLoop warm(options()); }
   const std::size_t descriptors = open_descriptors();
