@@ -1,5 +1,6 @@
 #include "zmqloop/runtime/future_state.h"
 
+#include "zmqloop/runtime/user_code.h"
 #include "zmqloop/threading/thread_role.h"
 
 namespace zmqloop {
@@ -69,11 +70,10 @@ void FutureStateBase::complete() {
   became_ready_.notify_all();
   std::exception_ptr failure;
   for (auto& continuation : continuations) {
-    try {
-      continuation();
-    } catch (...) {
+    const auto note = [&] {
       if (failure == nullptr) failure = std::current_exception();
-    }
+    };
+    static_cast<void>(returned([&] { continuation(); }, note));
   }
   if (failure != nullptr) std::rethrow_exception(failure);
 }

@@ -1,6 +1,6 @@
 // Calls of user code, which may throw.
 //
-// Threads: loop thread only.
+// Threads: any.
 // Internal.
 
 #ifndef ZMQLOOP_RUNTIME_USER_CODE_H_

@@ -168,8 +168,6 @@ TEST_P(IOLoopMemory, ThatRunsOutForAHandlerLeavesTheOthersAsTheyWere) {
   EXPECT_EQ(loop_.close(), CloseReport());
 }
 
-// With a doorbell that an earlier loop has left: libzmq ends the process when it finds no memory
-// for a socket.
 TEST_P(IOLoopMemory, ThatRunsOutForTheReasonOfAnAbandonedCallIsWhatItsFutureReceives) {
   const Future<void> abandoned = loop_.submit([] {});
   std::optional<Promise<void>> promise(std::in_place);
@@ -198,6 +196,8 @@ TEST_P(IOLoopMemory, ThatRunsOutForOneWhoWaitsForAFutureIsToldToWhoSetsIt) {
   EXPECT_EQ(future.get(), 1);
 }
 
+// With a doorbell that an earlier loop has left: libzmq ends the process when it finds no memory
+// for a socket.
 TEST_P(IOLoopMemory, Rel_H2_ThatRunsOutWhileALoopIsMadeLeavesNothingBehind) {
   { IOLoop warm(options()); }
   const std::size_t descriptors = open_descriptors();
