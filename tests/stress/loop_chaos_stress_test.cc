@@ -62,7 +62,6 @@ TEST_P(LoopChaosStress, AccountsForEveryPostOfEverySession) {
     std::uint64_t callbacks_run = 0;
     {
       auto loop = std::make_unique<IOLoop>(options("chaos"));
-      std::atomic<bool> closing{false};
       std::atomic<std::uint64_t> refused{0};
       std::vector<std::thread> others;
       for (unsigned i = 0; i < 3; ++i) {
