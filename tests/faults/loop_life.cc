@@ -20,19 +20,20 @@
 //                have one of threads.
 
 #include <cerrno>
+#include <cstddef>
 #include <cstdio>
 #include <cstring>
 #include <exception>
 #include <memory>
 #include <new>
-#include <optional>
 #include <signal.h>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <system_error>
 #include <unistd.h>
-#include <utility>
 
+#include "tests/faults/arguments.h"
 #include "tests/faults/call_counts.h"
 #include "tests/faults/life.h"
 #include "tests/faults/process_state.h"
@@ -107,40 +108,6 @@ Status live(PollerKind poller, Sockets& sockets) {
   }
 }
 
-struct Arguments {
-  PollerKind poller = PollerKind::kEpoll;
-  ChosenThread chosen;
-  std::optional<std::pair<long, Scarce>> spare;
-  std::optional<ProcessState> limit;
-};
-
-Scarce parse_scarce(const std::string& word) {
-  if (word == "descriptors") return Scarce::kDescriptors;
-  if (word == "threads") return Scarce::kThreads;
-  if (word == "kilobytes") return Scarce::kKilobytes;
-  throw std::invalid_argument("cannot leave few " + word);
-}
-
-void parse(const std::string& word, Arguments& into) {
-  const std::string poller = "--poller=";
-  ChosenThread chosen;
-  ProcessState limit;
-  long count = 0;
-  char scarce[12];
-  if (word.starts_with(poller)) {
-    into.poller = parse_poller_kind(word.substr(poller.size()));
-  } else if (std::sscanf(word.c_str(), "--pad=%d:%ld:%d", &chosen.thread, &chosen.call,
-                         &chosen.times) == 3) {
-    into.chosen = chosen;
-  } else if (std::sscanf(word.c_str(), "--spare=%ld:%11s", &count, scarce) == 2) {
-    into.spare.emplace(count, parse_scarce(scarce));
-  } else if (std::sscanf(word.c_str(), "--limit=%d:%d", &limit.descriptors, &limit.threads) == 2) {
-    into.limit = limit;
-  } else {
-    throw std::invalid_argument("unknown argument " + word);
-  }
-}
-
 struct Lives {
   Status status;
   long kilobytes;  // of address space, for the first
@@ -150,7 +117,7 @@ Lives live_twice(const Arguments& arguments) {
   Sockets sockets;
   std::unique_ptr<Shortage> shortage;
   const long before = kilobytes_used();
-  if (arguments.spare) shortage = leave_only(arguments.spare->first, arguments.spare->second);
+  if (arguments.spare) shortage = leave_only(arguments.spare->count, arguments.spare->of);
   begin_thread(0);
   const Status first = live(arguments.poller, sockets);
   mark();
@@ -166,7 +133,7 @@ Status run(const Arguments& arguments) {
   handle(SIGALRM, &on_alarm);
   handle(SIGUSR1, &on_interruption);
   choose(arguments.chosen);
-  const bool few_threads = arguments.spare && arguments.spare->second == Scarce::kThreads;
+  const bool few_threads = arguments.spare && arguments.spare->of == Scarce::kThreads;
   if (few_threads && !become_the_only_one_of_its_user()) return kNoLimit;
   const auto [status, kilobytes] = live_twice(arguments);
   const ProcessState left = settled(arguments.limit);
@@ -185,9 +152,8 @@ Status run(const Arguments& arguments) {
 int main(int count, char** words) {
   namespace faults = zmqloop::faults;
   try {
-    faults::Arguments arguments;
-    for (int i = 1; i < count; ++i) faults::parse(words[i], arguments);
-    return faults::run(arguments);
+    const auto all = std::span<char* const>(words, static_cast<std::size_t>(count)).subspan(1);
+    return faults::run(faults::read_arguments({all.data(), all.size()}));
   } catch (const std::invalid_argument& error) {
     std::fprintf(stderr, "loop_life: %s\n", error.what());
     return faults::kWrongUsage;

@@ -12,6 +12,7 @@
 
 #include "benchmarks/throughput_flags.h"
 #include "examples/checksum/command_line.h"
+#include "tests/faults/arguments.h"
 #include "tests/fuzz/promise.h"
 #include "tests/schedule/arguments.h"
 
@@ -62,6 +63,19 @@ void read_checksum_line(Arguments arguments) {
   require(line.loops.value_or(1) >= 1, "there is a loop");
 }
 
+void read_fault_arguments(Arguments words) {
+  try {
+    const faults::Arguments arguments = faults::read_arguments(words);
+    if (arguments.spare) require(arguments.spare->count >= 0, "what is spared is a number");
+    if (words.empty()) require(!arguments.limit, "no limit is set by nothing");
+  } catch (const std::invalid_argument& error) {
+    require(std::ranges::any_of(
+                words,
+                [&](const char* word) { return std::string_view(error.what()).starts_with(word); }),
+            "what is wrong names the argument");
+  }
+}
+
 void read_schedule_arguments(Arguments words) {
   const auto said = [words](const std::string& text) {
     return std::ranges::any_of(words, [&](const char* word) { return word == text; });
@@ -95,6 +109,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   for (const std::string& word : words) arguments.push_back(word.c_str());
   fuzz::read_throughput_flags(arguments);
   fuzz::read_checksum_line(arguments);
+  fuzz::read_fault_arguments(arguments);
   fuzz::read_schedule_arguments(arguments);
   fuzz::read_poller_kind(words.front());
   return 0;
