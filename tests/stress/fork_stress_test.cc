@@ -72,7 +72,9 @@ TEST_P(ForkStress, LeavesMemoryAndDescriptorsOfTheParentAsTheyWere) {
     const ChildResult child = run_in_child([&] { return live(thread); });
     ASSERT_TRUE(child.ok()) << child << " in fork " << i;
   }
-  EXPECT_EQ(open_descriptors(), descriptors);
+  // The loop's thread may just be reading what CPUs it has.
+  EXPECT_TRUE(eventually([&] { return open_descriptors() <= descriptors; }))
+      << open_descriptors() << " descriptors, " << descriptors << " before";
   EXPECT_LE(resident_pages(), pages + kPagesOfNoise);
   done = true;
   poster.join();
