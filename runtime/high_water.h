@@ -8,6 +8,7 @@
 #ifndef ZMQLOOP_RUNTIME_HIGH_WATER_H_
 #define ZMQLOOP_RUNTIME_HIGH_WATER_H_
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <limits>
@@ -33,16 +34,9 @@ class HighWater {
     }
   }
 
-  // Notes how many posts an iteration has found; true if the callback is to be told.
-  bool reached_by(std::uint64_t pending) noexcept {
-    if (pending > most_.get()) [[unlikely]]
-      most_.set(pending);
-    if (pending < mark_) [[likely]] {
-      if (pending <= mark_ / 2) told_ = false;
-      return false;
-    }
-    return !std::exchange(told_, true);
-  }
+  // Notes how many posts an iteration has found; true if the callback is to be told. One compare,
+  // but for a new most, and from the mark until half of it.
+  bool reached_by(std::uint64_t pending) noexcept { return pending >= look_from_ && note(pending); }
   void tell(std::uint64_t pending) const { callback_(pending); }
   const std::type_info& type() const noexcept { return callback_.target_type(); }
 
@@ -50,9 +44,18 @@ class HighWater {
   std::uint64_t most() const noexcept { return most_.get(); }
 
  private:
+  [[gnu::noinline]] bool note(std::uint64_t pending) noexcept {
+    if (pending > most_.get()) most_.set(pending);
+    const bool told_before =
+        std::exchange(told_, pending >= mark_ || (told_ && pending > mark_ / 2));
+    look_from_ = told_ ? 0 : std::min(most_.get() + 1, mark_);
+    return told_ && !told_before;
+  }
+
   const std::uint64_t mark_;
   const Callback callback_;
-  bool told_ = false;  // and not half of the mark since
+  std::uint64_t look_from_ = 1;  // fewer are nothing to note
+  bool told_ = false;            // and not half of the mark since
   Counter most_;
 };
 

@@ -87,13 +87,7 @@ void LoopCore::run(const bool& done) {
 
 void LoopCore::tell_high_water(std::uint64_t pending) {
   const std::type_info& type = high_water_.type();
-  const auto call = [&] {
-    if (stalls_.probe() == nullptr) {
-      high_water_.tell(pending);
-    } else {
-      stalls_.watched(type, [&] { high_water_.tell(pending); });
-    }
-  };
+  const auto call = [&] { stalls_.watched(type, [&] { high_water_.tell(pending); }); };
   const auto report = [&] { sink_.on_user_exception(std::current_exception(), &type); };
   static_cast<void>(returned(call, report));
 }

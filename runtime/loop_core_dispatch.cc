@@ -37,11 +37,7 @@ void LoopCore::dispatch_to(HandlerTable::Entry& entry, Events found, std::size_t
   for (std::size_t calls = 0; any(events);) {
     handlers_dispatched_.add();
     const auto call = [&] {
-      if (stalls_.probe() == nullptr) [[likely]] {
-        handlers_.call(entry, pollable, events);
-      } else {
-        stalls_.watched(*entry.type, [&] { handlers_.call(entry, pollable, events); });
-      }
+      stalls_.watched(*entry.type, [&] { handlers_.call(entry, pollable, events); });
     };
     const auto report = [this] {
       sink_.on_user_exception(std::current_exception(), handlers_.called_type());

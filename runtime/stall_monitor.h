@@ -32,12 +32,15 @@ class StallMonitor {
   // Ends that at once. Not enabled: no effect.
   void disable();
 
-  // Returns where to note each callable; null while there is no threshold.
+  // Returns where to note each callable; null while there is no threshold. For whom a callable's
+  // type costs something to find.
   StallProbe* probe() const noexcept { return probe_; }
 
-  // Calls `f`, which is or runs a callable of that type; there must be a probe.
+  // Calls `f`, which is or runs a callable of that type, and notes it while there is a threshold.
   template <class F>
   auto watched(const std::type_info& type, F&& f) {
+    if (probe_ == nullptr) [[likely]]
+      return f();
     const StallProbe::Watching watching(*probe_, type);
     return f();
   }
