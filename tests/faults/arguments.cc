@@ -1,10 +1,11 @@
 #include "tests/faults/arguments.h"
 
-#include <charconv>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <string_view>
-#include <system_error>
+
+#include "tests/support/read_number.h"
 
 namespace zmqloop::faults {
 namespace {
@@ -24,12 +25,9 @@ class Value {
   template <class T>
   T number() {
     const std::string_view part = word();
-    T value = 0;
-    const auto [end, error] = std::from_chars(part.data(), part.data() + part.size(), value);
-    if (error != std::errc() || end != part.data() + part.size() || value < 0) {
-      throw std::invalid_argument("no number: " + std::string(part));
-    }
-    return value;
+    const std::optional<T> value = testing::read_number<T>(part);
+    if (!value || *value < 0) throw std::invalid_argument("no number: " + std::string(part));
+    return *value;
   }
   Scarce scarce() {
     const std::string_view part = word();

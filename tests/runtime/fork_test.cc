@@ -54,6 +54,26 @@ class ForkTest : public OnBothPollers {
 };
 ZMQLOOP_ON_BOTH_POLLERS(ForkTest);
 
+// Runs a loop with something in it that forks `child`: start() returns in the parent, and throws in
+// the child, which does nothing else.
+void run_with_a_fork(IOLoop& loop, const pid_t& child) {
+  const pid_t parent = ::getpid();
+  bool threw = false;
+  try {
+    loop.start();
+  } catch (const std::logic_error&) {
+    threw = true;
+  }
+  if (::getpid() != parent) {
+    const bool runs_one = loop.is_running() || IOLoop::current_or_null() != nullptr;
+    ::_exit(!threw ? 1 : runs_one ? 2 : 0);
+  }
+  int status = -1;
+  EXPECT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0) << "start() throws in the child, and no loop runs there";
+  EXPECT_FALSE(threw) << "and returns in the parent";
+}
+
 // ---- the parent's loop in the child ----
 
 TEST_P(ForkTest, Rel_I1_M11_MakesTheLoopRefuseEverythingInTheChild) {
@@ -244,7 +264,6 @@ TEST_P(ForkTest, Rel_I5_LetsCallbacksStartProgramsWithASignalPending) {
 TEST_P(ForkTest, Rel_I6_InsideACallbackNeverRunsTheParentsCallbacksInTheChild) {
   SharedCount runs;
   SharedCount destroyed;
-  const pid_t parent = ::getpid();
   const OwnedFd event = make_event(/*readable=*/true);
   pid_t child = -1;
   const auto count = [&] { ++*runs; };
@@ -263,20 +282,7 @@ TEST_P(ForkTest, Rel_I6_InsideACallbackNeverRunsTheParentsCallbacksInTheChild) {
   loop_.add_timeout(0s, count);
   loop_.add_timeout(0s, count);
   loop_.add_callback([&] { loop_.add_callback([&] { loop_.stop(); }); });
-  int code = 1;
-  try {
-    loop_.start();
-  } catch (const std::logic_error&) {
-    code = 0;
-  }
-  if (::getpid() != parent) {
-    if (loop_.is_running() || IOLoop::current_or_null() != nullptr) code = 2;
-    ::_exit(code);
-  }
-  int status = -1;
-  EXPECT_EQ(::waitpid(child, &status, 0), child);
-  EXPECT_EQ(status, 0) << "start() throws in the child";
-  EXPECT_EQ(code, 1) << "and returns in the parent";
+  run_with_a_fork(loop_, child);
   EXPECT_EQ(*runs, 6) << "each once, in the parent";
   EXPECT_EQ(*destroyed, 1);
 }
@@ -284,7 +290,6 @@ TEST_P(ForkTest, Rel_I6_InsideACallbackNeverRunsTheParentsCallbacksInTheChild) {
 TEST_P(ForkTest, InsideATimerOrAHandlerNeverRunsTheRestInTheChild) {
   for (const bool in_timer : {true, false}) {
     SharedCount runs;
-    const pid_t parent = ::getpid();
     const OwnedFd first = make_event(/*readable=*/true);
     const OwnedFd second = make_event(/*readable=*/true);
     pid_t child = -1;
@@ -301,24 +306,13 @@ TEST_P(ForkTest, InsideATimerOrAHandlerNeverRunsTheRestInTheChild) {
       }
     }
     loop.add_callback([&] { loop.add_callback([&] { loop.stop(); }); });
-    bool threw = false;
-    try {
-      loop.start();
-    } catch (const std::logic_error&) {
-      threw = true;
-    }
-    if (::getpid() != parent) ::_exit(threw ? 0 : 1);
-    int status = -1;
-    EXPECT_EQ(::waitpid(child, &status, 0), child);
-    EXPECT_EQ(status, 0);
-    EXPECT_FALSE(threw);
+    run_with_a_fork(loop, child);
     EXPECT_EQ(*runs, 2) << "each once, in the parent";
   }
 }
 
 TEST_P(ForkTest, WhileToldOfManyPostsNeverRunsThemInTheChild) {
   SharedCount runs;
-  const pid_t parent = ::getpid();
   pid_t child = -1;
   IOLoop::Options told = options();
   told.high_water_mark = 2;
@@ -326,16 +320,7 @@ TEST_P(ForkTest, WhileToldOfManyPostsNeverRunsThemInTheChild) {
   IOLoop loop(told);
   loop.add_callback([&] { ++*runs; });
   loop.add_callback([&] { loop.stop(); });
-  bool threw = false;
-  try {
-    loop.start();
-  } catch (const std::logic_error&) {
-    threw = true;
-  }
-  if (::getpid() != parent) ::_exit(threw ? 0 : 1);
-  int status = -1;
-  EXPECT_EQ(::waitpid(child, &status, 0), child);
-  EXPECT_EQ(status, 0);
+  run_with_a_fork(loop, child);
   EXPECT_EQ(*runs, 1);
 }
 

@@ -1,17 +1,11 @@
 #include "tests/schedule/arguments.h"
 
-#include <charconv>
 #include <string_view>
+
+#include "tests/support/read_number.h"
 
 namespace zmqloop::schedule {
 namespace {
-
-std::optional<std::uint64_t> read_number(std::string_view text) {
-  std::uint64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return value;
-}
 
 std::optional<StrategyKind> read_strategy(std::string_view text) {
   for (const StrategyKind kind : {StrategyKind::kRandom, StrategyKind::kPct}) {
@@ -32,9 +26,10 @@ bool take(Arguments& into, std::string_view word) {
   if (name == "--scenario") return !(into.scenario = value).empty();
   if (name == "--bug") return !(into.bug = value).empty();
   if (name == "--strategy") return (into.strategy = read_strategy(value)).has_value();
-  if (name == "--seed") return (into.seed = read_number(value)).has_value();
-  if (name == "--schedules") return (into.schedules = read_number(value)).has_value();
-  if (name == "--first-seed") return (into.first_seed = read_number(value)).has_value();
+  constexpr auto read_count = &testing::read_number<std::uint64_t>;
+  if (name == "--seed") return (into.seed = read_count(value)).has_value();
+  if (name == "--schedules") return (into.schedules = read_count(value)).has_value();
+  if (name == "--first-seed") return (into.first_seed = read_count(value)).has_value();
   return false;
 }
 
