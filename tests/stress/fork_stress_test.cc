@@ -53,6 +53,10 @@ TEST_P(ForkStress, LeavesMemoryAndDescriptorsOfTheParentAsTheyWere) {
   constexpr std::uint64_t kPagesOfNoise = 512;  // 2 MiB; a leak of one page a fork is more
   const std::uint64_t forks = stress_count(1'000) + 10;
   LoopThread thread(thread_options());
+  // The epoll poller opens its timer at the first sleep with an end, which may else come at any
+  // time: while a poster is held up in the middle of a post.
+  thread.loop().submit([&] { thread.loop().add_timeout(1h, [] {}); }).get();
+  EXPECT_TRUE(eventually(&other_threads_sleep));
   std::atomic<bool> done{false};
   std::uint64_t accepted = 0;
   std::atomic<std::uint64_t> run{0};
