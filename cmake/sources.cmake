@@ -27,6 +27,7 @@ set(ZMQLOOP_HEADERS
     runtime/batch_pacer.h
     runtime/callable_check.h
     runtime/current_loop.h
+    runtime/deferred_post.h
     runtime/delayed_callback.h
     runtime/error_output.h
     runtime/errors.h

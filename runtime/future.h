@@ -141,7 +141,7 @@ class Promise {
   }
 
   // Sets what `f` returns or throws; std::logic_error as above. What a callable given to on_ready()
-  // throws, once it is set, leaves this function: without memory, posts to other loops do.
+  // throws, once it is set, leaves this function.
   template <class F>
   void set_from(F&& f) {
     try {

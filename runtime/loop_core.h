@@ -26,6 +26,7 @@
 #include <exception>
 #include <functional>
 #include <memory>
+#include <new>
 #include <optional>
 #include <span>
 #include <typeinfo>
@@ -44,6 +45,7 @@
 #include "zmqloop/runtime/timer_queue.h"
 #include "zmqloop/threading/counter.h"
 #include "zmqloop/threading/mailbox.h"
+#include "zmqloop/threading/one_shot.h"
 #include "zmqloop/threading/pending_limit.h"
 
 namespace zmqloop {
@@ -73,6 +75,11 @@ class LoopCore {
       ring_for_post();
     return result != PostResult::kRefused;
   }
+  // Posts a callable that needs no memory itself, and where a lane finds none, as a signal handler
+  // does: std::bad_alloc only if all signal slots are taken as well. `f` can be stripped, see
+  // one_shot.h.
+  template <class F>
+  bool post_even_without_memory(F&& f);
   // Whether LoopOptions::max_pending posts wait.
   bool is_full() noexcept { return pending_limit_.is_reached(mailbox_); }
   // Also in signal handlers.
@@ -173,6 +180,20 @@ class LoopCore {
   Counter timers_fired_;
   Counter handlers_dispatched_;
 };
+
+template <class F>
+bool LoopCore::post_even_without_memory(F&& f) {
+  try {
+    return post(std::move(f));
+  } catch (const std::bad_alloc&) {
+    auto stripped = std::move(f).strip();
+    if (post_from_signal(stripped)) return true;
+    const bool closed = is_closed();
+    one_shot::Disposal<decltype(stripped)>::dispose(stripped);
+    if (!closed) throw;
+    return false;
+  }
+}
 
 }  // namespace zmqloop
 

@@ -23,6 +23,7 @@
 #include <utility>
 
 #include "zmqloop/runtime/callable_check.h"
+#include "zmqloop/runtime/deferred_post.h"
 #include "zmqloop/runtime/future.h"
 #include "zmqloop/runtime/future_callback.h"
 #include "zmqloop/runtime/loop_core.h"
@@ -100,9 +101,7 @@ class LoopInlet {
     require_callable("IOLoop::add_future", f);
     if (!future.valid()) throw std::invalid_argument("IOLoop::add_future: empty future");
     FutureCallback<T, std::decay_t<F>> callback{std::forward<F>(f), future};
-    future.on_ready([core = core_, callback = std::move(callback)]() mutable {
-      static_cast<void>(core->post(std::move(callback)));
-    });
+    future.on_ready(DeferredPost(core_, std::move(callback)));
   }
 
   // Runs `f` on a loop of `pool`, where it may block, and returns a future that becomes ready on
@@ -143,9 +142,7 @@ class LoopInlet {
     using Callback = FutureCallback<T, std::decay_t<F>>;
     Submission<Callback> submission(Callback{std::forward<F>(f), future}, operation, name_);
     auto result = submission.get_future();
-    future.on_ready([core = core_, submission = std::move(submission)]() mutable {
-      static_cast<void>(core->post(std::move(submission)));
-    });
+    future.on_ready(DeferredPost(core_, std::move(submission)));
     return result;
   }
 

@@ -13,6 +13,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "zmqloop/runtime/deferred_post.h"
 #include "zmqloop/runtime/future.h"
 #include "zmqloop/runtime/loop_core.h"
 #include "zmqloop/runtime/task.h"
@@ -92,9 +93,7 @@ class SyncCall : public SyncCallBase {
       end();
       return;
     }
-    future_.on_ready([core, self = shared_from_this()] {
-      static_cast<void>(core->post([self] { self->end(); }));
-    });
+    future_.on_ready(DeferredPost(core, [self = shared_from_this()] { self->end(); }));
   }
 
   // Copies where it can: the function may have kept a future for the same result.

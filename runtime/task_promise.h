@@ -21,6 +21,7 @@
 #include <utility>
 #include <variant>
 
+#include "zmqloop/runtime/deferred_post.h"
 #include "zmqloop/runtime/future.h"
 #include "zmqloop/runtime/loop_core.h"
 #include "zmqloop/runtime/schedule.h"
@@ -87,9 +88,10 @@ class TaskPromiseBase {
     }
     if (meeting_.exchange(Meeting::kFinished) == Meeting::kStarted) return std::noop_coroutine();
     if (awaiter_->home_ == home_) return awaiter_coroutine_;
-    // Posting must not fail for lack of memory here: there is nobody to tell. It ends the process,
-    // as std::bad_alloc out of a noexcept function does.
-    static_cast<void>(awaiter_->home_->post(awaiter_->resumption(awaiter_coroutine_)));
+    // There is nobody to tell if that fails: std::bad_alloc out of a noexcept function ends the
+    // process.
+    static_cast<void>(
+        awaiter_->home_->post_even_without_memory(awaiter_->resumption(awaiter_coroutine_)));
     return std::noop_coroutine();
   }
 
@@ -114,10 +116,7 @@ struct FutureAwaiter {
   bool await_ready() const { return future.is_ready(); }
   template <class P>
   [[gnu::noinline]] void await_suspend(std::coroutine_handle<P> self) const {
-    future.on_ready(
-        [home = self.promise().home(), resumption = self.promise().resumption(self)]() mutable {
-          static_cast<void>(home->post(std::move(resumption)));
-        });
+    future.on_ready(DeferredPost(self.promise().home(), self.promise().resumption(self)));
   }
   T await_resume() {
     if constexpr (kGivenAway) {
@@ -147,9 +146,16 @@ struct ScheduleAwaiter {
   bool await_ready() const noexcept { return home == to; }
   template <class P>
   [[gnu::noinline]] void await_suspend(std::coroutine_handle<P> self) const {
-    const std::shared_ptr<LoopCore> there = to;  // this awaiter may be gone once it is posted
+    // On the stack, for this awaiter may be gone once it is posted.
+    const std::shared_ptr<LoopCore> there = to;
+    const std::shared_ptr<LoopCore> here = home;
     self.promise().move_to(there);
-    static_cast<void>(there->post(self.promise().resumption(self)));
+    try {
+      static_cast<void>(there->post_even_without_memory(self.promise().resumption(self)));
+    } catch (...) {
+      self.promise().move_to(here);  // and goes on there, with the exception
+      throw;
+    }
   }
   void await_resume() const noexcept {}
 };

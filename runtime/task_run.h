@@ -17,6 +17,8 @@
 #include <memory>
 #include <utility>
 
+#include "zmqloop/threading/one_shot.h"
+
 namespace zmqloop {
 
 class TaskRun : public std::enable_shared_from_this<TaskRun> {
@@ -28,6 +30,23 @@ class TaskRun : public std::enable_shared_from_this<TaskRun> {
 
   // Called when the outermost coroutine has its result.
   virtual void finish() noexcept = 0;
+
+ private:
+  friend class Resumption;
+  friend struct BareResumption;
+  std::shared_ptr<TaskRun> kept_;  // itself, while its one resumption is bare
+};
+
+// A resumption that is trivially copyable, for signal slots. It owns its share of the run all the
+// same, until it is called or disposed of.
+struct BareResumption {
+  TaskRun* run;  // null once it was called
+  std::coroutine_handle<> coroutine;
+
+  void operator()();
+  std::shared_ptr<TaskRun> take_share() noexcept {
+    return run == nullptr ? nullptr : std::move(std::exchange(run, nullptr)->kept_);
+  }
 };
 
 // Resumes a suspended coroutine of a run, once; dropped uncalled, it lets go of the run.
@@ -42,9 +61,26 @@ class Resumption {
     coroutine_.resume();
   }
 
+  BareResumption strip() && noexcept {
+    TaskRun& run = *run_;
+    run.kept_ = std::move(run_);
+    return {&run, coroutine_};
+  }
+
  private:
   std::shared_ptr<TaskRun> run_;
   std::coroutine_handle<> coroutine_;
+};
+
+inline void BareResumption::operator()() { Resumption(take_share(), coroutine)(); }
+
+template <>
+struct one_shot::ReportedType<BareResumption> : one_shot::ReportedType<Resumption> {};
+template <>
+struct one_shot::Disposal<BareResumption> {
+  static void dispose(BareResumption& resumption) noexcept {
+    const std::shared_ptr<TaskRun> let_go = resumption.take_share();
+  }
 };
 
 }  // namespace zmqloop

@@ -63,8 +63,18 @@ struct Unbox {
 
 // A callable that is too large, too aligned or throws when moved or destroyed: kept on the heap.
 template <class D>
+struct BareBox;
+template <class D>
 struct Boxed {
   std::unique_ptr<D, Unbox<D>> callable;
+  BareBox<D> strip() && noexcept { return {callable.release()}; }
+};
+
+// The same for a place that holds trivially copyable callables only, such as a signal slot. It owns
+// what it points to all the same, until it is run or disposed of.
+template <class D>
+struct BareBox {
+  D* callable;
 };
 
 // A callable with arguments bound to it, as std::thread binds them: decayed copies, moved into the
@@ -83,6 +93,8 @@ struct ReportedType {
 };
 template <class D>
 struct ReportedType<Boxed<D>> : ReportedType<D> {};
+template <class D>
+struct ReportedType<BareBox<D>> : ReportedType<D> {};
 template <class D, class... A>
 struct ReportedType<Bound<D, A...>> : ReportedType<D> {};
 
@@ -98,6 +110,20 @@ template <class D>
 void invoke(Boxed<D>& boxed) {
   invoke(*boxed.callable);
 }
+template <class D>
+void invoke(BareBox<D>& boxed) {
+  invoke(*boxed.callable);
+}
+
+// How a stored callable ends, run or not: other than by its destructor if it is bare.
+template <class D>
+struct Disposal {
+  static void dispose(D& callable) noexcept { callable.~D(); }
+};
+template <class D>
+struct Disposal<BareBox<D>> {
+  static void dispose(BareBox<D>& boxed) noexcept { Unbox<D>()(boxed.callable); }
+};
 
 template <class D>
 const std::type_info* ops(void* storage, Action action) {
@@ -107,7 +133,7 @@ const std::type_info* ops(void* storage, Action action) {
   D& callable = *std::launder(static_cast<D*>(storage));
   struct DestroyAtExit {
     D& callable;
-    ~DestroyAtExit() { callable.~D(); }
+    ~DestroyAtExit() { Disposal<D>::dispose(callable); }
   } destroy{callable};
   if (action == Action::kRun) [[likely]]
     invoke(callable);

@@ -16,8 +16,8 @@
 #include <thread>
 #include <unistd.h>
 
-#include "tests/support/allocation_counter.h"
 #include "tests/support/child_process.h"
+#include "tests/support/counted_memory.h"
 #include "tests/support/loop_fixture.h"
 #include "tests/support/process_facts.h"
 #include "tests/support/zmq_fixture.h"

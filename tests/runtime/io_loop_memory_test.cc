@@ -1,76 +1,23 @@
 // Memory: what a loop does when there is none left, and what it gives back after a burst.
-//
-// This program's operator new counts what is in use, and fails when the calling thread has made as
-// many allocations as it was allowed.
 
 #include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
-#include <malloc.h>
 #include <new>
 #include <optional>
 #include <semaphore>
 #include <thread>
 #include <vector>
 
+#include "tests/support/counted_memory.h"
 #include "tests/support/loop_fixture.h"
 #include "tests/support/process_facts.h"
 #include "tests/support/zmq_fixture.h"
 #include <gtest/gtest.h>
 
 #include "zmqloop/runtime/loop_thread.h"
-
-namespace {
-
-// How many more allocations the calling thread may make; negative: any number.
-constinit thread_local std::int64_t allocations_left = -1;
-
-std::atomic<std::int64_t> bytes_in_use{0};
-
-void* allocate(std::size_t size, std::size_t alignment) {
-  if (allocations_left == 0) throw std::bad_alloc();
-  if (allocations_left > 0) --allocations_left;
-  const std::size_t rounded = (size + alignment - 1) / alignment * alignment;
-  void* const memory = std::aligned_alloc(alignment, rounded == 0 ? alignment : rounded);
-  if (memory == nullptr) throw std::bad_alloc();
-  bytes_in_use += static_cast<std::int64_t>(::malloc_usable_size(memory));
-  return memory;
-}
-
-void release(void* memory) noexcept {
-  bytes_in_use -= static_cast<std::int64_t>(::malloc_usable_size(memory));
-  std::free(memory);
-}
-
-}  // namespace
-
-__attribute__((noinline)) void* operator new(std::size_t size) {
-  return allocate(size, alignof(std::max_align_t));
-}
-__attribute__((noinline)) void* operator new(std::size_t size, std::align_val_t alignment) {
-  return allocate(size, static_cast<std::size_t>(alignment));
-}
-__attribute__((noinline)) void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
-  try {
-    return allocate(size, alignof(std::max_align_t));
-  } catch (const std::bad_alloc&) {
-    return nullptr;
-  }
-}
-__attribute__((noinline)) void operator delete(void* memory) noexcept { release(memory); }
-__attribute__((noinline)) void operator delete(void* memory, std::size_t) noexcept {
-  release(memory);
-}
-__attribute__((noinline)) void operator delete(void* memory, std::align_val_t) noexcept {
-  release(memory);
-}
-__attribute__((noinline)) void operator delete(void* memory, std::size_t,
-                                               std::align_val_t) noexcept {
-  release(memory);
-}
 
 namespace zmqloop::testing {
 namespace {
@@ -178,22 +125,6 @@ TEST_P(IOLoopMemory, ThatRunsOutForTheReasonOfAnAbandonedCallIsWhatItsFutureRece
   allocations_left = -1;
   EXPECT_THROW(abandoned.get(), std::bad_alloc);
   EXPECT_THROW(broken.get(), std::bad_alloc);
-}
-
-TEST_P(IOLoopMemory, ThatRunsOutForOneWhoWaitsForAFutureIsToldToWhoSetsIt) {
-  Promise<int> promise;
-  const Future<int> future = promise.get_future();
-  bool told = false;
-  loop_.add_future(future, [large = std::array<char, 100>()](Future<int>) {});
-  future.on_ready([&] { told = true; });
-  EXPECT_THROW(promise.set_from([] {
-    allocations_left = 0;
-    return 1;
-  }),
-               std::bad_alloc);
-  allocations_left = -1;
-  EXPECT_TRUE(told) << "those behind it are told all the same";
-  EXPECT_EQ(future.get(), 1);
 }
 
 // With a doorbell that an earlier loop has left: libzmq ends the process when it finds no memory
