@@ -13,7 +13,9 @@
 // home loop: the one it was spawned on, or its awaiter's; co_await other.schedule() makes `other`
 // its home, at once if it is there already. What it awaits may have gone elsewhere: it comes back.
 //
-// Threads: executes on its home loop's thread only. The object is a value of one thread.
+// Threads: executes on its home loop's thread only. The object is a value of one thread. A
+// thread_local variable that a coroutine uses on both sides of a co_await may be the wrong thread's
+// in the eyes of clang (llvm issue 63022): reach it through a function that is not inlined.
 // Owns: the coroutine and its variables. A loop that closes destroys the tasks suspended on it,
 // together with those that await them; the future of spawn() then receives LoopClosedError.
 // Errors: exceptions of the body are thrown to whoever awaits it. Awaiting an empty task or future:

@@ -11,6 +11,7 @@
 #include <string>
 #include <string_view>
 
+#include "zmqloop/threading/primitives.h"
 #include "zmqloop/threading/thread_label.h"
 
 namespace zmqloop {
@@ -33,11 +34,9 @@ class ThreadChecker {
   std::string bound_label() const;
 
  private:
+  struct OfThisThread {};
   // An address that no two living threads share.
-  static const void* here() noexcept {
-    static constinit thread_local char address = 0;
-    return &address;
-  }
+  static const void* here() noexcept { return &per_thread<OfThisThread>(); }
   [[noreturn]] void fail(std::string_view operation, std::string_view object) const;
 
   std::atomic<const void*> owner_{nullptr};

@@ -18,6 +18,7 @@
 
 #include "zmqloop/runtime/loop_pool.h"
 #include "zmqloop/runtime/loop_thread.h"
+#include "zmqloop/threading/primitives.h"
 
 namespace zmqloop::testing {
 namespace {
@@ -295,6 +296,26 @@ TEST_P(Tasks, RunByTheThousandOnManyLoops) {
   for (std::size_t i = 0; i < 1'000; ++i) results.push_back(spawn(pool.loop(i % 4), wanders(i)));
   for (const Future<std::size_t>& result : results) EXPECT_EQ(result.get(), 8u);
   EXPECT_EQ(right, 16'000);
+}
+
+// Compilers like to keep what they know of a thread over a co_await in a loop (primitives.h).
+TEST_P(Tasks, FindTheVariablesOfTheThreadThatTheyHaveMovedTo) {
+  struct Variable {
+    int value = 0;
+  };
+  LoopPool pool({.loops = 2, .name = "moved to"});
+  const auto variable_there = [] { return &per_thread<Variable>(); };
+  const std::array variables = {pool.loop(0).submit(variable_there).get(),
+                                pool.loop(1).submit(variable_there).get()};
+  const auto moves = [&]() -> Task<int> {
+    int found = 0;
+    for (std::size_t i = 0; i < 8; ++i) {
+      co_await pool.loop(i % 2).schedule();
+      if (&per_thread<Variable>() == variables[i % 2]) ++found;
+    }
+    co_return found;
+  };
+  EXPECT_EQ(loop_.run_sync(moves), 8);
 }
 
 // ---- depth ----
