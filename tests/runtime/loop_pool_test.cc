@@ -145,9 +145,9 @@ TEST_P(LoopPoolTest, GivesTheSameLoopForTheSameKeyAndSpreadsKeysEvenly) {
 }
 
 TEST_P(LoopPoolTest, FindsTheLoopWithTheFewestPosts) {
-  LoopPool pool(pool_of(3));
   std::atomic<bool> release{false};
   std::atomic<int> blocked{0};
+  LoopPool pool(pool_of(3));
   EXPECT_EQ(pool.broadcast([&](IOLoop&) {
     ++blocked;
     while (!release) std::this_thread::yield();

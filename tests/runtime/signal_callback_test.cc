@@ -252,8 +252,8 @@ TEST(SignalCallback, RaisedInAHandlerKeepsErrno) {
 }
 
 TEST(SignalCallback, InAForkedChildIsRefusedAndLeavesTheCallableAlone) {
-  IOLoop loop;
   bool destroyed = false;
+  IOLoop loop;
   SignalCallback callback =
       loop.prepare_signal_callback([guard = AtDestruction([&] { destroyed = true; })] {});
   EXPECT_TRUE(run_in_child([&] {
