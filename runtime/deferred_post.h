@@ -9,7 +9,7 @@
 // Owns: the callable, until it is posted; and its loop's core until then.
 // Errors: preparing passes on what the callable's copy or move throws, and std::bad_alloc. Posting
 // throws std::bad_alloc if there is no memory for a lane and Options::signal_slots posts of signal
-// handlers wait as well.
+// handlers wait as well: it would have counted as one of those.
 // Internal.
 
 #ifndef ZMQLOOP_RUNTIME_DEFERRED_POST_H_

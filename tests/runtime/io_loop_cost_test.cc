@@ -171,7 +171,7 @@ TEST_P(IOLoopCost, OfAPostToAnAwakeLoopIsNoSystemCall) {
         post_bursts(thread.loop(), run);
         ::_exit(system_calls == 1 ? 0 : 3);
       },
-      kSeconds);
+      &fork_at_rest, kSeconds);
   EXPECT_TRUE(child.ok()) << child << ": 2 no trap, 3 a post made a system call";
 }
 #endif

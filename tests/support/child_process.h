@@ -40,10 +40,10 @@ inline pid_t fork_at_rest() {
 // Runs `body` in a forked child; what it returns is the exit code. An exception that escapes is 99,
 // and a child that hangs is ended by SIGALRM. The child's destructors and exit handlers do not run.
 template <class F>
-ChildResult run_in_child(F&& body, unsigned seconds = 60) {
+ChildResult run_in_child(F&& body, pid_t (*fork_now)() = &fork_at_rest, unsigned seconds = 60) {
   int ends[2] = {-1, -1};
   EXPECT_EQ(::pipe2(ends, O_CLOEXEC), 0);
-  const pid_t child = fork_at_rest();
+  const pid_t child = fork_now();
   if (child == 0) {
     ::signal(SIGALRM, SIG_DFL);
     ::alarm(seconds);
