@@ -37,7 +37,7 @@ template <class F>
 class DeferredPost {
  public:
   DeferredPost(std::shared_ptr<LoopCore> core, F callable)
-      : prepared_{Owner(new DeferredCallable<F>{std::move(core), std::move(callable)})} {}
+      : prepared_(one_shot::box(DeferredCallable<F>{std::move(core), std::move(callable)})) {}
 
   void operator()() {
     const std::shared_ptr<LoopCore> core = std::move(prepared_.callable->core);
@@ -45,10 +45,7 @@ class DeferredPost {
   }
 
  private:
-  using Boxed = one_shot::Boxed<DeferredCallable<F>>;
-  using Owner = decltype(Boxed::callable);
-
-  Boxed prepared_;
+  one_shot::Boxed<DeferredCallable<F>> prepared_;
 };
 
 }  // namespace zmqloop

@@ -31,7 +31,8 @@ struct LoopOptions {
   // spins with more running loops than usable cores. Zero: never. A value: always that long.
   std::optional<Duration> idle_spin = {};
 
-  // Posts from signal handlers that may wait at one time; each costs 64 bytes once it is used.
+  // Posts from signal handlers that may wait at one time; each costs 64 bytes once it is used. They
+  // are also where what waits for a future goes if there is no memory for its post.
   std::size_t signal_slots = 1024;
 
   // How many posts may wait before try_add_callback() refuses one more. Zero: any number.

@@ -48,7 +48,10 @@ class TaskPromiseBase {
   }
 
   const std::shared_ptr<LoopCore>& home() const noexcept { return home_; }
-  void move_to(std::shared_ptr<LoopCore> home) noexcept { home_ = std::move(home); }
+  // Returns the home so far.
+  std::shared_ptr<LoopCore> move_to(std::shared_ptr<LoopCore> home) noexcept {
+    return std::exchange(home_, std::move(home));
+  }
 
   // Returns what resumes this coroutine, whose handle is given.
   Resumption resumption(std::coroutine_handle<> self) const {
@@ -148,12 +151,11 @@ struct ScheduleAwaiter {
   [[gnu::noinline]] void await_suspend(std::coroutine_handle<P> self) const {
     // On the stack, for this awaiter may be gone once it is posted.
     const std::shared_ptr<LoopCore> there = to;
-    const std::shared_ptr<LoopCore> here = home;
-    self.promise().move_to(there);
+    std::shared_ptr<LoopCore> here = self.promise().move_to(there);
     try {
       static_cast<void>(there->post_even_without_memory(self.promise().resumption(self)));
     } catch (...) {
-      self.promise().move_to(here);  // and goes on there, with the exception
+      self.promise().move_to(std::move(here));  // and goes on there, with the exception
       throw;
     }
   }

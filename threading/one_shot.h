@@ -61,21 +61,23 @@ struct Unbox {
   }
 };
 
-// A callable that is too large, too aligned or throws when moved or destroyed: kept on the heap.
+// A callable on the heap, for a place that holds trivially copyable ones only, such as a signal
+// slot: it owns what it points to all the same, until it is run or disposed of.
 template <class D>
-struct BareBox;
+struct BareBox {
+  D* callable;
+};
+
+// A callable that is too large, too aligned or throws when moved or destroyed: kept on the heap.
 template <class D>
 struct Boxed {
   std::unique_ptr<D, Unbox<D>> callable;
   BareBox<D> strip() && noexcept { return {callable.release()}; }
 };
-
-// The same for a place that holds trivially copyable callables only, such as a signal slot. It owns
-// what it points to all the same, until it is run or disposed of.
-template <class D>
-struct BareBox {
-  D* callable;
-};
+template <class F, class D = std::decay_t<F>>
+Boxed<D> box(F&& f) {
+  return {std::unique_ptr<D, Unbox<D>>(new D(std::forward<F>(f)))};
+}
 
 // A callable with arguments bound to it, as std::thread binds them: decayed copies, moved into the
 // call.
@@ -147,7 +149,7 @@ template <class F>
 decltype(auto) prepare(F&& f) {
   using D = std::decay_t<F>;
   if constexpr (!kFitsInline<D>) {
-    return Boxed<D>{std::unique_ptr<D, Unbox<D>>(new D(std::forward<F>(f)))};
+    return one_shot::box(std::forward<F>(f));
   } else if constexpr (std::is_nothrow_constructible_v<D, F&&>) {
     return std::forward<F>(f);
   } else {

@@ -53,6 +53,12 @@ class DeferredPosts : public OnBothPollers {
     };
   }
 
+  static IOLoop::Options options_without_slots() {
+    IOLoop::Options without_slots = options("without slots");
+    without_slots.signal_slots = 0;
+    return without_slots;
+  }
+
   std::vector<std::string> ran_;
 };
 ZMQLOOP_ON_BOTH_POLLERS(DeferredPosts);
@@ -85,9 +91,7 @@ TEST_P(DeferredPosts, WithoutMemoryEndARunSync) {
   const auto begin = [&] {
     completing = std::thread([&] {
       EXPECT_TRUE(eventually(&other_threads_sleep));
-      allocations_left = 0;
-      promise.set_value(1);
-      allocations_left = -1;
+      without_memory([&] { promise.set_value(1); });
     });
     return promise.get_future();
   };
@@ -136,9 +140,7 @@ TEST_P(DeferredPosts, WithoutMemoryAreRefusedByALoopThatIsClosed) {
 }
 
 TEST_P(DeferredPosts, WithoutMemoryAndWithoutSlotsAreLostAndWhoCompletesTheFutureIsTold) {
-  IOLoop::Options without_slots = options();
-  without_slots.signal_slots = 0;
-  IOLoop loop(without_slots);
+  IOLoop loop(options_without_slots());
   Promise<int> promise;
   const Future<int> future = promise.get_future();
   bool told = false;
@@ -164,9 +166,7 @@ TEST_P(DeferredPosts, WithoutMemoryResumeATaskThatAwaitsAFuture) {
 
 // Away and back again, each time by a thread's first post to the other loop.
 TEST_P(DeferredPosts, WithoutMemoryTakeATaskToAnotherLoopAndItsAwaiterBack) {
-  LoopThread::Options of_thread;
-  of_thread.loop = options("elsewhere");
-  LoopThread elsewhere(of_thread);
+  LoopThread elsewhere({.loop = options("elsewhere")});
   const auto go_there = [&]() -> Task<bool> {
     co_await elsewhere.loop().schedule();
     const bool there = elsewhere.loop().in_loop_thread();
@@ -186,10 +186,7 @@ TEST_P(DeferredPosts, WithoutMemoryTakeATaskToAnotherLoopAndItsAwaiterBack) {
 }
 
 TEST_P(DeferredPosts, WithoutMemoryAndWithoutSlotsLeaveATaskOnItsLoop) {
-  LoopThread::Options of_thread;
-  of_thread.loop = options("out of reach");
-  of_thread.loop.signal_slots = 0;
-  LoopThread out_of_reach(of_thread);
+  LoopThread out_of_reach({.loop = options_without_slots()});
   const auto try_to_go = [&]() -> Task<bool> {
     bool failed = false;
     allocations_left = 0;
@@ -199,7 +196,7 @@ TEST_P(DeferredPosts, WithoutMemoryAndWithoutSlotsLeaveATaskOnItsLoop) {
       failed = true;
     }
     allocations_left = -1;
-    co_await sleep_for(0s);
+    co_await out_of_reach.loop().submit([] {});  // and back home
     if (!loop_.in_loop_thread()) co_return false;
     co_return failed;
   };

@@ -13,6 +13,7 @@
 
 namespace zmqloop::testing {
 
+inline constinit std::atomic<std::uint64_t> allocations{0};  // of all threads
 inline constinit thread_local std::uint64_t allocations_of_this_thread = 0;
 
 // How many more the calling thread may make before they fail; negative: any number.
@@ -24,6 +25,7 @@ inline constinit std::atomic<std::int64_t> bytes_in_use{0};
 inline void* try_allocate(std::size_t size, std::size_t alignment) noexcept {
   if (allocations_left == 0) return nullptr;
   if (allocations_left > 0) --allocations_left;
+  ++allocations;
   ++allocations_of_this_thread;
   const std::size_t rounded = (size + alignment - 1) / alignment * alignment;
   void* const memory = std::aligned_alloc(alignment, rounded == 0 ? alignment : rounded);

@@ -3,12 +3,10 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <latch>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <memory>
-#include <new>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -16,46 +14,16 @@
 #include <unistd.h>
 #include <vector>
 
+#include "tests/support/counted_memory.h"
 #include "tests/support/mailbox_consumer.h"
 #include <gtest/gtest.h>
 
 #include "zmqloop/threading/mailbox.h"
 
-namespace {
-
-std::atomic<std::uint64_t> allocations{0};
-
-void* allocate(std::size_t size, std::size_t alignment) {
-  allocations.fetch_add(1);
-  const std::size_t rounded = (size + alignment - 1) / alignment * alignment;
-  void* const memory = std::aligned_alloc(alignment, rounded == 0 ? alignment : rounded);
-  if (memory == nullptr) throw std::bad_alloc();
-  return memory;
-}
-
-}  // namespace
-
-__attribute__((noinline)) void* operator new(std::size_t size) {
-  return allocate(size, alignof(std::max_align_t));
-}
-__attribute__((noinline)) void* operator new(std::size_t size, std::align_val_t alignment) {
-  return allocate(size, static_cast<std::size_t>(alignment));
-}
-__attribute__((noinline)) void operator delete(void* memory) noexcept { std::free(memory); }
-__attribute__((noinline)) void operator delete(void* memory, std::size_t) noexcept {
-  std::free(memory);
-}
-__attribute__((noinline)) void operator delete(void* memory, std::align_val_t) noexcept {
-  std::free(memory);
-}
-__attribute__((noinline)) void operator delete(void* memory, std::size_t,
-                                               std::align_val_t) noexcept {
-  std::free(memory);
-}
-
 namespace zmqloop {
 namespace {
 
+using testing::allocations;
 using testing::run_batch;
 
 struct FortyEightBytes {
