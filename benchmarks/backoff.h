@@ -9,7 +9,7 @@
 
 #include <sched.h>
 
-#include "zmqloop/threading/cpu_hints.h"
+#include "zmqloop/threading/host/cpu_hints.h"
 
 namespace zmqloop::bench {
 

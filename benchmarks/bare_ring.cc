@@ -4,7 +4,7 @@
 
 #include "benchmarks/backoff.h"
 
-#include "zmqloop/threading/cpu_hints.h"
+#include "zmqloop/threading/host/cpu_hints.h"
 
 namespace zmqloop::bench {
 namespace {

@@ -10,12 +10,10 @@ set(ZMQLOOP_HEADERS
     poller/epoll_set.h
     poller/events.h
     poller/hash_index.h
-    poller/per_process.h
     poller/pollable.h
     poller/poller.h
     poller/poller_error.h
     poller/poller_interface.h
-    poller/process_generation.h
     poller/registration_table.h
     poller/registrations.h
     poller/runtime_context.h
@@ -24,27 +22,33 @@ set(ZMQLOOP_HEADERS
     poller/waker.h
     poller/zmq_poll_poller.h
     poller/zmq_socket_state.h
+    runtime/async_result.h
     runtime/batch_pacer.h
     runtime/callable_check.h
+    runtime/callback_task.h
     runtime/current_loop.h
     runtime/deferred_post.h
     runtime/delayed_callback.h
-    runtime/error_output.h
     runtime/errors.h
+    runtime/exception_report.h
     runtime/exception_text.h
     runtime/future.h
     runtime/future_callback.h
     runtime/future_state.h
     runtime/handler_table.h
+    runtime/handler_task.h
     runtime/high_water.h
     runtime/idle_spin.h
     runtime/install.h
     runtime/io_loop.h
+    runtime/late_exception.h
+    runtime/loop_affinity.h
     runtime/loop_core.h
     runtime/loop_inlet.h
     runtime/loop_options.h
     runtime/loop_pool.h
     runtime/loop_thread.h
+    runtime/option_functions.h
     runtime/owned_timer.h
     runtime/periodic_callback.h
     runtime/periodic_schedule.h
@@ -52,6 +56,7 @@ set(ZMQLOOP_HEADERS
     runtime/signal_callback.h
     runtime/signal_dispatch.h
     runtime/signal_handlers.h
+    runtime/spawned_task.h
     runtime/stack_capture.h
     runtime/stack_trace.h
     runtime/stall_monitor.h
@@ -63,6 +68,7 @@ set(ZMQLOOP_HEADERS
     runtime/submission.h
     runtime/sync_call.h
     runtime/task.h
+    runtime/task_awaiters.h
     runtime/task_promise.h
     runtime/task_run.h
     runtime/timeout_handle.h
@@ -76,10 +82,15 @@ set(ZMQLOOP_HEADERS
     runtime/user_code.h
     threading/control_word.h
     threading/counter.h
-    threading/cpu_hints.h
     threading/cpu_quota.h
     threading/cpu_set.h
-    threading/fork_guard.h
+    threading/host/backoff.h
+    threading/host/cpu_hints.h
+    threading/host/error_output.h
+    threading/host/fork_guard.h
+    threading/host/fork_proof_mutex.h
+    threading/host/per_process.h
+    threading/host/registry.h
     threading/lane.h
     threading/lane_set.h
     threading/mailbox.h
@@ -110,7 +121,6 @@ set(ZMQLOOP_SOURCES
     poller/poller.cc
     poller/poller_error.cc
     poller/poller_interface.cc
-    poller/process_generation.cc
     poller/registration_table.cc
     poller/registrations.cc
     poller/runtime_context.cc
@@ -120,6 +130,7 @@ set(ZMQLOOP_SOURCES
     poller/zmq_poll_poller.cc
     poller/zmq_socket_state.cc
     runtime/delayed_callback.cc
+    runtime/exception_report.cc
     runtime/exception_text.cc
     runtime/future_state.cc
     runtime/handler_table.cc
@@ -128,8 +139,10 @@ set(ZMQLOOP_SOURCES
     runtime/io_loop.cc
     runtime/io_loop_current.cc
     runtime/io_loop_stalls.cc
+    runtime/loop_affinity.cc
     runtime/loop_core.cc
     runtime/loop_core_dispatch.cc
+    runtime/loop_core_handlers.cc
     runtime/loop_pool.cc
     runtime/loop_thread.cc
     runtime/owned_timer.cc
@@ -151,7 +164,7 @@ set(ZMQLOOP_SOURCES
     runtime/type_name.cc
     threading/cpu_quota.cc
     threading/cpu_set.cc
-    threading/fork_guard.cc
+    threading/host/fork_guard.cc
     threading/lane.cc
     threading/lane_set.cc
     threading/mailbox.cc

@@ -9,8 +9,7 @@
 #include <system_error>
 #include <unistd.h>
 
-#include "zmqloop/poller/descriptor_preflight.h"
-#include "zmqloop/poller/process_generation.h"
+#include "zmqloop/threading/host/fork_guard.h"
 
 namespace zmqloop {
 namespace {
@@ -58,7 +57,7 @@ void require_thread(const char* operation) {
 #ifdef __SANITIZE_THREAD__
   // In a forked child ThreadSanitizer does not see a thread end, and ends the process when the next
   // one gets its number.
-  if (process_generation() != 0) return;
+  if (fork_generation() != kFirstGeneration) return;
 #endif
   sigset_t blocked;
   sigset_t before;
@@ -81,9 +80,9 @@ void require_thread(const char* operation) {
 
 }  // namespace
 
-void require_startable_context(const char* operation) {
+void require_startable_context(const char* operation, DescriptorLimit limit) {
   require_thread(operation);
-  require_free_descriptors(kDescriptors, operation);  // may raise the limit, so that there are some
+  require_free_descriptors(kDescriptors, operation, limit);
   require_epoll_entry(operation);
 }
 

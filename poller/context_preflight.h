@@ -12,12 +12,15 @@
 #ifndef ZMQLOOP_POLLER_CONTEXT_PREFLIGHT_H_
 #define ZMQLOOP_POLLER_CONTEXT_PREFLIGHT_H_
 
+#include "zmqloop/poller/descriptor_preflight.h"
+
 namespace zmqloop {
 
 // Returns if a context without I/O threads can start at this moment, which it tries: a thread,
 // descriptors, an epoll set with an entry. Takes as long as starting a thread. `operation` is what
 // it is for, as in require_free_descriptors.
-void require_startable_context(const char* operation);
+void require_startable_context(const char* operation,
+                               DescriptorLimit limit = DescriptorLimit::kKeep);
 
 }  // namespace zmqloop
 

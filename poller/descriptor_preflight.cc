@@ -47,14 +47,16 @@ std::string limit_text() {
 
 }  // namespace
 
-void require_free_descriptors(int count, const char* operation) {
+void require_free_descriptors(int count, const char* operation, DescriptorLimit limit) {
   int error = try_to_open(count);
-  if (error == EMFILE && raise_limit()) error = try_to_open(count);
+  const bool may_raise = error == EMFILE && limit == DescriptorLimit::kRaise;
+  if (may_raise && raise_limit()) error = try_to_open(count);
   if (error == 0) return;
   throw std::system_error(error, std::system_category(),
                           std::string(operation) + " needs " + std::to_string(count) +
                               " free file descriptors (RLIMIT_NOFILE is " + limit_text() +
-                              "): close some, raise the limit (ulimit -n), or make fewer loops");
+                              "): close some, raise the limit (ulimit -n, or "
+                              "LoopOptions::raise_descriptor_limit), or make fewer loops");
 }
 
 }  // namespace zmqloop

@@ -13,10 +13,14 @@
 
 namespace zmqloop {
 
-// Returns if `count` descriptors can be opened at this moment, which it tries; 0.3 us each. If they
-// cannot, raises the soft RLIMIT_NOFILE to the hard one and tries once more; then throws.
+// Whether the soft RLIMIT_NOFILE may be raised to the hard one where that helps. It is the whole
+// process's, and its child programs inherit it.
+enum class DescriptorLimit : bool { kKeep, kRaise };
+
+// Returns if `count` descriptors can be opened at this moment, which it tries; 0.3 us each.
 // `operation` is what they are for: "creating a waker".
-void require_free_descriptors(int count, const char* operation);
+void require_free_descriptors(int count, const char* operation,
+                              DescriptorLimit limit = DescriptorLimit::kKeep);
 
 }  // namespace zmqloop
 

@@ -17,8 +17,7 @@
 #include <zmq.hpp>
 
 #include "zmqloop/poller/clock.h"
-#include "zmqloop/poller/descriptor_preflight.h"
-#include "zmqloop/poller/per_process.h"
+#include "zmqloop/threading/host/per_process.h"
 #include "zmqloop/poller/runtime_context.h"
 
 namespace zmqloop {
@@ -91,7 +90,7 @@ DoorbellSockets::Spares& DoorbellSockets::spares() {
   });
 }
 
-DoorbellSockets DoorbellSockets::acquire() {
+DoorbellSockets DoorbellSockets::acquire(DescriptorLimit limit) {
   Spares& spare = spares();
   {
     const std::lock_guard lock(spare.mutex);
@@ -101,7 +100,7 @@ DoorbellSockets DoorbellSockets::acquire() {
       return pair;
     }
   }
-  return DoorbellSockets();
+  return DoorbellSockets(limit);
 }
 
 void DoorbellSockets::retire(DoorbellSockets pair) noexcept {
@@ -117,11 +116,11 @@ void DoorbellSockets::retire(DoorbellSockets pair) noexcept {
   closing_seen();
 }
 
-DoorbellSockets::SocketHandle DoorbellSockets::make_socket(int type) {
+DoorbellSockets::SocketHandle DoorbellSockets::make_socket(int type, DescriptorLimit limit) {
   const bool may_come_free = since_last_closing() < kMayBePending;
   for (int looks = 0;; ++looks) {
     try {
-      SocketHandle socket = try_make_socket(type);
+      SocketHandle socket = try_make_socket(type, limit);
       if (looks > 0) closing_seen();
       return socket;
     } catch (const std::system_error& error) {
@@ -132,9 +131,9 @@ DoorbellSockets::SocketHandle DoorbellSockets::make_socket(int type) {
   }
 }
 
-DoorbellSockets::SocketHandle DoorbellSockets::try_make_socket(int type) {
-  zmq::context_t& context = runtime_context();
-  require_free_descriptors(kDescriptorsOfAPair, "creating a loop's waker");
+DoorbellSockets::SocketHandle DoorbellSockets::try_make_socket(int type, DescriptorLimit limit) {
+  zmq::context_t& context = runtime_context(limit);
+  require_free_descriptors(kDescriptorsOfAPair, "creating a loop's waker", limit);
   SocketHandle socket(zmq_socket(context.handle(), type));
   if (socket == nullptr) {
     throw std::system_error(zmq_errno(), std::system_category(),
@@ -146,8 +145,8 @@ DoorbellSockets::SocketHandle DoorbellSockets::try_make_socket(int type) {
   return socket;
 }
 
-DoorbellSockets::DoorbellSockets()
-    : receiver_(make_socket(ZMQ_PULL)), sender_(make_socket(ZMQ_PUSH)) {
+DoorbellSockets::DoorbellSockets(DescriptorLimit limit)
+    : receiver_(make_socket(ZMQ_PULL, limit)), sender_(make_socket(ZMQ_PUSH, limit)) {
   const std::string address = unguessable_address();
   uninterrupted("zmq_bind", [&] { return zmq_bind(receiver_.get(), address.c_str()); });
   uninterrupted("zmq_connect", [&] { return zmq_connect(sender_.get(), address.c_str()); });

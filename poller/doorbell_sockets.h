@@ -8,8 +8,7 @@
 // Threads: acquire() and retire() any. A pair has one owner at a time, who may hand it to another
 //          thread across a full memory barrier, as a mutex is.
 // Owns: both sockets, and for the process the spare pairs.
-// Errors: acquire() throws std::system_error (EMFILE: see require_free_descriptors), zmq::error_t
-// or
+// Errors: acquire() throws std::system_error (EMFILE: see require_free_descriptors), zmq::error_t or
 //         std::bad_alloc. In a forked child, do nothing with the parent's but leak().
 // Internal.
 
@@ -20,6 +19,8 @@
 #include <memory>
 #include <zmq.h>
 
+#include "zmqloop/poller/descriptor_preflight.h"
+
 namespace zmqloop {
 
 class DoorbellSockets {
@@ -27,7 +28,7 @@ class DoorbellSockets {
   static constexpr std::size_t kMostSpares = 32;
 
   // Takes a spare pair, or makes one; it is silent, and the next ring will be reported.
-  static DoorbellSockets acquire();
+  static DoorbellSockets acquire(DescriptorLimit limit = DescriptorLimit::kKeep);
   // Gives a pair back: makes it silent and keeps it as a spare, or closes it.
   static void retire(DoorbellSockets pair) noexcept;
 
@@ -49,10 +50,10 @@ class DoorbellSockets {
   using SocketHandle = std::unique_ptr<void, CloseSocket>;
   struct Spares;
 
-  DoorbellSockets();
+  explicit DoorbellSockets(DescriptorLimit limit);
   // Waits a little for the descriptors of sockets closed just now, if there are no others.
-  static SocketHandle make_socket(int type);
-  static SocketHandle try_make_socket(int type);
+  static SocketHandle make_socket(int type, DescriptorLimit limit);
+  static SocketHandle try_make_socket(int type, DescriptorLimit limit);
   static Spares& spares();
 
   SocketHandle receiver_;

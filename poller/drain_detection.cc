@@ -1,5 +1,6 @@
 #include "zmqloop/poller/drain_detection.h"
 
+#include <atomic>
 #include <cstdint>
 
 #include "zmqloop/poller/epoll_set.h"
@@ -34,9 +35,11 @@ DrainDetection try_out() {
 
 }  // namespace
 
+// Several threads may try it out at the same time, and find the same. No lock: see fork_guard.h.
 DrainDetection drain_detection() {
-  static const DrainDetection result = try_out();
-  return result;
+  static constinit std::atomic<int> known{-1};
+  if (known < 0) known = static_cast<int>(try_out());
+  return static_cast<DrainDetection>(known.load());
 }
 
 }  // namespace zmqloop

@@ -53,6 +53,7 @@ void EpollPoller::add(Pollable pollable, Events events, std::uint64_t token) {
       registrations_.add(pollable, events, token, kernel_events(pollable, events));
   if (!pollable.is_socket()) return;
   try {
+    check_.reserve(check_.size() + registrations_.table().sockets());
     check(*registrations_.table().get(id));
     if (flips_silently(pollable.socket().handle())) flippers_.push_back(id);
   } catch (...) {  // out of memory
@@ -68,6 +69,20 @@ void EpollPoller::modify(Pollable pollable, Events events) {
 }
 
 bool EpollPoller::remove(Pollable pollable) noexcept { return registrations_.remove(pollable); }
+
+void EpollPoller::pause(Pollable pollable) {
+  registrations_.require_usable("pause");
+  registrations_.pause(pollable);
+}
+
+void EpollPoller::resume(Pollable pollable) {
+  registrations_.require_usable("resume");
+  const Registration* const paused = registrations_.table().find(pollable);
+  if (paused == nullptr) return;
+  Registration* const found =
+      registrations_.resume(pollable, kernel_events(pollable, paused->interest));
+  if (found != nullptr && pollable.is_socket()) check(*found);
+}
 
 void EpollPoller::touch(Pollable pollable) {
   registrations_.require_usable("touch");
@@ -148,7 +163,7 @@ void EpollPoller::sort_reports(std::size_t count) {
       registrations_.mark_stale();
     } else if (found->pollable.is_socket()) {
       check(*found);
-    } else {
+    } else if (!found->paused) {
       take_descriptor(*found, buffer_[i].events, verify);
     }
   }
@@ -169,8 +184,8 @@ void EpollPoller::grow_buffer() {
   if (wanted > buffer_.size()) buffer_.resize(wanted);
 }
 
-void EpollPoller::check(Registration& socket) {
-  if (socket.in_check) return;
+void EpollPoller::check(Registration& socket) noexcept {
+  if (socket.in_check || socket.paused) return;
   check_.push_back(registrations_.table().id_of(socket));
   socket.in_check = true;
 }
@@ -215,6 +230,10 @@ void EpollPoller::look_at_checked() {
   for (const RegistrationId id : check_) {
     Registration* const found = registrations_.table().get(id);
     if (found == nullptr) continue;
+    if (found->paused) {
+      found->in_check = false;
+      continue;
+    }
     const SocketState state = read_socket_state(found->pollable.socket().handle());
     const Events events = state.events & found->interest;
     if (state.error != 0) {

@@ -1,8 +1,8 @@
 // What a poller is: waits until descriptors or ZeroMQ sockets are ready, and says which.
 //
-//   std::unique_ptr<Poller> poller = make_poller(PollerKind::kEpoll);   //
-//   "zmqloop/poller/poller.h" poller->add(socket, Events::kRead, /*token=*/1); for (const Ready& r
-//   : poller->wait(std::nullopt)) handle(r.token, r.events);
+//   std::unique_ptr<Poller> poller = make_poller(PollerKind::kEpoll);   // poller/poller.h
+//   poller->add(socket, Events::kRead, /*token=*/1);
+//   for (const Ready& r : poller->wait(std::nullopt)) handle(r.token, r.events);
 //
 // Both kinds are level-triggered in effect, for descriptors and sockets alike: what stays ready is
 // reported again by the next wait. For ZeroMQ sockets that holds whatever other code sends and
@@ -74,6 +74,16 @@ class Poller {
   // Ends a registration; false if there is none. Works on closed descriptors and sockets too.
   // Entries of the span that is being iterated are not withdrawn.
   virtual bool remove(Pollable pollable) noexcept = 0;
+
+  // Does not report what a registration is ready for, errors included, until resume(). Not
+  // registered, or paused already: no effect.
+  virtual void pause(Pollable pollable) = 0;
+  // Reports it again, from the next wait on. Not registered, or not paused: no effect.
+  virtual void resume(Pollable pollable) = 0;
+
+  // Returns whether a registered `pollable` is still what was registered: not closed, and its
+  // number or handle not another one's by now, as far as system and ZeroMQ can tell.
+  virtual bool is_intact(Pollable pollable) noexcept = 0;
 
   // Has the next wait look at a registered socket again. Needed after a raw connect or disconnect
   // on it, which no descriptor shows; harmless at any other time.

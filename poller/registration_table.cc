@@ -42,7 +42,7 @@ RegistrationId RegistrationTable::insert(const Pollable& pollable, int fd, Event
   } else {
     free_.pop_back();
   }
-  slots_[id.slot] = {pollable, interest, kernel_events, token, fd, id.generation, true, false};
+  slots_[id.slot] = {pollable, interest, kernel_events, token, fd, id.generation, true, false, false};
   by_descriptor_.set(fd, id.slot);
   if (pollable.is_socket()) by_socket_.set(pollable.socket().handle(), id.slot);
   ++size_;

@@ -44,6 +44,7 @@ struct Registration {
   int fd = -1;  // in the epoll set: the descriptor, or the socket's ZMQ_FD
   std::uint32_t generation = 0;
   bool live = false;
+  bool paused = false;    // what it is ready for is not reported
   bool in_check = false;  // for the poller: it is on the list of sockets to look at
 };
 

@@ -1,5 +1,6 @@
 #include "zmqloop/poller/registrations.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <optional>
 #include <stdexcept>
@@ -22,11 +23,11 @@ int kernel_descriptor(const Pollable& pollable) {
 
 }  // namespace
 
-Registrations::Registrations() : generation_(process_generation()) {}
+Registrations::Registrations() : generation_(fork_generation()) {}
 
 void Registrations::refuse(const char* operation) const {
   const std::string call = std::string("Poller::") + operation;
-  if (process_generation() != generation_) {
+  if (fork_generation() != generation_) {
     throw std::logic_error(call +
                            " in a forked child: this poller is the parent's, make a new one");
   }
@@ -41,7 +42,7 @@ RegistrationId Registrations::add(const Pollable& pollable, Events events, std::
   const int fd = kernel_descriptor(pollable);
   // Everything that can fail comes before the first change.
   table_.reserve_one();
-  ended_.reserve(ended_.size() + 2);
+  reserve_ended();
   const Registration* const same = table_.find(pollable);
   const Registration* const holder = table_.find_descriptor(fd);
   const RegistrationId id = table_.next_id();
@@ -79,15 +80,47 @@ Registration& Registrations::modify(const Pollable& pollable, Events events,
                                     std::uint32_t kernel_events) {
   require_known_events("modify", pollable, events);
   Registration& found = require("modify", pollable);
-  if (!pollable.is_socket()) {
-    int error = set_.change(found.fd, kernel_events, table_.id_of(found).packed());
-    if (error == ENOENT) error = EBADF;  // closed, and the number reused for another file
+  if (!pollable.is_socket() && !found.paused) {
+    const int error = change_kernel_events(found, kernel_events);
     if (error == EBADF) end(table_.id_of(found), EBADF);
     if (error != 0) throw_call_failed("modify", "epoll_ctl", pollable, error);
-    found.kernel_events = kernel_events;
   }
   found.interest = events | Events::kError;
   return found;
+}
+
+Registration* Registrations::pause(const Pollable& pollable) noexcept {
+  Registration* const found = table_.find(pollable);
+  if (found == nullptr || found->paused) return found;
+  found->paused = true;
+  // Edge-triggered, for nothing: errors, which the kernel reports unasked, are reported once.
+  if (!pollable.is_socket()) change_kernel_events(*found, EPOLLET);
+  return found;
+}
+
+Registration* Registrations::resume(const Pollable& pollable,
+                                    std::uint32_t kernel_events) noexcept {
+  Registration* const found = table_.find(pollable);
+  if (found == nullptr || !found->paused) return found;
+  found->paused = false;
+  if (pollable.is_socket()) return found;
+  if (change_kernel_events(*found, kernel_events) == 0) return found;
+  end(table_.id_of(*found), EBADF);
+  return nullptr;
+}
+
+// Returns 0 or errno; EBADF if the descriptor was closed, also if the number is another file's by
+// now.
+int Registrations::change_kernel_events(Registration& found, std::uint32_t events) noexcept {
+  const int error = set_.change(found.fd, events, table_.id_of(found).packed());
+  if (error == 0) found.kernel_events = events;
+  return error == ENOENT ? EBADF : error;
+}
+
+// Has the queue take all that are registered, and one more.
+void Registrations::reserve_ended() {
+  const std::size_t wanted = ended_.size() + table_.size() + 1;
+  if (ended_.capacity() < wanted) ended_.reserve(std::max(wanted, 2 * ended_.capacity()));
 }
 
 bool Registrations::remove(const Pollable& pollable) noexcept {
@@ -102,7 +135,7 @@ bool Registrations::remove(const Pollable& pollable) noexcept {
 void Registrations::drop(RegistrationId id) noexcept {
   const Registration* const gone = table_.get(id);
   const bool owns_number = table_.find_descriptor(gone->fd) == gone;
-  if (owns_number && process_generation() == generation_) set_.take_out(gone->fd);
+  if (owns_number && fork_generation() == generation_) set_.take_out(gone->fd);
   table_.erase(id);
 }
 
@@ -128,14 +161,22 @@ bool Registrations::is_intact(const Registration& registration) noexcept {
   return error != EBADF && error != ENOENT;
 }
 
-void Registrations::end(RegistrationId id, int error) {
+bool Registrations::is_intact(const Pollable& pollable) noexcept {
+  const Registration* const found = table_.find(pollable);
+  if (found == nullptr) return false;
+  if (!pollable.is_socket()) return is_intact(*found);
+  const SocketOption descriptor = read_socket_descriptor(pollable.socket().handle());
+  return descriptor.error == 0 && descriptor.value == found->fd;
+}
+
+void Registrations::end(RegistrationId id, int error) noexcept {
   const Registration* const found = table_.get(id);
   if (found == nullptr) return;
   ended_.push_back({found->pollable, Events::kError, found->token, error});
   drop(id);
 }
 
-void Registrations::end_closed_descriptors() {
+void Registrations::end_closed_descriptors() noexcept {
   table_.for_each([this](const Registration& each) {
     if (!each.pollable.is_socket() && !is_intact(each)) end(table_.id_of(each), EBADF);
   });

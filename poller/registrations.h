@@ -8,16 +8,13 @@
 // Invariants:
 //   R1  An entry of the table is in the set, unless its file was closed: the kernel takes that out.
 //   R2  A registration that ends by itself is reported exactly once: end() queues, deliver_ended()
-//   hands
-//       over.
+//       hands over. There is room in the queue for all that are registered.
 //   R3  A descriptor that is closed while a dup of it lives stays in the set beyond anyone's reach.
-//   Its
-//       reports carry an id that finds nothing; a new set is the only way to be rid of them.
+//       Its reports carry an id that finds nothing; a new set is the only way to be rid of them.
 //
 // Threads: one at a time.
 // Owns: the table and the set. In a forked child, where the set is the parent's, nothing but
-// forgetting
-//       is done.
+// forgetting is done.
 // Errors: as stated in poller_interface.h.
 // Internal.
 
@@ -29,8 +26,8 @@
 
 #include "zmqloop/poller/epoll_set.h"
 #include "zmqloop/poller/poller_interface.h"
-#include "zmqloop/poller/process_generation.h"
 #include "zmqloop/poller/registration_table.h"
+#include "zmqloop/threading/host/fork_guard.h"
 
 namespace zmqloop {
 
@@ -40,7 +37,7 @@ class Registrations {
 
   // Throws std::logic_error after close() or in a forked child.
   void require_usable(const char* operation) const {
-    if (closed_ || process_generation() != generation_) refuse(operation);
+    if (closed_ || fork_generation() != generation_) refuse(operation);
   }
 
   // Checks everything that Poller::add promises to check, and registers; `kernel_events` is for the
@@ -49,8 +46,13 @@ class Registrations {
                      std::uint32_t kernel_events);
 
   // Checks and changes the interest; returns the registration. One that has ended unseen throws,
-  // and is left for deliver_ended().
+  // and is left for deliver_ended(). One that is paused stays so.
   Registration& modify(const Pollable& pollable, Events events, std::uint32_t kernel_events);
+
+  // Pauses a registration, or resumes it with `kernel_events`; returns it, or null if there is none.
+  // One that has ended unseen is left for deliver_ended(), once it is resumed.
+  Registration* pause(const Pollable& pollable) noexcept;
+  Registration* resume(const Pollable& pollable, std::uint32_t kernel_events) noexcept;
 
   bool remove(const Pollable& pollable) noexcept;
 
@@ -62,12 +64,14 @@ class Registrations {
 
   // Returns whether a raw descriptor still names the file it was registered with. One system call.
   bool is_intact(const Registration& registration) noexcept;
+  // The same for whatever is registered under that name; false if nothing is.
+  bool is_intact(const Pollable& pollable) noexcept;
 
   // Drops a registration and queues the report of it.
-  void end(RegistrationId id, int error);
+  void end(RegistrationId id, int error) noexcept;
 
   // Ends every raw descriptor that is not intact; 0.3 us each.
-  void end_closed_descriptors();
+  void end_closed_descriptors() noexcept;
 
   // Returns whether there is something for deliver_ended().
   bool has_ended() const noexcept { return !ended_.empty(); }
@@ -92,11 +96,13 @@ class Registrations {
 
  private:
   [[noreturn]] void refuse(const char* operation) const;
+  void reserve_ended();
+  int change_kernel_events(Registration& found, std::uint32_t events) noexcept;
   void rebuild();
   void drop(RegistrationId id) noexcept;
   void replace_stale(RegistrationId stale, const Pollable& by);
 
-  const unsigned generation_;
+  const std::uint32_t generation_;
   bool closed_ = false;
   bool stale_ = false;
   RegistrationTable table_;

@@ -3,15 +3,15 @@
 #include <memory>
 
 #include "zmqloop/poller/context_preflight.h"
-#include "zmqloop/poller/per_process.h"
+#include "zmqloop/threading/host/per_process.h"
 
 namespace zmqloop {
 namespace {
 
 constinit PerProcess<zmq::context_t> contexts;
 
-std::unique_ptr<zmq::context_t> start_context() {
-  require_startable_context("starting ZeroMQ for a loop's wake-ups");
+std::unique_ptr<zmq::context_t> start_context(DescriptorLimit limit) {
+  require_startable_context("starting ZeroMQ for a loop's wake-ups", limit);
   auto made = std::make_unique<zmq::context_t>(/*io_threads=*/0);
   // Takes effect only before the first socket.
   made->set(zmq::ctxopt::max_sockets, kRuntimeContextSockets);
@@ -23,6 +23,8 @@ std::unique_ptr<zmq::context_t> start_context() {
 
 }  // namespace
 
-zmq::context_t& runtime_context() { return contexts.get(&start_context); }
+zmq::context_t& runtime_context(DescriptorLimit limit) {
+  return contexts.get([limit] { return start_context(limit); });
+}
 
 }  // namespace zmqloop

@@ -15,13 +15,16 @@
 
 #include <zmq.hpp>
 
+#include "zmqloop/poller/descriptor_preflight.h"
+
 namespace zmqloop {
 
 // Two for each loop; libzmq reserves 12 bytes for each at start.
 inline constexpr int kRuntimeContextSockets = 16'384;
 
 // Returns the context of this process. Sockets of it work over inproc only.
-zmq::context_t& runtime_context();
+// `limit` is for the call that makes it.
+zmq::context_t& runtime_context(DescriptorLimit limit = DescriptorLimit::kKeep);
 
 }  // namespace zmqloop
 

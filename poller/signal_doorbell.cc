@@ -6,7 +6,7 @@
 #include <system_error>
 #include <unistd.h>
 
-#include "zmqloop/poller/process_generation.h"
+#include "zmqloop/threading/host/fork_guard.h"
 
 namespace zmqloop {
 namespace {
@@ -20,12 +20,12 @@ int make_eventfd() {
 
 }  // namespace
 
-SignalDoorbell::SignalDoorbell() : generation_(process_generation()), fd_(make_eventfd()) {}
+SignalDoorbell::SignalDoorbell() : generation_(fork_generation()), fd_(make_eventfd()) {}
 
 SignalDoorbell::~SignalDoorbell() { ::close(fd_); }
 
 void SignalDoorbell::ring() noexcept {
-  if (process_generation() != generation_) return;
+  if (fork_generation() != generation_) return;
   const int saved_errno = errno;
   const std::uint64_t one = 1;
   while (write(fd_, &one, sizeof one) < 0 && errno == EINTR) {
@@ -34,7 +34,7 @@ void SignalDoorbell::ring() noexcept {
 }
 
 void SignalDoorbell::drain() noexcept {
-  if (process_generation() != generation_) return;
+  if (fork_generation() != generation_) return;
   // One read takes the whole counter. EAGAIN: nobody rang, which is a harmless spurious wake-up.
   std::uint64_t rings = 0;
   while (read(fd_, &rings, sizeof rings) < 0 && errno == EINTR) {

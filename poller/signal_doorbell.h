@@ -16,6 +16,8 @@
 #ifndef ZMQLOOP_POLLER_SIGNAL_DOORBELL_H_
 #define ZMQLOOP_POLLER_SIGNAL_DOORBELL_H_
 
+#include <cstdint>
+
 namespace zmqloop {
 
 class SignalDoorbell {
@@ -41,7 +43,7 @@ class SignalDoorbell {
 
  private:
   // Constant after construction.
-  const unsigned generation_;
+  const std::uint32_t generation_;
   const int fd_;
 };
 

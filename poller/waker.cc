@@ -2,12 +2,14 @@
 
 #include <utility>
 
-#include "zmqloop/poller/process_generation.h"
+#include "zmqloop/threading/host/fork_guard.h"
 
 namespace zmqloop {
 
-Waker::Waker()
-    : generation_(process_generation()), sockets_(DoorbellSockets::acquire()), fd_(sockets_.fd()) {}
+Waker::Waker(DescriptorLimit limit)
+    : generation_(fork_generation()),
+      sockets_(DoorbellSockets::acquire(limit)),
+      fd_(sockets_.fd()) {}
 
 Waker::~Waker() {
   if (in_forked_child()) {
@@ -18,7 +20,7 @@ Waker::~Waker() {
   }
 }
 
-bool Waker::in_forked_child() const noexcept { return process_generation() != generation_; }
+bool Waker::in_forked_child() const noexcept { return fork_generation() != generation_; }
 
 void Waker::wake() noexcept {
   // Before the mutex: the parent's other threads may have held it when they vanished in the fork.

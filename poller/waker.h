@@ -35,7 +35,7 @@ namespace zmqloop {
 
 class Waker {
  public:
-  Waker();
+  explicit Waker(DescriptorLimit limit = DescriptorLimit::kKeep);
   ~Waker();
   Waker(const Waker&) = delete;
   Waker& operator=(const Waker&) = delete;
@@ -64,7 +64,7 @@ class Waker {
   bool in_forked_child() const noexcept;
 
   // Constant after construction.
-  const unsigned generation_;
+  const std::uint32_t generation_;
 
   // The receiving end: loop thread only. The sending end: guarded by mutex_. libzmq lets a socket
   // move between threads across a full memory barrier; the mutex is that barrier.

@@ -62,6 +62,18 @@ bool ZmqPollPoller::remove(Pollable pollable) noexcept {
   return registrations_.remove(pollable);
 }
 
+void ZmqPollPoller::pause(Pollable pollable) {
+  registrations_.require_usable("pause");
+  changed_ = true;
+  registrations_.pause(pollable);
+}
+
+void ZmqPollPoller::resume(Pollable pollable) {
+  registrations_.require_usable("resume");
+  changed_ = true;
+  registrations_.resume(pollable, kNoKernelEvents);
+}
+
 void ZmqPollPoller::touch(Pollable pollable) {
   registrations_.require_usable("touch");
   registrations_.require("touch", pollable);  // Every wait looks at every socket.
@@ -110,6 +122,7 @@ void ZmqPollPoller::refresh_items() {
   items_.clear();
   owners_.clear();
   registrations_.table().for_each([this](const Registration& each) {
+    if (each.paused) return;
     void* const socket = each.pollable.socket().handle();
     items_.push_back({socket, socket == nullptr ? each.fd : -1, to_zmq(each.interest), 0});
     owners_.push_back(registrations_.table().id_of(each));
@@ -134,7 +147,7 @@ int ZmqPollPoller::poll_items(std::optional<TimePoint> deadline) {
 void ZmqPollPoller::end_failed_sockets(int error) {
   bool found = false;
   registrations_.table().for_each([&](const Registration& each) {
-    if (!each.pollable.is_socket()) return;
+    if (!each.pollable.is_socket() || each.paused) return;
     const SocketState state = read_socket_state(each.pollable.socket().handle());
     if (state.error == 0) return;
     registrations_.end(registrations_.table().id_of(each), state.error);

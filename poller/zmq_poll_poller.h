@@ -26,6 +26,9 @@ class ZmqPollPoller final : public Poller {
   void add(Pollable pollable, Events events, std::uint64_t token) override;
   void modify(Pollable pollable, Events events) override;
   bool remove(Pollable pollable) noexcept override;
+  void pause(Pollable pollable) override;
+  void resume(Pollable pollable) override;
+  bool is_intact(Pollable pollable) noexcept override { return registrations_.is_intact(pollable); }
   void touch(Pollable pollable) override;
   Events ready_now(Pollable pollable) override;
   std::span<const Ready> wait_until(std::optional<TimePoint> deadline) override;

@@ -14,7 +14,7 @@
 #include <algorithm>
 #include <cstdint>
 
-#include "zmqloop/threading/cpu_hints.h"
+#include "zmqloop/threading/host/cpu_hints.h"
 
 namespace zmqloop {
 

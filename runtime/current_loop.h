@@ -2,30 +2,37 @@
 // instance.
 //
 // Threads: running and current are each thread's own; the instance is guarded by a mutex. All may
-// outlive the loops they name: a loop that is destroyed clears itself everywhere.
+// outlive the loops they name. They can be asked at any time in the life of a thread and of the
+// process: by destructors of thread-locals and static objects, in atexit handlers, and in forked
+// children, which have no instance until they make one.
 // Internal: see IOLoop::current() and IOLoop::instance().
 
 #ifndef ZMQLOOP_RUNTIME_CURRENT_LOOP_H_
 #define ZMQLOOP_RUNTIME_CURRENT_LOOP_H_
 
-#include <atomic>
-#include <memory>
-
 #include "zmqloop/runtime/loop_options.h"
+#include "zmqloop/threading/host/registry.h"
 
 namespace zmqloop {
 
 class IOLoop;
 
-// Shared by a loop and all that remember it: null once the loop is destroyed.
-class LoopIdentity {
+// Refers to a loop until that is destroyed.
+using LoopReference = Registry<IOLoop>::Reference;
+
+// A loop's place among those that exist.
+class LoopEntry {
  public:
-  explicit LoopIdentity(IOLoop& loop) : loop_(&loop) {}
-  IOLoop* loop() const noexcept { return loop_.load(); }
-  void forget() noexcept { loop_.store(nullptr); }
+  explicit LoopEntry(IOLoop& loop);
+  LoopEntry(const LoopEntry&) = delete;
+  LoopEntry& operator=(const LoopEntry&) = delete;
+  ~LoopEntry() { leave(); }
+  LoopReference reference() const noexcept { return LoopReference(*place_); }
+  // From here on, references find nothing.
+  void leave() noexcept;
 
  private:
-  std::atomic<IOLoop*> loop_;
+  Registry<IOLoop>::Place* place_;
 };
 
 class CurrentLoop {
@@ -36,19 +43,25 @@ class CurrentLoop {
   static IOLoop* running() noexcept;
   // Returns the running loop, else the one made current, or null.
   static IOLoop* get() noexcept;
-  static void set(std::shared_ptr<LoopIdentity> loop) noexcept;
+  static void set(LoopReference loop) noexcept;
 
   // Marks a loop as running and current while it exists; then restores what was current before.
   class Running {
    public:
-    explicit Running(std::shared_ptr<LoopIdentity> loop);
+    explicit Running(IOLoop& loop, LoopReference reference);
     Running(const Running&) = delete;
     Running& operator=(const Running&) = delete;
     ~Running();
 
    private:
-    std::shared_ptr<LoopIdentity> previous_;
+    const LoopReference previous_;
   };
+
+  // Has thread_has_ended() tell from here on; done by Running.
+  static void watch_thread();
+  // Whether the thread-locals of this thread are gone: it ends, or has called exit(). If that was
+  // something that a loop runs on it, the loop never goes on.
+  static bool thread_has_ended() noexcept;
 
   // ---- of the process ----
 

@@ -28,7 +28,7 @@ template <class F>
 struct DeferredCallable {
   std::shared_ptr<LoopCore> core;  // until it is posted: it is then in the core's own mailbox
   F callable;
-  void operator()() { one_shot::invoke(callable); }
+  void operator()() { static_cast<void>(one_shot::invoke(callable)); }
 };
 template <class F>
 struct one_shot::ReportedType<DeferredCallable<F>> : one_shot::ReportedType<F> {};

@@ -3,15 +3,11 @@
 namespace zmqloop {
 
 void DelayedTimer::start() {
-  std::shared_ptr<LoopIdentity> loop = loop_for("DelayedCallback::start");
-  stop();
-  const TimePoint now = loop->loop()->time();
-  arm(std::move(loop), Deadline(delay_).from(now));
-}
-
-void DelayedTimer::fire() {
-  set_running(false);
-  call();
+  std::shared_ptr<LoopCore> core = loop_for_start();
+  const LoopAffinity::Access access(core->affinity(), "DelayedCallback::start");
+  stop("DelayedCallback::start");
+  const TimePoint now = core->now();
+  arm(std::move(core), Deadline(delay_).from(now));
 }
 
 }  // namespace zmqloop

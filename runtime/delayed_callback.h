@@ -6,20 +6,21 @@
 //   save.start();        // counted anew: 500 ms from now
 //   save.stop();         // not at all
 //
+// What the callable returns, if that is a Task or a Future, is run to its end on the loop.
+//
 // Threads: the loop's, as for its timers; before the loop runs, the thread that sets it up. The
-// destructor does no harm on another thread, but the callable may still be called until the loop
-// gets to hear of it.
-// Owns: the callable, and the timer. A call that is running keeps what it needs until it returns:
-// the callable may destroy its DelayedCallback. The loop may be closed or destroyed before.
-// Errors: std::invalid_argument (null callable); start(): what IOLoop::add_timeout() throws, and
-// LoopClosedError if the loop is destroyed; stop(): std::logic_error on another thread while the
-// loop runs. What the callable throws goes to IOLoop::handle_callback_exception().
+// destructor any, at any moment: a call that is running goes on to its end, and none begins.
+// Owns: the callable, and the timer. A call that is running keeps what it needs until what it has
+// returned has ended: the callable may destroy its DelayedCallback. The loop may be closed or
+// destroyed before.
+// Errors: std::invalid_argument (null callable); start(): what IOLoop::add_timeout() throws, so
+// LoopClosedError if the loop is closed or destroyed; stop(): std::logic_error on another thread
+// while the loop runs. What the callable throws goes to IOLoop::handle_callback_exception().
 // Public.
 
 #ifndef ZMQLOOP_RUNTIME_DELAYED_CALLBACK_H_
 #define ZMQLOOP_RUNTIME_DELAYED_CALLBACK_H_
 
-#include <functional>
 #include <memory>
 #include <type_traits>
 #include <utility>
@@ -36,19 +37,12 @@ class DelayedTimer : public OwnedTimer {
  public:
   DelayedTimer(Duration delay, IOLoop* loop) : OwnedTimer(loop), delay_(delay) {}
   void start();
-  void fire() final;
 
  protected:
-  virtual void call() = 0;
+  void call_begins() final { set_running(false); }
 
  private:
   const Duration delay_;
-};
-
-template <class F>
-class DelayedCall final : public OwnedTimerOf<DelayedTimer, F> {
-  using OwnedTimerOf<DelayedTimer, F>::OwnedTimerOf;
-  void call() override { static_cast<void>(std::invoke(this->f_)); }
 };
 
 class DelayedCallback {
@@ -59,18 +53,18 @@ class DelayedCallback {
   template <TimerCallable F>
   DelayedCallback(F&& f, AnyDuration delay, IOLoop* loop = nullptr) {
     require_callable("DelayedCallback", f);
-    timer_ =
-        std::make_shared<DelayedCall<std::decay_t<F>>>(std::forward<F>(f), delay.value(), loop);
+    timer_ = std::make_shared<OwnedTimerOf<DelayedTimer, std::decay_t<F>>>(std::forward<F>(f),
+                                                                           delay.value(), loop);
   }
   DelayedCallback(const DelayedCallback&) = delete;
   DelayedCallback& operator=(const DelayedCallback&) = delete;
-  // Stops it, and destroys the callable unless that is running.
+  // Stops it, and destroys the callable unless that is running. Waits for nothing.
   ~DelayedCallback() { timer_->abandon(); }
 
   // Has `f` called once, `delay` from now. A start before is forgotten. Also from within `f`.
   void start() { timer_->start(); }
   // Takes the start back: `f` is not called. Any number of times.
-  void stop() { timer_->stop(); }
+  void stop() { timer_->stop("DelayedCallback::stop"); }
   // Returns whether a call is to come; no longer while `f` runs, unless it was started again.
   bool is_running() const noexcept { return timer_->is_running(); }
 

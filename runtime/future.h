@@ -4,12 +4,15 @@
 //   Future<int> answer = loop.submit([] { return 6 * 7; });
 //   int value = answer.get(1s);                      // on a thread that runs no loop
 //
-// Threads: any. Copies of a future share one state; set_value() and get() synchronise.
+// Threads: any. Copies of a future share one state; set_value() and get() synchronise. The promise
+// may be destroyed as soon as its future is ready, also while set_value() is on its way out.
 // Owns: the shared state, together with its copies and the promise.
 // Errors: get() rethrows the exception that was set; TimeoutError when the time is up;
 // std::logic_error on an unready future when called on a running loop's thread, which would block
-// the loop. A promise set twice: std::logic_error. A promise dropped unset: BrokenPromiseError in
-// get(). Public.
+// the loop, or in a forked child. A promise set twice: std::logic_error. A promise dropped unset:
+// BrokenPromiseError in get(). An exception of spawn(), submit(), then() or run_in_executor() that
+// nobody has looked at when the last copy goes is reported: LoopStats::unseen_exceptions.
+// Public.
 
 #ifndef ZMQLOOP_RUNTIME_FUTURE_H_
 #define ZMQLOOP_RUNTIME_FUTURE_H_
@@ -23,9 +26,11 @@
 
 #include "absl/functional/any_invocable.h"
 
+#include "zmqloop/runtime/async_result.h"
 #include "zmqloop/runtime/errors.h"
 #include "zmqloop/runtime/future_state.h"
 #include "zmqloop/runtime/times.h"
+#include "zmqloop/runtime/user_code.h"
 
 namespace zmqloop {
 
@@ -38,6 +43,15 @@ class Future {
   using value_type = T;
 
   Future() = default;  // refers to nothing: valid() is false
+  Future(const Future& other) noexcept : Future(other.state_) {}
+  Future(Future&& other) noexcept = default;
+  Future& operator=(Future other) noexcept {
+    state_.swap(other.state_);
+    return *this;
+  }
+  ~Future() {
+    if (state_ != nullptr) state_->remove_holder();
+  }
 
   // Returns whether this future refers to a state at all.
   bool valid() const noexcept { return state_ != nullptr; }
@@ -49,12 +63,13 @@ class Future {
   bool wait(TimeLimit limit = {}) const { return checked().wait(limit.value()); }
 
   // Waits and returns the value, or throws the exception that was set. A copyable value is copied
-  // from an lvalue, so that several holders may get it; otherwise it is moved out, once.
+  // from an lvalue, so that several holders may get it; otherwise it is moved out, once: of several
+  // holders that try, on whatever threads, one gets it and the others std::logic_error.
   T get(TimeLimit limit = {}) const& {
     ready_state(limit);
     if constexpr (std::is_void_v<T>) {
       return state_->get();
-    } else if constexpr (std::is_copy_constructible_v<T>) {
+    } else if constexpr (is_copyable<T>()) {
       return state_->get();
     } else {
       return state_->take();
@@ -63,6 +78,14 @@ class Future {
   T get(TimeLimit limit = {}) && {
     ready_state(limit);
     return state_->take();
+  }
+  // The same for who does not know whether others hold this future: moves the value out if none do,
+  // else copies a copyable one.
+  T get_or_copy(TimeLimit limit = {}) && {
+    if constexpr (!std::is_void_v<T> && is_copyable<T>()) {
+      if (!checked().has_one_holder()) return std::as_const(*this).get(limit);
+    }
+    return std::move(*this).get(limit);
   }
 
   // Returns the exception that was set, null if it was a value; std::logic_error if nothing was.
@@ -84,7 +107,9 @@ class Future {
 
  private:
   friend class Promise<T>;
-  explicit Future(std::shared_ptr<FutureState<T>> state) : state_(std::move(state)) {}
+  explicit Future(std::shared_ptr<FutureState<T>> state) noexcept : state_(std::move(state)) {
+    if (state_ != nullptr) state_->add_holder();
+  }
 
   FutureState<T>& checked() const {
     if (state_ == nullptr) throw std::logic_error("Future: refers to nothing");
@@ -121,7 +146,7 @@ class Promise {
   }
 
   // Returns whether nothing was set yet; false when moved from.
-  bool is_pending() const { return state_ != nullptr && !state_->is_ready(); }
+  bool is_pending() const noexcept { return state_ != nullptr && !state_->is_ready(); }
 
   // Sets the value and wakes whoever waits. Once: std::logic_error if something was set already.
   template <class... A>
@@ -134,26 +159,43 @@ class Promise {
   // As above; false if something was set already.
   template <class... A>
   bool try_set_value(A&&... value) {
-    return state_ != nullptr && state_->set_value(std::forward<A>(value)...);
+    const auto state = state_;  // as long as this call lasts, whoever destroys the promise meanwhile
+    return state != nullptr && state->set_value(std::forward<A>(value)...);
   }
   bool try_set_exception(std::exception_ptr error) {
-    return state_ != nullptr && state_->set_exception(std::move(error));
+    const auto state = state_;
+    return state != nullptr && state->set_exception(std::move(error));
   }
 
   // Sets what `f` returns or throws; std::logic_error as above. What a callable given to on_ready()
   // throws, once it is set, leaves this function.
   template <class F>
   void set_from(F&& f) {
-    try {
+    const auto call = [&] {
       if constexpr (std::is_void_v<T>) {
         std::forward<F>(f)();
         set_value();
       } else {
         set_value(std::forward<F>(f)());
       }
-    } catch (...) {
+    };
+    const auto store = [this] {
       if (!try_set_exception(std::current_exception())) throw;
-    }
+    };
+    static_cast<void>(returned(call, store));
+  }
+
+  // Internal: has `witness` told of an exception that is set and never seen.
+  void set_witness(ExceptionWitness witness) noexcept { state_->set_witness(std::move(witness)); }
+  // Internal: sets an exception of the library's own if nothing was set; that is nobody's fault, and
+  // no witness is told.
+  template <class Make>
+  void break_with(Make&& make) noexcept {
+    const auto state = state_;
+    if (state == nullptr || state->is_ready()) return;
+    std::exception_ptr error = exception_from(std::forward<Make>(make));
+    state->set_witness({});
+    state->set_exception(std::move(error));
   }
 
  private:
@@ -161,12 +203,17 @@ class Promise {
     throw std::logic_error(std::string(operation) + ": a value or exception was set already");
   }
   void break_if_unset() noexcept {
-    if (!is_pending()) return;
-    state_->set_exception(exception_from(
-        [] { return BrokenPromiseError("Future: its promise was destroyed without a value"); }));
+    break_with(
+        [] { return BrokenPromiseError("Future: its promise was destroyed without a value"); });
   }
 
   std::shared_ptr<FutureState<T>> state_;
+};
+
+template <class T>
+struct AsyncResult<Future<T>> {
+  static constexpr bool kIsAsync = true;
+  using value_type = T;
 };
 
 template <class T>

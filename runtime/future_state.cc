@@ -5,17 +5,18 @@
 
 namespace zmqloop {
 
-bool FutureStateBase::is_ready() const {
-  const std::lock_guard lock(mutex_);
-  return phase_ == Phase::kReady;
+FutureStateBase::~FutureStateBase() {
+  if (error_ == nullptr || seen_ || witness_.tell == nullptr || is_foreign()) return;
+  witness_.tell(witness_.context.get(), error_);
 }
 
 bool FutureStateBase::wait(std::optional<Duration> limit) const {
   if (is_ready()) return true;
   if (limit && *limit <= Duration::zero()) return false;
   require_may_block();
+  require_own_process();
   const TimePoint deadline = limit ? saturating_add(Clock::now(), *limit) : TimePoint::max();
-  const auto ready = [this] { return phase_ == Phase::kReady; };
+  const auto ready = [this] { return is_ready(); };
   std::unique_lock lock(mutex_);
   if (deadline != TimePoint::max()) return became_ready_.wait_until(lock, deadline, ready);
   became_ready_.wait(lock, ready);
@@ -26,14 +27,21 @@ void FutureStateBase::require_may_block() {
   if (!ThreadRole::runs_loop()) return;
   throw std::logic_error(
       "Future: not ready, and this thread runs a loop, which waiting would block; ask for a "
-      "callback "
-      "instead");
+      "callback instead");
+}
+
+void FutureStateBase::require_own_process() const {
+  if (!is_foreign()) return;
+  throw std::logic_error(
+      "Future: not ready, and it belongs to the parent process, whose threads would complete it; "
+      "in a forked child it never becomes ready by itself");
 }
 
 void FutureStateBase::on_ready(absl::AnyInvocable<void()> f) {
-  {
+  if (!is_ready()) {
+    require_own_process();
     const std::lock_guard lock(mutex_);
-    if (phase_ != Phase::kReady) {
+    if (!is_ready()) {
       continuations_.push_back(std::move(f));
       return;
     }
@@ -48,20 +56,17 @@ bool FutureStateBase::set_exception(std::exception_ptr error) {
   return true;
 }
 
-bool FutureStateBase::begin_setting() {
-  const std::lock_guard lock(mutex_);
-  if (phase_ != Phase::kEmpty) return false;
-  phase_ = Phase::kSetting;
-  return true;
-}
-
-void FutureStateBase::give_up() {
-  const std::lock_guard lock(mutex_);
-  phase_ = Phase::kEmpty;
+bool FutureStateBase::begin_setting() noexcept {
+  Phase empty = Phase::kEmpty;
+  return phase_.compare_exchange_strong(empty, Phase::kSetting);
 }
 
 void FutureStateBase::complete() {
   std::vector<absl::AnyInvocable<void()>> continuations;
+  if (is_foreign()) {
+    phase_ = Phase::kReady;  // those that wait are the parent's
+    return;
+  }
   {
     const std::lock_guard lock(mutex_);
     phase_ = Phase::kReady;

@@ -1,14 +1,20 @@
 // What the copies of a future and its promise share: the outcome, who waits for it and who is told.
 //
-// Threads: any; guarded by one mutex. Continuations run on the completing thread, outside the lock.
+// Threads: any. Whether it is ready is an atomic; waiting and continuations are guarded by a mutex,
+// and continuations run on the completing thread, outside the lock. Whoever completes it holds a
+// share of it until it has returned.
+// Forks: in a child nothing locks the mutex of a parent's state, which may stay locked there.
 // Errors: see future.h.
 // Internal.
 
 #ifndef ZMQLOOP_RUNTIME_FUTURE_STATE_H_
 #define ZMQLOOP_RUNTIME_FUTURE_STATE_H_
 
+#include <atomic>
 #include <condition_variable>
+#include <cstdint>
 #include <exception>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <stdexcept>
@@ -20,6 +26,8 @@
 #include "absl/functional/any_invocable.h"
 
 #include "zmqloop/poller/clock.h"
+#include "zmqloop/threading/host/backoff.h"
+#include "zmqloop/threading/host/fork_guard.h"
 
 namespace zmqloop {
 
@@ -33,6 +41,23 @@ std::exception_ptr exception_from(Make&& make) noexcept {
   }
 }
 
+// Whether a T can be copied. Containers claim so whatever they hold, and then do not compile.
+template <class T>
+constexpr bool is_copyable() {
+  if constexpr (requires(T& t) { typename T::value_type; t.begin(); t.end(); }) {
+    return std::is_copy_constructible_v<T> && is_copyable<typename T::value_type>();
+  } else {
+    return std::is_copy_constructible_v<T>;
+  }
+}
+
+// Is told of an exception in a future that nobody can see any more. `tell` may be called on any
+// thread.
+struct ExceptionWitness {
+  std::shared_ptr<void> context;
+  void (*tell)(void* context, std::exception_ptr unseen) noexcept = nullptr;
+};
+
 // The part that does not depend on the value's type.
 class FutureStateBase {
  public:
@@ -40,7 +65,7 @@ class FutureStateBase {
   FutureStateBase(const FutureStateBase&) = delete;
   FutureStateBase& operator=(const FutureStateBase&) = delete;
 
-  bool is_ready() const;
+  bool is_ready() const noexcept { return phase_ == Phase::kReady; }
 
   // Blocks until ready; false when the limit ends first. Refuses to block a thread that runs a
   // loop.
@@ -51,31 +76,57 @@ class FutureStateBase {
 
   void on_ready(absl::AnyInvocable<void()> f);
 
-  // Returns the exception that was set, or null; ready only.
-  const std::exception_ptr& exception() const { return error_; }
+  // Returns the exception that was set, or null, and counts as seeing it; ready only.
+  const std::exception_ptr& exception() const noexcept {
+    seen_ = true;
+    return error_;
+  }
 
   // Sets the exception; false if something was set already.
   bool set_exception(std::exception_ptr error);
 
+  // How many futures refer to this state.
+  void add_holder() noexcept { ++holders_; }
+  void remove_holder() noexcept { --holders_; }
+  bool has_one_holder() const noexcept { return holders_ == 1; }
+
+  // Has `witness` told if the last share goes and nobody has seen the exception. Not once it may be
+  // completed. Without one, nobody is told.
+  void set_witness(ExceptionWitness witness) noexcept { witness_ = std::move(witness); }
+
  protected:
-  ~FutureStateBase() = default;
+  ~FutureStateBase();
 
   enum class Phase : unsigned char { kEmpty, kSetting, kReady };
 
   // Claims the right to set the outcome; complete() or give_up() must follow.
-  bool begin_setting();
-  void give_up();
+  bool begin_setting() noexcept;
+  void give_up() noexcept { phase_ = Phase::kEmpty; }
   // Calls all continuations, even if one throws, and then throws what the first of them threw.
   void complete();
+  // No exception is to come that a witness would want to know of.
+  void drop_witness() noexcept { witness_ = {}; }
+
+ private:
+  bool is_foreign() const noexcept { return generation_ != fork_generation(); }
+  void require_own_process() const;
+
+  std::atomic<Phase> phase_{Phase::kEmpty};
+  mutable std::atomic<bool> seen_{false};
+  std::atomic<std::uint32_t> holders_{0};
+  const std::uint32_t generation_ = fork_generation();
 
   // Guarded by mutex_.
   mutable std::mutex mutex_;
   mutable std::condition_variable became_ready_;
-  Phase phase_ = Phase::kEmpty;
   std::vector<absl::AnyInvocable<void()>> continuations_;
 
+ protected:
   // Written between begin_setting() and complete(), constant once ready.
   std::exception_ptr error_;
+
+ private:
+  ExceptionWitness witness_;  // constant from before that until the end, or dropped within
 };
 
 template <class T>
@@ -95,32 +146,66 @@ class FutureState : public FutureStateBase {
       give_up();
       throw;
     }
+    drop_witness();
     complete();
     return true;
   }
 
   // Returns a copy of the value; ready only.
   T get() const {
-    check();
-    if constexpr (!kVoid) return *value_;
-  }
-  // Moves the value out; ready only, once.
-  T take() {
-    check();
+    rethrow_error();
     if constexpr (!kVoid) {
+      const Reading reading(use_);
+      return *value_;
+    }
+  }
+  // Moves the value out; ready only, once. Waits for copies that are being made of it.
+  T take() {
+    rethrow_error();
+    if constexpr (!kVoid) {
+      if ((use_.fetch_or(kTaken) & kTaken) != 0) throw_taken();
+      for (Backoff backoff; use_ != kTaken;) backoff.step();
+      struct PutBack {  // when the move throws
+        std::atomic<std::uint32_t>* use;
+        ~PutBack() {
+          if (use != nullptr) *use = 0;
+        }
+      } put_back{&use_};
       T value = std::move(*value_);
+      put_back.use = nullptr;
       value_.reset();
       return value;
     }
   }
 
  private:
-  void check() const {
-    if (error_ != nullptr) std::rethrow_exception(error_);
-    if (!value_.has_value()) throw std::logic_error("Future::get: the value was moved out before");
+  static constexpr std::uint32_t kTaken = std::uint32_t{1} << 31;
+
+  // Keeps the value where it is while it is copied.
+  class Reading {
+   public:
+    explicit Reading(std::atomic<std::uint32_t>& use) : use_(use) {
+      if ((use_.fetch_add(1) & kTaken) == 0) return;
+      --use_;
+      throw_taken();
+    }
+    Reading(const Reading&) = delete;
+    Reading& operator=(const Reading&) = delete;
+    ~Reading() { --use_; }
+
+   private:
+    std::atomic<std::uint32_t>& use_;
+  };
+
+  void rethrow_error() const {
+    if (error_ != nullptr) std::rethrow_exception(exception());
+  }
+  [[noreturn]] static void throw_taken() {
+    throw std::logic_error("Future::get: the value was moved out before");
   }
 
   std::optional<Stored> value_;
+  mutable std::atomic<std::uint32_t> use_{0};  // how many copy the value now; kTaken
 };
 
 }  // namespace zmqloop

@@ -72,14 +72,8 @@ void HandlerTable::call(Entry& entry, Pollable pollable, Events events) {
   } running{*this};
   running_ = &entry;
   called_type_ = entry.type;
+  called_token_ = entry.token;
   entry.handler(pollable, events);
-}
-
-std::vector<Pollable> HandlerTable::pollables() const {
-  std::vector<Pollable> all;
-  all.reserve(by_pollable_.size());
-  for (const auto& [pollable, place] : by_pollable_) all.push_back(pollable);
-  return all;
 }
 
 }  // namespace zmqloop

@@ -35,7 +35,8 @@ Handler make_handler(F&& f) {
   if constexpr (std::is_invocable_v<std::decay_t<F>&, Pollable, Events>) {
     return Handler(std::forward<F>(f));
   } else {
-    return Handler([g = std::forward<F>(f)](Pollable, Events) mutable { g(); });
+    return Handler(
+        [g = std::decay_t<F>(std::forward<F>(f))](Pollable, Events) mutable { g(); });
   }
 }
 
@@ -47,7 +48,9 @@ class HandlerTable {
     std::uint64_t token;
     const std::type_info* type;
     Handler handler;
-    std::uint32_t calls_in_error = 0;  // one after another
+    std::uint32_t calls_in_error = 0;  // consecutive
+    bool is_busy = false;    // what a call has returned has not ended: no other call meanwhile
+    bool is_paused = false;  // and so the poller does not report it
   };
 
   // Returns the token that the next add() will use, and makes room for it.
@@ -65,11 +68,18 @@ class HandlerTable {
   // Calls the entry's handler; it may remove itself or others. Passes on what it throws.
   void call(Entry& entry, Pollable pollable, Events events);
 
-  // Returns the type of the handler that was called last.
+  // Returns type and token of the handler that is called, or was called last.
   const std::type_info* called_type() const noexcept { return called_type_; }
+  std::uint64_t called_token() const noexcept { return called_token_; }
 
   std::size_t size() const noexcept { return by_pollable_.size(); }
-  std::vector<Pollable> pollables() const;
+  // Calls f(entry) for each; f may remove any of them.
+  template <class F>
+  void for_each(F f) {
+    for (std::size_t i = 0; i < places_.size(); ++i) {
+      if (places_[i].entry != nullptr) f(*places_[i].entry);
+    }
+  }
 
  private:
   struct Place {
@@ -86,6 +96,7 @@ class HandlerTable {
   const Entry* running_ = nullptr;
   std::unique_ptr<Entry> removed_while_running_;
   const std::type_info* called_type_ = nullptr;
+  std::uint64_t called_token_ = 0;
 };
 
 }  // namespace zmqloop

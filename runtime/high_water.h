@@ -10,19 +10,19 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <functional>
 #include <limits>
 #include <stdexcept>
 #include <typeinfo>
 #include <utility>
 
+#include "zmqloop/runtime/option_functions.h"
 #include "zmqloop/threading/counter.h"
 
 namespace zmqloop {
 
 class HighWater {
  public:
-  using Callback = std::function<void(std::uint64_t)>;
+  using Callback = LoopFunction<std::uint64_t>;
 
   // A mark of zero: never.
   HighWater(std::uint64_t mark, Callback callback)
@@ -37,8 +37,8 @@ class HighWater {
   // Notes how many posts an iteration has found; true if the callback is to be told. One compare,
   // but for a new most, and from the mark until half of it.
   bool reached_by(std::uint64_t pending) noexcept { return pending >= look_from_ && note(pending); }
-  void tell(std::uint64_t pending) const { callback_(pending); }
-  const std::type_info& type() const noexcept { return callback_.target_type(); }
+  void tell(LoopCore& core, std::uint64_t pending) const { callback_(core, pending); }
+  const std::type_info& type() const noexcept { return callback_.type(); }
 
   // Any thread: the most that an iteration has found.
   std::uint64_t most() const noexcept { return most_.get(); }

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstddef>
 
+#include "zmqloop/threading/host/fork_guard.h"
 #include "zmqloop/threading/usable_cores.h"
 
 namespace zmqloop {
@@ -12,6 +13,10 @@ namespace {
 std::atomic<std::size_t> running_loops{0};
 std::atomic<std::size_t> cores{0};
 std::atomic<Duration::rep> cores_read_at{0};
+
+// The parent's loops run there.
+[[maybe_unused]] const ForkGuard& start_afresh =
+    ForkGuard::for_good([](void*) noexcept { running_loops = 0; });
 
 // Reading the mask and the cgroup's files takes longer than starting a loop: once a second is
 // enough to notice a changed limit.
@@ -27,12 +32,14 @@ std::size_t recent_usable_cores() {
 
 }  // namespace
 
-RunningLoop::RunningLoop() {
+RunningLoop::RunningLoop() : generation_(fork_generation()) {
   recent_usable_cores();  // first, as it may run out of memory
   ++running_loops;
 }
 
-RunningLoop::~RunningLoop() { --running_loops; }
+RunningLoop::~RunningLoop() {
+  if (generation_ == fork_generation()) --running_loops;
+}
 
 bool RunningLoop::has_core_for_each() {
   // A loop that has the only core to itself still shares it with whoever posts.

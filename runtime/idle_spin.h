@@ -13,6 +13,7 @@
 #ifndef ZMQLOOP_RUNTIME_IDLE_SPIN_H_
 #define ZMQLOOP_RUNTIME_IDLE_SPIN_H_
 
+#include <cstdint>
 #include <optional>
 
 #include "zmqloop/poller/clock.h"
@@ -29,6 +30,9 @@ class RunningLoop {
 
   // Whether each running loop can have a core of its own.
   static bool has_core_for_each();
+
+ private:
+  const std::uint32_t generation_;  // of the process in which it was counted
 };
 
 class IdleSpin {

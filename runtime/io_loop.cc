@@ -1,16 +1,16 @@
 #include "zmqloop/runtime/io_loop.h"
 
-#include <cstdio>
+#include <atomic>
 #include <exception>
 #include <optional>
-#include <sched.h>
 #include <stdexcept>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 
-#include "zmqloop/runtime/exception_text.h"
+#include "zmqloop/runtime/exception_report.h"
 #include "zmqloop/runtime/idle_spin.h"
-#include "zmqloop/runtime/type_name.h"
+#include "zmqloop/threading/host/error_output.h"
 #include "zmqloop/threading/thread_label.h"
 
 namespace zmqloop {
@@ -34,20 +34,14 @@ void IOLoop::configure(PollerKind kind) { configured_kind = kind; }
 class IOLoop::RunScope {
  public:
   RunScope(IOLoop& loop, const char* operation) : loop_(loop) {
-    loop.require_process(operation);
+    loop.core_->affinity().require_process(operation);
     if (const IOLoop* const other = CurrentLoop::running()) {
-      throw std::logic_error(absl::StrCat(operation, ": loop '", other->name_, "' runs already on ",
-                                          current_thread_label()));
+      throw std::logic_error(absl::StrCat(operation, ": loop '", other->name(),
+                                          "' runs already on ", current_thread_label()));
     }
     counted_.emplace();
-    const State before = loop.take(State::kStarting);
-    if (before == State::kRunning) loop.throw_running(operation);
-    if (before == State::kClosed) {
-      throw LoopClosedError(absl::StrCat(operation, ": loop '", loop.name_, "' is closed"));
-    }
-    loop.affinity_.bind();
-    loop.state_ = State::kRunning;
-    current_.emplace(loop.identity_);
+    loop.core_->affinity().take_to_run(operation);
+    current_.emplace(loop, loop.entry_.reference());
     loop.core_->stalls().begin_run();
     stopped_before_ = loop.core_->clear_stop();
   }
@@ -56,21 +50,17 @@ class IOLoop::RunScope {
   ~RunScope() {
     loop_.core_->stalls().end_run();
     current_.reset();
-    if (loop_.fork_guard_.is_foreign()) return;
-    loop_.affinity_.unbind();
-    loop_.state_ = State::kIdle;  // last: now another thread may run or close it
+    loop_.core_->affinity().end_run();
   }
 
   // Whether a stop was latched: then the run is over before it began.
   bool stopped_before() const { return stopped_before_; }
 
+  // A stop that comes during a run which an exception ends is left for the next one.
   void run(const bool& done) {
-    struct ClearStop {
-      LoopCore& core;
-      ~ClearStop() { core.clear_stop(); }
-    } clear_stop{*loop_.core_};
     loop_.core_->run(done);
-    loop_.require_process("IOLoop::start");
+    loop_.core_->clear_stop();
+    loop_.core_->affinity().require_process("IOLoop::start");
   }
 
  private:
@@ -80,36 +70,49 @@ class IOLoop::RunScope {
   bool stopped_before_ = false;
 };
 
-IOLoop::IOLoop(Options options) : IOLoop(std::move(options), next_loop_id()) {}
+IOLoop::IOLoop(Options options) : IOLoop(std::move(options), LoopAffinity::Owner::kUser) {}
 
-IOLoop::IOLoop(Options options, std::uint64_t id)
-    : LoopInlet(std::make_shared<LoopCore>(options, static_cast<ExceptionSink&>(*this)),
-                options.name.empty() ? absl::StrCat("loop-", id) : options.name),
+IOLoop::IOLoop(Options options, LoopAffinity::Owner owner)
+    : IOLoop(std::move(options), owner, next_loop_id()) {}
+
+IOLoop::IOLoop(Options options, LoopAffinity::Owner owner, std::uint64_t id)
+    : LoopInlet(std::make_shared<LoopCore>(
+          options, options.name.empty() ? absl::StrCat("loop-", id) : options.name, owner,
+          static_cast<ExceptionSink&>(*this))),
       id_(id),
-      poller_kind_(options.poller),
-      identity_(std::make_shared<LoopIdentity>(*this)) {}
+      poller_kind_(options.poller) {
+  const auto threshold =
+      checked_threshold("IOLoop::Options::blocking_threshold", options.blocking_threshold);
+  if (!threshold) return;
+  StallAction action = options.on_stall ? std::move(options.on_stall) : &IOLoop::log_stack;
+  core_->stalls().enable(name(), *threshold, std::move(action));
+}
 
 IOLoop::~IOLoop() {
-  if (is_running()) {
-    std::fprintf(stderr, "zmqloop: IOLoop '%s' destroyed while it runs on %s; stop it first\n",
-                 name_.c_str(), affinity_.bound_label().c_str());
+  LoopAffinity& affinity = core_->affinity();
+  // Something that the loop runs here has called exit(): the loop never goes on.
+  const bool is_exiting =
+      affinity.is_running() && affinity.is_here() && CurrentLoop::thread_has_ended();
+  if (affinity.is_running() && !is_exiting) {
+    write_error(absl::StrCat("zmqloop: IOLoop '", name(), "' destroyed while it runs on ",
+                             affinity.thread_label(), "; stop it first\n"));
     std::terminate();
   }
-  identity_->forget();
+  entry_.leave();
   CurrentLoop::forget_instance(*this);
-  if (fork_guard_.is_foreign()) {
-    core_->release_descriptors();
-    // Leaked on purpose: the callables in it are the parent's, and not to be destroyed twice.
+  if (is_exiting || affinity.is_foreign()) {
+    if (affinity.is_foreign()) core_->release_descriptors();
+    // Leaked on purpose: what is in it runs, or is the parent's and not to be destroyed twice.
     static_cast<void>(new std::shared_ptr<LoopCore>(core_));
     return;
   }
-  close();
+  close_and_report("IOLoop::~IOLoop", false);
 }
 
 void IOLoop::install() {
-  require_process("IOLoop::install");
+  core_->affinity().require_process("IOLoop::install");
   if (!CurrentLoop::install(*this)) {
-    throw std::logic_error("IOLoop::install: loop '" + CurrentLoop::instance_or_null()->name_ +
+    throw std::logic_error("IOLoop::install: loop '" + CurrentLoop::instance_or_null()->name() +
                            "' is the instance already; call IOLoop::clear_instance() first");
   }
 }
@@ -135,7 +138,7 @@ void IOLoop::start() {
 void IOLoop::run_call(const std::shared_ptr<SyncCallBase>& call, const TimeLimit& limit) {
   RunScope scope(*this, "IOLoop::run_sync");
   if (scope.stopped_before()) {
-    throw StoppedError("IOLoop::run_sync: loop '" + name_ + "' was told to stop before it began");
+    throw StoppedError("IOLoop::run_sync: loop '" + name() + "' was told to stop before it began");
   }
   struct End {
     IOLoop& loop;
@@ -143,125 +146,94 @@ void IOLoop::run_call(const std::shared_ptr<SyncCallBase>& call, const TimeLimit
     TimeoutHandle timer;
     ~End() {
       call.end();
-      if (!loop.fork_guard_.is_foreign()) loop.core_->timers().cancel(timer.timer_);
+      if (!loop.core_->affinity().is_foreign()) loop.core_->timers().cancel(timer.timer_);
     }
   } end{*this, *call, {}};
-  static_cast<void>(core_->post([this, call] { call->begin(core_, name_); }));
   if (limit.value()) {
     end.timer = add_timeout(*limit.value(), [call] { call->time_out(); });
   }
+  static_cast<void>(core_->post([this, call] { call->begin(core_); }));
   scope.run(call->ended());
   if (call->timed_out()) {
     const double seconds = std::chrono::duration<double>(*limit.value()).count();
     throw TimeoutError(absl::StrCat("IOLoop::run_sync: timed out after ", seconds, " s"));
   }
   if (!call->ended()) {
-    throw StoppedError("IOLoop::run_sync: loop '" + name_ +
+    throw StoppedError("IOLoop::run_sync: loop '" + name() +
                        "' was stopped before the function had completed");
   }
 }
 
 void IOLoop::remove_timeout(TimeoutHandle handle) {
   if (handle == TimeoutHandle()) return;
-  require_process("IOLoop::remove_timeout");
-  affinity_.check("IOLoop::remove_timeout", name_);
+  const LoopAffinity::Access access(core_->affinity(), "IOLoop::remove_timeout",
+                                    LoopAffinity::AfterClose::kNothing);
+  if (!access.is_granted()) return;
   if (handle.loop_ != id_) {
     throw std::invalid_argument("IOLoop::remove_timeout: the handle is another loop's, not of '" +
-                                name_ + "'");
+                                name() + "'");
   }
   core_->timers().cancel(handle.timer_);
 }
 
 void IOLoop::add_erased_handler(Pollable pollable, Handler handler, Events events,
                                 const std::type_info& type) {
-  require_usable("IOLoop::add_handler");
-  HandlerTable& handlers = core_->handlers();
-  auto entry = std::make_unique<HandlerTable::Entry>(
-      HandlerTable::Entry{pollable, events, handlers.prepare_add(), &type, std::move(handler)});
-  core_->poller().add(pollable, events, entry->token);
-  handlers.add(std::move(entry));
+  const LoopAffinity::Access access(core_->affinity(), "IOLoop::add_handler");
+  core_->add_handler(pollable, events, type, std::move(handler));
 }
 
 void IOLoop::update_handler(Pollable pollable, Events events) {
-  require_usable("IOLoop::update_handler");
+  const LoopAffinity::Access access(core_->affinity(), "IOLoop::update_handler");
   HandlerTable::Entry* const entry = core_->handlers().find(pollable);
   if (entry == nullptr) {
     throw std::invalid_argument("IOLoop::update_handler: " + pollable.describe() +
-                                " has no handler on loop '" + name_ + "'");
+                                " has no handler on loop '" + name() + "'");
   }
   core_->poller().modify(pollable, events);
   entry->events = events;
 }
 
 void IOLoop::remove_handler(Pollable pollable) {
-  require_process("IOLoop::remove_handler");
-  affinity_.check("IOLoop::remove_handler", name_);
-  if (core_->handlers().find(pollable) == nullptr) return;
-  core_->poller().remove(pollable);
-  core_->handlers().remove(pollable);
+  const LoopAffinity::Access access(core_->affinity(), "IOLoop::remove_handler",
+                                    LoopAffinity::AfterClose::kNothing);
+  if (access.is_granted()) core_->remove_handler(pollable);
 }
 
 bool IOLoop::remove_signal_handler(int signum) {
-  require_process("IOLoop::remove_signal_handler");
-  affinity_.check("IOLoop::remove_signal_handler", name_);
-  return signal_handlers_.remove(signum);
+  const LoopAffinity::Access access(core_->affinity(), "IOLoop::remove_signal_handler",
+                                    LoopAffinity::AfterClose::kNothing);
+  return access.is_granted() && signal_handlers_.remove(signum);
 }
 
 void IOLoop::touch(Pollable pollable) {
-  require_usable("IOLoop::touch");
+  const LoopAffinity::Access access(core_->affinity(), "IOLoop::touch");
   core_->poller().touch(pollable);
 }
 
 CloseReport IOLoop::close(bool all_fds) {
-  if (fork_guard_.is_foreign()) {
+  if (!core_->affinity().is_foreign()) core_->affinity().require_owner("IOLoop::close");
+  return close_and_report("IOLoop::close", all_fds);
+}
+
+CloseReport IOLoop::close_and_report(const char* operation, bool all_fds) {
+  LoopAffinity& affinity = core_->affinity();
+  if (affinity.is_foreign()) {
     core_->release_descriptors();
     return {};
   }
-  const State before = take(State::kClosed);
-  if (before == State::kRunning) throw_running("IOLoop::close");
-  if (before == State::kClosed) return {};  // or another thread, or a destructor below us, is at it
-  affinity_.bind();
-  struct Unbind {
-    ThreadChecker& affinity;
-    ~Unbind() { affinity.unbind(); }
-  } unbind{affinity_};
+  // False: another thread, or a destructor below this call, is at it.
+  if (!affinity.take_to_close(operation)) return {};
+  struct End {
+    LoopAffinity& affinity;
+    ~End() { affinity.end_close(); }
+  } end{affinity};
   const CloseReport report = core_->close(all_fds);
   signal_handlers_.clear();
   return report;
 }
 
 void IOLoop::handle_callback_exception(std::exception_ptr error) {
-  std::fprintf(stderr, "zmqloop: loop '%s': exception in callback %s: %s\n", name_.c_str(),
-               type_name(failed_callable_).c_str(), exception_text(std::move(error)).c_str());
-}
-
-void IOLoop::require_process(const char* operation) const {
-  if (!fork_guard_.is_foreign()) return;
-  throw std::logic_error(absl::StrCat(operation, ": loop '", name_,
-                                      "' belongs to the parent process; a forked child must make "
-                                      "its own"));
-}
-
-// Takes the loop from rest into `next`; returns what it was, nothing having changed if not at rest.
-IOLoop::State IOLoop::take(State next) noexcept {
-  for (;;) {
-    State before = State::kIdle;
-    if (state_.compare_exchange_strong(before, next) || before != State::kStarting) return before;
-    sched_yield();  // another thread is about to run it: some instructions
-  }
-}
-
-void IOLoop::throw_running(const char* operation) const {
-  throw std::logic_error(absl::StrCat(operation, ": loop '", name_, "' runs on ",
-                                      affinity_.bound_label(), "; called on ",
-                                      current_thread_label(), ". Stop it first."));
-}
-
-void IOLoop::require_usable(const char* operation) const {
-  require_process(operation);
-  affinity_.check(operation, name_);
-  if (state_ == State::kClosed)
-    throw LoopClosedError(absl::StrCat(operation, ": loop '", name_, "' is closed"));
+  report_exception(name(), failed_callable_, std::move(error));
 }
 
 void IOLoop::on_user_exception(std::exception_ptr error, const std::type_info* callable) {

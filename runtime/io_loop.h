@@ -11,23 +11,21 @@
 // order, is in loop_core.h; every callback runs on the thread that called start().
 //
 // Threads: three groups, marked below. "Loop thread" means: the thread the loop runs on; while it
-// does
-//          not run, any one thread at a time.
+// does not run, any one thread at a time. The loops of LoopThread and LoopPool are their threads'
+// from construction on, also before these have begun to run them.
 // Owns: the callables given to it, until they were run, removed or closed.
 // Errors: std::invalid_argument (null callable, unknown descriptor), std::logic_error (wrong
-// thread,
-//         already running, in a forked child), LoopClosedError (after close), std::system_error and
-//         zmq::error_t (the OS, ZeroMQ). Exceptions that callbacks throw go to
-//         handle_callback_exception().
+// thread, already running, in a forked child), LoopClosedError (after close), std::system_error and
+// zmq::error_t (the OS, ZeroMQ). Exceptions that callbacks throw go to handle_callback_exception().
 // Public.
 
 #ifndef ZMQLOOP_RUNTIME_IO_LOOP_H_
 #define ZMQLOOP_RUNTIME_IO_LOOP_H_
 
-#include <atomic>
 #include <cstdint>
 #include <exception>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -41,6 +39,8 @@
 #include "zmqloop/runtime/current_loop.h"
 #include "zmqloop/runtime/errors.h"
 #include "zmqloop/runtime/handler_table.h"
+#include "zmqloop/runtime/handler_task.h"
+#include "zmqloop/runtime/loop_affinity.h"
 #include "zmqloop/runtime/loop_core.h"
 #include "zmqloop/runtime/loop_inlet.h"
 #include "zmqloop/runtime/loop_options.h"
@@ -50,9 +50,7 @@
 #include "zmqloop/runtime/timeout_handle.h"
 #include "zmqloop/runtime/times.h"
 #include "zmqloop/threading/counter.h"
-#include "zmqloop/threading/fork_guard.h"
 #include "zmqloop/threading/one_shot.h"
-#include "zmqloop/threading/thread_checker.h"
 
 namespace zmqloop {
 
@@ -84,9 +82,8 @@ class IOLoop : public LoopInlet, private ExceptionSink {
   // Returns the loop running on this thread, else the one made current on it, else instance().
   static IOLoop& current();
   static IOLoop* current_or_null() noexcept { return CurrentLoop::get(); }
-  void make_current() { CurrentLoop::set(identity_); }
-  static void clear_current() { CurrentLoop::set(nullptr); }
-  const std::shared_ptr<LoopIdentity>& identity() const noexcept { return identity_; }
+  void make_current() { CurrentLoop::set(entry_.reference()); }
+  static void clear_current() { CurrentLoop::set({}); }
 
   // Chooses the poller of loops made later without one in their options: "epoll" or "zmq_poll".
   static void configure(PollerKind kind);
@@ -105,13 +102,11 @@ class IOLoop : public LoopInlet, private ExceptionSink {
   // handlers and one more pass of callbacks and timers run. Async-signal-safe. (tornado: stop)
   void stop() noexcept { core_->request_stop(); }
 
-  bool is_running() const noexcept {
-    return state_ == State::kRunning && !fork_guard_.is_foreign();
-  }
+  bool is_running() const noexcept { return core_->affinity().is_running(); }
   // Once it is, every post is refused.
-  bool is_closed() const noexcept { return core_->is_closed() || fork_guard_.is_foreign(); }
+  bool is_closed() const noexcept { return core_->is_closed() || core_->affinity().is_foreign(); }
   // Returns whether the loop runs on the calling thread.
-  bool in_loop_thread() const noexcept { return is_running() && affinity_.is_bound_here(); }
+  bool in_loop_thread() const noexcept { return is_running() && core_->affinity().is_here(); }
   PollerKind poller_kind() const noexcept { return poller_kind_; }
   LoopStats stats() const noexcept;
 
@@ -129,19 +124,22 @@ class IOLoop : public LoopInlet, private ExceptionSink {
     require_callable("IOLoop::run_sync", f);
     const auto call = std::make_shared<SyncCall<std::decay_t<F>>>(std::forward<F>(f));
     run_call(call, limit);
-    return call->result();
+    return call->take_result();
   }
 
   // Calls `f` at a time point, or after a delay from now, never early. FIFO among equals. The
   // handle cancels it. (tornado: add_timeout, call_at, call_later)
   template <class F, class... A>
   TimeoutHandle add_timeout(Deadline deadline, F&& f, A&&... arguments) {
-    require_usable("IOLoop::add_timeout");
+    const LoopAffinity::Access access(core_->affinity(), "IOLoop::add_timeout");
     require_callable("IOLoop::add_timeout", f);
     const TimePoint now = deadline.is_delay() ? core_->now() : kAtOnce;  // a clock costs 30 ns
-    return {id_, core_->timers().add(
-                     deadline.from(now),
-                     one_shot::bind(std::forward<F>(f), std::forward<A>(arguments)...), now)};
+    return {id_,
+            core_->timers().add(
+                deadline.from(now),
+                run_to_end(*core_, one_shot::bind(std::forward<F>(f),
+                                                  std::forward<A>(arguments)...)),
+                now)};
   }
   template <class F, class... A>
   TimeoutHandle call_at(AnyTimePoint when, F&& f, A&&... arguments) {
@@ -158,12 +156,14 @@ class IOLoop : public LoopInlet, private ExceptionSink {
   TimePoint time() const { return core_->now(); }
 
   // Calls `f(Pollable, Events)`, or `f()`, whenever the descriptor or ZeroMQ socket is ready for
-  // `events`, or in error. Level-triggered. Registered already: std::invalid_argument, the first
-  // stays. (tornado: add_handler, update_handler, remove_handler)
+  // `events`, or in error. Level-triggered; but what a call returns, if that is a Task or a Future,
+  // has ended before the next call. Registered already: std::invalid_argument, the first stays.
+  // (tornado: add_handler, update_handler, remove_handler)
   template <class F>
   void add_handler(Pollable pollable, F&& f, Events events) {
     require_callable("IOLoop::add_handler", f);
-    add_erased_handler(pollable, make_handler(std::forward<F>(f)), events, typeid(std::decay_t<F>));
+    add_erased_handler(pollable, make_handler(run_handler_to_end(*core_, std::forward<F>(f))),
+                       events, typeid(std::decay_t<F>));
   }
   // Changes the events; one no longer subscribed to is not delivered, even if it was polled before.
   void update_handler(Pollable pollable, Events events);
@@ -175,12 +175,13 @@ class IOLoop : public LoopInlet, private ExceptionSink {
   void touch(Pollable pollable);
   // Calls `f(signum)`, or `f()`, on this loop, once for each such signal that the process receives;
   // replaces what the loop had for it. Several loops may handle the same signal. Some thread must
-  // not block it: those of LoopThread do. SIGKILL, SIGSTOP and faults: std::invalid_argument.
+  // not block it. The process's handler runs on the alternate stack, where a thread has one. SIGKILL,
+  // SIGSTOP and faults: std::invalid_argument.
   template <class F>
   void add_signal_handler(int signum, F&& f) {
-    require_usable("IOLoop::add_signal_handler");
+    const LoopAffinity::Access access(core_->affinity(), "IOLoop::add_signal_handler");
     require_callable("IOLoop::add_signal_handler", f);
-    signal_handlers_.add(core_, signum, std::forward<F>(f), name_);
+    signal_handlers_.add(core_, signum, std::forward<F>(f), name());
   }
   // Returns whether the loop had a handler. The last loop to go restores what was there before.
   bool remove_signal_handler(int signum);
@@ -208,36 +209,30 @@ class IOLoop : public LoopInlet, private ExceptionSink {
   static void log_stack(const StallReport& report);
 
  private:
+  friend class LoopThread;
   class RunScope;
-  enum class State : unsigned char { kIdle, kStarting, kRunning, kClosed };
 
-  IOLoop(Options options, std::uint64_t id);
-  void require_process(const char* operation) const;
-  void require_usable(const char* operation) const;
-  State take(State next) noexcept;
-  [[noreturn]] void throw_running(const char* operation) const;
+  IOLoop(Options options, LoopAffinity::Owner owner);
+  IOLoop(Options options, LoopAffinity::Owner owner, std::uint64_t id);
   void add_erased_handler(Pollable pollable, Handler handler, Events events,
                           const std::type_info& type);
   void run_call(const std::shared_ptr<SyncCallBase>& call, const TimeLimit& limit);
+  std::optional<Duration> checked_threshold(const char* operation,
+                                            const TimeLimit& threshold) const;
+  CloseReport close_and_report(const char* operation, bool all_fds);
   void on_user_exception(std::exception_ptr error, const std::type_info* callable) override;
 
   // Constant after construction.
   const std::uint64_t id_;
   const PollerKind poller_kind_;
-  const std::shared_ptr<LoopIdentity> identity_;
 
   // Shared.
-  std::atomic<State> state_{State::kIdle};  // who takes it from kIdle runs the loop, or closes it
-  ThreadChecker affinity_;                  // bound meanwhile
+  LoopEntry entry_{*this};
   Counter callback_exceptions_;
 
   // Loop thread only.
   SignalHandlers signal_handlers_;
   const std::type_info* failed_callable_ = nullptr;  // whose exception is being handled
-
-  // Last: in a forked child it refuses all further posts.
-  ForkGuard fork_guard_{[](void* loop) noexcept { static_cast<IOLoop*>(loop)->core_->poison(); },
-                        this};
 };
 
 }  // namespace zmqloop

@@ -1,67 +1,93 @@
+#include <atomic>
+#include <memory>
 #include <mutex>
 #include <stdexcept>
 #include <utility>
 
 #include "zmqloop/runtime/current_loop.h"
 #include "zmqloop/runtime/io_loop.h"
-#include "zmqloop/threading/fork_guard.h"
+#include "zmqloop/threading/host/fork_guard.h"
+#include "zmqloop/threading/host/fork_proof_mutex.h"
+#include "zmqloop/threading/primitives.h"
 #include "zmqloop/threading/thread_role.h"
 
 namespace zmqloop {
 namespace {
 
+constinit Registry<IOLoop> loops;
+
+// Trivially destructible: read by destructors of other thread-locals, after whatever else.
 struct OfThisThread {
-  std::shared_ptr<LoopIdentity> running;
-  std::shared_ptr<LoopIdentity> current;
+  LoopReference running;
+  LoopReference current;
   std::uint32_t running_in_process = 0;  // a forked child copies `running` without running it
+  bool has_ended = false;
 };
 
-OfThisThread& of_this_thread() {
-  thread_local OfThisThread state;
-  return state;
-}
+OfThisThread& of_this_thread() noexcept { return per_thread<OfThisThread>(); }
 
-std::mutex instance_mutex;
-std::atomic<IOLoop*> the_instance{nullptr};  // read without the mutex, written under it
-bool instance_made_on_demand = false;        // under the mutex
+// Notes that the thread ends, or that it has called exit().
+struct AtThreadEnd {
+  ~AtThreadEnd() { of_this_thread().has_ended = true; }
+};
+
+constinit ForkProofMutex instance_mutex;
+constinit std::atomic<IOLoop*> the_instance{nullptr};  // read without the mutex
+constinit bool instance_made_on_demand = false;        // under the mutex
+
+// The parent's loop runs there, and its instance is not the child's.
+[[maybe_unused]] const ForkGuard& start_afresh = ForkGuard::for_good([](void*) noexcept {
+  ThreadRole::set_loop_name(nullptr);
+  the_instance = nullptr;
+});
 
 }  // namespace
 
+LoopEntry::LoopEntry(IOLoop& loop) : place_(&loops.enter(loop)) {}
+
+void LoopEntry::leave() noexcept {
+  if (place_ != nullptr) loops.leave(*std::exchange(place_, nullptr));
+}
+
 IOLoop* CurrentLoop::running() noexcept {
   const OfThisThread& state = of_this_thread();
-  if (state.running == nullptr || state.running_in_process != fork_generation()) return nullptr;
-  return state.running->loop();
+  IOLoop* const loop = state.running.get();
+  return loop != nullptr && state.running_in_process == fork_generation() ? loop : nullptr;
 }
 
 IOLoop* CurrentLoop::get() noexcept {
-  if (IOLoop* const loop = running()) return loop;
-  const OfThisThread& state = of_this_thread();
-  return state.current == nullptr ? nullptr : state.current->loop();
+  IOLoop* const loop = running();
+  return loop != nullptr ? loop : of_this_thread().current.get();
 }
 
-void CurrentLoop::set(std::shared_ptr<LoopIdentity> loop) noexcept {
-  of_this_thread().current = std::move(loop);
-}
+void CurrentLoop::set(LoopReference loop) noexcept { of_this_thread().current = loop; }
 
-CurrentLoop::Running::Running(std::shared_ptr<LoopIdentity> loop)
+CurrentLoop::Running::Running(IOLoop& loop, LoopReference reference)
     : previous_(of_this_thread().current) {
+  watch_thread();
   OfThisThread& state = of_this_thread();
-  state.current = loop;
-  state.running = std::move(loop);
+  state.current = reference;
+  state.running = reference;
   state.running_in_process = fork_generation();
-  ThreadRole::set_loop_name(state.running->loop()->name().c_str());
+  ThreadRole::set_loop_name(loop.name().c_str());
 }
 
 CurrentLoop::Running::~Running() {
   OfThisThread& state = of_this_thread();
-  state.current = std::move(previous_);
-  state.running = nullptr;
+  state.current = previous_;
+  state.running = {};
   ThreadRole::set_loop_name(nullptr);
 }
 
+void CurrentLoop::watch_thread() {
+  if (!of_this_thread().has_ended) static_cast<void>(per_thread<AtThreadEnd>());
+}
+
+bool CurrentLoop::thread_has_ended() noexcept { return of_this_thread().has_ended; }
+
 IOLoop& CurrentLoop::instance() {
-  if (IOLoop* const loop = the_instance) return *loop;
-  return instance(LoopOptions());
+  IOLoop* const loop = instance_or_null();
+  return loop != nullptr ? *loop : instance(LoopOptions());
 }
 
 IOLoop& CurrentLoop::instance(const LoopOptions& options) {
@@ -73,7 +99,10 @@ IOLoop& CurrentLoop::instance(const LoopOptions& options) {
   return *the_instance;
 }
 
-IOLoop* CurrentLoop::instance_or_null() noexcept { return the_instance; }
+IOLoop* CurrentLoop::instance_or_null() noexcept {
+  static_cast<void>(fork_generation());  // a child that notices itself here has none
+  return the_instance;
+}
 
 bool CurrentLoop::install(IOLoop& loop) {
   const std::lock_guard lock(instance_mutex);

@@ -3,18 +3,22 @@
 #include <algorithm>
 #include <chrono>
 #include <sched.h>
+#include <utility>
 
 #include "zmqloop/runtime/user_code.h"
-#include "zmqloop/threading/cpu_hints.h"
+#include "zmqloop/threading/host/cpu_hints.h"
 
 namespace zmqloop {
 
-LoopCore::LoopCore(const LoopOptions& options, ExceptionSink& sink)
-    : sink_(sink),
+LoopCore::LoopCore(const LoopOptions& options, std::string name, LoopAffinity::Owner owner,
+                   ExceptionSink& sink)
+    : affinity_(std::move(name), owner),
+      sink_(sink),
       clock_(options.clock),
       socket_budget_(std::max<std::size_t>(options.socket_budget, 1)),
       mailbox_(options.signal_slots),
       pending_limit_(options.max_pending),
+      waker_(options.raise_descriptor_limit ? DescriptorLimit::kRaise : DescriptorLimit::kKeep),
       poller_(make_poller(options.poller)),
       high_water_(options.high_water_mark, options.on_high_water),
       idle_spin_(options.idle_spin),
@@ -60,6 +64,7 @@ LoopStats LoopCore::stats() const noexcept {
           .signal_posts_accepted = mailbox_.signal_posts_accepted(),
           .signal_posts_refused = mailbox_.signal_posts_refused(),
           .callbacks_abandoned = callbacks_abandoned_.get(),
+          .unseen_exceptions = unseen_exceptions_.get(),
           .pending = pending,
           .most_pending = std::max(high_water_.most(), pending),
           .wakeups_sent = wakeups_sent_.get()};
@@ -87,7 +92,7 @@ void LoopCore::run(const bool& done) {
 
 void LoopCore::tell_high_water(std::uint64_t pending) {
   const std::type_info& type = high_water_.type();
-  const auto call = [&] { stalls_.watched(type, [&] { high_water_.tell(pending); }); };
+  const auto call = [&] { stalls_.watched(type, [&] { high_water_.tell(*this, pending); }); };
   const auto report = [&] { sink_.on_user_exception(std::current_exception(), &type); };
   static_cast<void>(returned(call, report));
 }
@@ -114,13 +119,24 @@ inline void LoopCore::run_callbacks(ControlWord::View look) {
     }
   };
   const auto report = [this] {
-    if (running_ == nullptr) throw;  // not user code: the mailbox ran out of memory
+    // Not user code, as when the mailbox ran out of memory; or what the sink threw earlier.
+    if (running_ == nullptr || std::exchange(escapes_, false)) throw;
     sink_.on_user_exception(std::current_exception(), &std::exchange(running_, nullptr)->type());
   };
   while (!returned(run_all, report)) continue;
   const std::uint64_t batch = mailbox_.taken() - taken_before;
   if (batch != 0) straggler_looks_ = 0;
   if (pacer_.minds(batch) && !mailbox_.took_own_post()) pacer_.pause_after(batch);
+}
+
+std::exception_ptr LoopCore::report(std::exception_ptr error,
+                                    const std::type_info& callable) noexcept {
+  try {
+    sink_.on_user_exception(std::move(error), &callable);
+    return nullptr;
+  } catch (...) {
+    return std::current_exception();
+  }
 }
 
 // Phase 2.
@@ -147,6 +163,8 @@ bool LoopCore::run_next_timer() {
 // Phases 3 and 4. With handlers, a poll that does not wait comes before anything else: while they
 // keep the loop busy, it is all that an iteration costs.
 void LoopCore::poll_and_dispatch() {
+  if (!undispatched_.empty()) [[unlikely]]
+    dispatch_ends();
   bool found_events = false;
   if (handlers_.size() != 0) {
     const std::span<const Ready> ready = poller_->wait_until(kAtOnce);
@@ -251,6 +269,8 @@ std::optional<TimePoint> LoopCore::end_of_sleep(std::optional<Duration> timeout)
 
 // ---- once the loop has ended ----
 
+// Needs no memory, and destroys what others may have changed by then: destructors of callables
+// remove and close what is theirs.
 CloseReport LoopCore::close(bool all_fds) {
   stalls_.disable();
   CloseReport report;
@@ -258,11 +278,14 @@ CloseReport LoopCore::close(bool all_fds) {
   report.callbacks_abandoned = mailbox_.close();
   callbacks_abandoned_.add(report.callbacks_abandoned);
   report.timers_abandoned = timers_.clear();
-  for (const Pollable& pollable : handlers_.pollables()) {
+  handlers_.for_each([&](const HandlerTable::Entry& entry) {
+    const Pollable pollable = entry.pollable;
+    const bool close_it = all_fds && poller_->is_intact(pollable);
     poller_->remove(pollable);
-    if (all_fds) pollable.close();  // before its handler goes, which may own the socket
+    if (close_it) pollable.close();  // before its handler goes, which may own the socket
     if (handlers_.remove(pollable)) ++report.handlers_removed;
-  }
+  });
+  undispatched_ = {};
   poller_->close();
   waker_.close();
   return report;

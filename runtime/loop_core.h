@@ -3,17 +3,16 @@
 //
 // One iteration is, and users may rely on it:
 //   1. the callbacks that were posted before the iteration began, in order of their posts; what
-//   they
-//      post runs in the next iteration;
+//      they post runs in the next iteration;
 //   2. the timers that were due when this phase began, by deadline, first armed first; one that is
 //      cancelled meanwhile does not run; those armed meanwhile run in the next iteration at the
 //      earliest;
 //   then, if a stop was requested, the run ends here;
 //   3. the poll: without waiting if callbacks are pending, else until the next timer, rounded up,
-//   else
-//      for as long as nothing happens. It is skipped while callbacks are pending and no handler
-//      exists;
-//   4. the handlers of what the poll found, each for events it is still registered for.
+//      else for as long as nothing happens. It is skipped while callbacks are pending and no
+//      handler exists;
+//   4. the handlers of what the poll found, each for events it is still registered for. One that
+//      has returned a Task or Future is not called again until that has ended.
 //
 // Threads: all of it on the loop thread, but the mailbox's inlet and the doorbells.
 // Owns: mailbox, timers, handlers, poller, doorbells.
@@ -29,6 +28,7 @@
 #include <new>
 #include <optional>
 #include <span>
+#include <string>
 #include <typeinfo>
 #include <utility>
 
@@ -40,10 +40,12 @@
 #include "zmqloop/runtime/handler_table.h"
 #include "zmqloop/runtime/high_water.h"
 #include "zmqloop/runtime/idle_spin.h"
+#include "zmqloop/runtime/loop_affinity.h"
 #include "zmqloop/runtime/loop_options.h"
 #include "zmqloop/runtime/stall_monitor.h"
 #include "zmqloop/runtime/timer_queue.h"
 #include "zmqloop/threading/counter.h"
+#include "zmqloop/threading/host/fork_guard.h"
 #include "zmqloop/threading/mailbox.h"
 #include "zmqloop/threading/one_shot.h"
 #include "zmqloop/threading/pending_limit.h"
@@ -53,15 +55,17 @@ namespace zmqloop {
 // Where exceptions out of user code go.
 class ExceptionSink {
  public:
+  // What this throws leaves run().
   virtual void on_user_exception(std::exception_ptr error, const std::type_info* callable) = 0;
 
  protected:
   ~ExceptionSink() = default;
 };
 
-class LoopCore {
+class LoopCore : public std::enable_shared_from_this<LoopCore> {
  public:
-  LoopCore(const LoopOptions& options, ExceptionSink& sink);
+  LoopCore(const LoopOptions& options, std::string name, LoopAffinity::Owner owner,
+           ExceptionSink& sink);
   LoopCore(const LoopCore&) = delete;
   LoopCore& operator=(const LoopCore&) = delete;
   ~LoopCore() = default;
@@ -103,6 +107,11 @@ class LoopCore {
   void unreserve_signal_slot(Slot& slot) noexcept { mailbox_.unreserve_signal_slot(slot); }
 
   LoopStats stats() const noexcept;
+  // An exception was found that nobody can see any more.
+  void count_unseen_exception() noexcept { unseen_exceptions_.add(); }
+
+  // Which thread may use the loop, and its name.
+  LoopAffinity& affinity() noexcept { return affinity_; }
 
   // ---- loop thread ----
 
@@ -112,7 +121,24 @@ class LoopCore {
   // Consumes a stop that was requested; true if there was one.
   bool clear_stop() noexcept { return mailbox_.clear_stop(); }
 
+  // Hands the sink an exception of a callable where none may pass through, in something that the
+  // loop runs. Returns what the sink throws, or null.
+  std::exception_ptr report(std::exception_ptr error, const std::type_info& callable) noexcept;
+  // Has what the callback that runs is about to throw leave run(), past the sink.
+  void let_escape() noexcept { escapes_ = true; }
+
   TimePoint now() const { return clock_ ? clock_() : Clock::now(); }
+
+  // Registers a handler. Throws, with nothing changed, what Poller::add() does.
+  void add_handler(const Pollable& pollable, Events events, const std::type_info& type,
+                   Handler handler);
+  // Ends a registration; not registered: no effect.
+  void remove_handler(const Pollable& pollable);
+  // Calls `start`, which begins a task for the handler that is being called: until end_task() that
+  // one is not called again. What `start` throws ends it.
+  template <class Start>
+  void begin_task(Start start);
+  void end_task(std::uint64_t handler_token);
 
   // ---- once the loop has ended ----
 
@@ -121,8 +147,6 @@ class LoopCore {
 
   // ---- forked child ----
 
-  // Stops taking anything, without touching what the parent uses.
-  void poison() noexcept { mailbox_.poison(); }
   bool is_poisoned() const noexcept { return mailbox_.poisoned(); }
   void release_descriptors() noexcept;
 
@@ -144,13 +168,20 @@ class LoopCore {
   std::optional<TimePoint> end_of_sleep(std::optional<Duration> timeout) const;
 
   void dispatch(std::span<const Ready> ready);
+  void dispatch_event(const Ready& event);
+  void dispatch_ends();
   void dispatch_to(HandlerTable::Entry& entry, Events found, std::size_t most_calls);
+  void set_busy(std::uint64_t handler_token) noexcept;
+  void pause(std::uint64_t handler_token);
   void warn_of_error_left_alone(std::uint64_t token);
   void end_registration(const Ready& event);
   void drain_doorbell(const Ready& event);
 
   void ring_for_post() noexcept;
   void ring_for_signal() noexcept;
+
+  // Any thread.
+  LoopAffinity affinity_;
 
   // Constant after construction.
   ExceptionSink& sink_;
@@ -163,12 +194,15 @@ class LoopCore {
   Waker waker_;
   SignalDoorbell signal_doorbell_;
   SharedCounter wakeups_sent_;
+  SharedCounter unseen_exceptions_;
 
   // Loop thread only.
   TimerQueue timers_;
   HandlerTable handlers_;
   const std::unique_ptr<Poller> poller_;
+  std::span<const Ready> undispatched_;  // what an exception left of the last wait's
   Slot* running_ = nullptr;  // the callback that runs, if any
+  bool escapes_ = false;     // what it throws
   HighWater high_water_;
   IdleSpin idle_spin_;
   BatchPacer pacer_;
@@ -179,7 +213,24 @@ class LoopCore {
   Counter callbacks_abandoned_;
   Counter timers_fired_;
   Counter handlers_dispatched_;
+
+  // Last: in a forked child it refuses all further posts and ends the batch.
+  ForkGuard fork_guard_{[](void* core) noexcept { static_cast<LoopCore*>(core)->mailbox_.poison(); },
+                        this};
 };
+
+template <class Start>
+void LoopCore::begin_task(Start start) {
+  const std::uint64_t token = handlers_.called_token();
+  set_busy(token);
+  try {
+    start(token);
+  } catch (...) {
+    end_task(token);
+    throw;
+  }
+  pause(token);  // most often it has not ended yet
+}
 
 template <class F>
 bool LoopCore::post_even_without_memory(F&& f) {

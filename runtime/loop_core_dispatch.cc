@@ -10,23 +10,41 @@
 namespace zmqloop {
 namespace {
 
-// So often is a handler called for a descriptor in error before its owner is warned.
+// Warn after this many consecutive calls of a handler whose descriptor is in error.
 constexpr std::uint32_t kPatienceWithErrors = 1000;
 
 }  // namespace
 
-// Phase 4.
+// Phase 4. What the poller reports but once must not get lost when an exception ends the run.
 void LoopCore::dispatch(std::span<const Ready> ready) {
-  for (const Ready& event : ready) {
-    if (event.token == kInternalToken) {
-      drain_doorbell(event);
-    } else if (event.error != 0) {
-      end_registration(event);
-    } else if (HandlerTable::Entry* entry = handlers_.find(event.token)) {
-      const bool is_socket = entry->pollable.is_socket();
-      dispatch_to(*entry, event.events, is_socket ? socket_budget_ : 1);
+  try {
+    while (!ready.empty()) {
+      const Ready& event = ready.front();
+      ready = ready.subspan(1);
+      dispatch_event(event);
+      if (mailbox_.poisoned()) return;
     }
-    if (mailbox_.poisoned()) return;
+  } catch (...) {
+    undispatched_ = ready;
+    throw;
+  }
+}
+
+void LoopCore::dispatch_event(const Ready& event) {
+  if (event.token == kInternalToken) return drain_doorbell(event);
+  if (event.error != 0) return end_registration(event);
+  HandlerTable::Entry* const entry = handlers_.find(event.token);
+  if (entry == nullptr || entry->is_busy) return;
+  dispatch_to(*entry, event.events, entry->pollable.is_socket() ? socket_budget_ : 1);
+}
+
+// The ends of registrations among what is left of a wait, before the next wait overwrites it, which
+// reports the rest again.
+void LoopCore::dispatch_ends() {
+  while (!undispatched_.empty()) {
+    const Ready event = undispatched_.front();
+    undispatched_ = undispatched_.subspan(1);
+    if (event.error != 0) end_registration(event);
   }
 }
 
@@ -48,8 +66,9 @@ void LoopCore::dispatch_to(HandlerTable::Entry& entry, Events found, std::size_t
     if (!returned(call, report)) return;
     if (left_alone) [[unlikely]]
       warn_of_error_left_alone(token);
-    if (++calls >= most_calls) return;
-    if (mailbox_.poisoned() || handlers_.find(token) == nullptr) return;
+    if (++calls >= most_calls || mailbox_.poisoned()) return;
+    const HandlerTable::Entry* const still = handlers_.find(token);
+    if (still == nullptr || still->is_busy) return;
     events = poller_->ready_now(pollable);
     if (any(events & Events::kError)) return;  // the next wait reports it
   }

@@ -5,6 +5,10 @@
 //   Future<int> answer = loop.submit([] { return 42; });   // and its result comes back
 //   loop.add_future(answer, [](Future<int> ready) { … });  // on the loop, once it is ready
 //
+// A callable may return a Task or a Future: then that is run to its end on this loop, the callable
+// and its bound arguments live as long, and its exception is not lost. It goes into the future that
+// the call returns, or else to IOLoop::handle_callback_exception().
+//
 // Threads: any; where marked, signal handlers too. All of it may go on while the loop is closed and
 // destroyed, by futures and prepared callbacks that outlive it.
 // Owns: with the loop, the callables given to it, until they were run or the loop was closed.
@@ -22,7 +26,9 @@
 #include <type_traits>
 #include <utility>
 
+#include "zmqloop/runtime/async_result.h"
 #include "zmqloop/runtime/callable_check.h"
+#include "zmqloop/runtime/callback_task.h"
 #include "zmqloop/runtime/deferred_post.h"
 #include "zmqloop/runtime/future.h"
 #include "zmqloop/runtime/future_callback.h"
@@ -30,6 +36,7 @@
 #include "zmqloop/runtime/loop_options.h"
 #include "zmqloop/runtime/schedule.h"
 #include "zmqloop/runtime/signal_callback.h"
+#include "zmqloop/runtime/spawned_task.h"
 #include "zmqloop/runtime/submission.h"
 #include "zmqloop/runtime/task.h"
 #include "zmqloop/threading/one_shot.h"
@@ -45,7 +52,7 @@ class LoopInlet {
   template <class F, class... A>
   bool add_callback(F&& f, A&&... arguments) {
     require_callable("IOLoop::add_callback", f);
-    return core_->post(one_shot::bind(std::forward<F>(f), std::forward<A>(arguments)...));
+    return post(one_shot::bind(std::forward<F>(f), std::forward<A>(arguments)...));
   }
   // Posts as add_callback does, unless Options::max_pending posts wait, of whatever kind: then
   // kFull, and nothing was moved out of `f` and the arguments. Posters that find room at the same
@@ -54,8 +61,7 @@ class LoopInlet {
   [[nodiscard]] PostOutcome try_add_callback(F&& f, A&&... arguments) {
     require_callable("IOLoop::try_add_callback", f);
     if (core_->is_full()) return PostOutcome::kFull;
-    const bool accepted =
-        core_->post(one_shot::bind(std::forward<F>(f), std::forward<A>(arguments)...));
+    const bool accepted = post(one_shot::bind(std::forward<F>(f), std::forward<A>(arguments)...));
     return accepted ? PostOutcome::kAccepted : PostOutcome::kClosed;
   }
   // The same as add_callback: C++ has no ambient context to shed. (tornado: spawn_callback)
@@ -71,7 +77,7 @@ class LoopInlet {
   bool add_callback_from_signal(F&& f) noexcept {
     const std::decay_t<F>& callable = f;  // of a function, its address
     if (one_shot::is_null(callable)) return false;
-    return core_->post_from_signal(callable);
+    return core_->post_from_signal(run_to_end(*core_, callable));
   }
   // Prepares a callable of any kind for signal handlers: they call raise() on what is returned.
   // `f` takes the number of raises that the call answers, or nothing. Not for signal handlers
@@ -79,19 +85,27 @@ class LoopInlet {
   template <class F>
   SignalCallback prepare_signal_callback(F&& f) {
     require_callable("IOLoop::prepare_signal_callback", f);
-    return {core_, PreparedCallback::Calls::kOnceForAll, std::forward<F>(f),
-            "IOLoop::prepare_signal_callback", name_};
+    return {core_, PreparedCallback::Calls::kOnceForAll,
+            run_each_to_end<std::uint64_t>(*core_, std::forward<F>(f)),
+            "IOLoop::prepare_signal_callback", name()};
   }
 
-  // Posts `f` and returns a future for what it returns or throws; LoopClosedError in the future if
-  // the loop is closed before it runs.
+  // Posts `f` and returns a future for what it returns or throws, or for that of the task or future
+  // it returns; LoopClosedError in the future if the loop is closed before. `f` is destroyed before
+  // the future is ready.
   template <class F>
-  auto submit(F&& f) -> Future<SubmissionResult<F>> {
-    require_callable("IOLoop::submit", f);
-    Submission<std::decay_t<F>> submission(std::forward<F>(f), "IOLoop::submit", name_);
-    auto future = submission.get_future();
-    static_cast<void>(core_->post(std::move(submission)));
-    return future;
+  auto submit(F&& f) -> Future<AwaitedResult<std::decay_t<F>&>> {
+    constexpr const char* kOperation = "IOLoop::submit";
+    using D = std::decay_t<F>;
+    require_callable(kOperation, f);
+    if constexpr (kReturnsAsync<D&>) {
+      return start_task<D>(core_, await_call<D>(std::forward<F>(f)), kOperation);
+    } else {
+      Submission<D> submission(std::forward<F>(f), kOperation, core_);
+      auto future = submission.get_future();
+      static_cast<void>(core_->post(std::move(submission)));
+      return future;
+    }
   }
 
   // Calls `f(future)` on this loop once the future is ready: always later, never from within this
@@ -101,16 +115,19 @@ class LoopInlet {
     require_callable("IOLoop::add_future", f);
     if (!future.valid()) throw std::invalid_argument("IOLoop::add_future: empty future");
     FutureCallback<T, std::decay_t<F>> callback{std::forward<F>(f), future};
-    future.on_ready(DeferredPost(core_, std::move(callback)));
+    future.on_ready(DeferredPost(core_, run_to_end(*core_, std::move(callback))));
   }
 
   // Runs `f` on a loop of `pool`, where it may block, and returns a future that becomes ready on
   // this loop's thread; LoopClosedError if either is closed before. (tornado: run_in_executor)
   template <class Pool, class F>
-  auto run_in_executor(Pool& pool, F&& f) -> Future<SubmissionResult<F>> {
+  auto run_in_executor(Pool& pool, F&& f) {
+    static_assert(!kIsTask<std::decay_t<std::invoke_result_t<std::decay_t<F>&>>>,
+                  "run_in_executor is for functions that block, and a coroutine blocks nobody: use "
+                  "spawn(loop, f), or pool.submit(f) to run it on a loop of the pool");
     require_callable("IOLoop::run_in_executor", f);
     return submit_when_ready("IOLoop::run_in_executor", pool.submit(std::forward<F>(f)),
-                             [](const auto& ready) { return ready.get(); });
+                             [](auto ready) { return std::move(ready).get(); });
   }
 
   // What Future::then() calls.
@@ -124,51 +141,59 @@ class LoopInlet {
   Schedule schedule() const noexcept { return {core_}; }
 
   // Returns the name given in the options, or one made up.
-  const std::string& name() const noexcept { return name_; }
+  const std::string& name() const noexcept { return core_->affinity().name(); }
+
+  // Internal: what outlives the loop together with all that refers to it.
+  const std::shared_ptr<LoopCore>& core() const noexcept { return core_; }
 
  protected:
-  LoopInlet(std::shared_ptr<LoopCore> core, std::string name)
-      : name_(std::move(name)), core_(std::move(core)) {}
+  explicit LoopInlet(std::shared_ptr<LoopCore> core) : core_(std::move(core)) {}
   ~LoopInlet() = default;
 
   // Constant after construction.
-  const std::string name_;
   const std::shared_ptr<LoopCore> core_;  // shared with futures and callbacks that outlive the loop
 
  private:
+  template <class F>
+  bool post(F&& f) {
+    return core_->post(run_to_end(*core_, std::forward<F>(f)));
+  }
+
   // Posts `f(future)` once the future is ready; returns a future for its result.
   template <class T, class F>
   auto submit_when_ready(const char* operation, const Future<T>& future, F&& f) {
     using Callback = FutureCallback<T, std::decay_t<F>>;
-    Submission<Callback> submission(Callback{std::forward<F>(f), future}, operation, name_);
-    auto result = submission.get_future();
-    future.on_ready(DeferredPost(core_, std::move(submission)));
-    return result;
+    Callback callback{std::forward<F>(f), future};
+    if constexpr (kReturnsAsync<Callback&>) {
+      auto task = await_call<Callback>(std::move(callback));
+      using Run = SpawnedTask<typename decltype(task)::value_type, Callback>;
+      const auto run = Run::make(core_, std::move(task), operation);
+      future.on_ready(DeferredPost(core_, run->begin()));
+      return run->get_future();
+    } else {
+      Submission<Callback> submission(std::move(callback), operation, core_);
+      auto result = submission.get_future();
+      future.on_ready(DeferredPost(core_, std::move(submission)));
+      return result;
+    }
   }
-
-  template <class T>
-  friend Future<T> spawn(LoopInlet& loop, Task<T> task);
 };
 
 // Runs a task on a loop and returns a future for its result; LoopClosedError if the loop is closed
-// before. Any thread.
+// before. Any thread. An exception of a task whose future was dropped is reported to the loop.
 template <class T>
 Future<T> spawn(LoopInlet& loop, Task<T> task) {
-  return SpawnedTask<T>::start(loop.core_, std::move(task), loop.name_);
+  return start_task<Task<T>>(loop.core(), std::move(task), "spawn");
 }
 
 // The same for a function that makes the task. It stays alive as long as the task does, so that it
 // may be a lambda with captures.
-template <class T, class F>
-Task<T> call_and_await(F make_task) {
-  co_return co_await make_task();
-}
-template <class F, class R = std::decay_t<std::invoke_result_t<std::decay_t<F>&>>>
-requires kIsTask<R>
+template <class F>
+requires kIsTask<std::decay_t<std::invoke_result_t<std::decay_t<F>&>>>
 auto spawn(LoopInlet& loop, F&& make_task) {
+  using D = std::decay_t<F>;
   require_callable("spawn", make_task);
-  return spawn(loop,
-               call_and_await<typename R::value_type>(std::decay_t<F>(std::forward<F>(make_task))));
+  return start_task<D>(loop.core(), await_call<D>(std::forward<F>(make_task)), "spawn");
 }
 
 }  // namespace zmqloop

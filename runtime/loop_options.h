@@ -14,6 +14,8 @@
 
 #include "zmqloop/poller/clock.h"
 #include "zmqloop/poller/poller.h"
+#include "zmqloop/runtime/option_functions.h"
+#include "zmqloop/runtime/stall_report.h"
 
 namespace zmqloop {
 
@@ -35,13 +37,15 @@ struct LoopOptions {
   // are also where what waits for a future goes if there is no memory for its post.
   std::size_t signal_slots = 1024;
 
-  // How many posts may wait before try_add_callback() refuses one more. Zero: any number.
+  // How many posts may wait before try_add_callback() refuses one more. Zero, or the largest number:
+  // any number.
   std::size_t max_pending = 0;
 
-  // Called on the loop thread, as a callback is, with how many posts wait, when an iteration begins
-  // with so many; and again once one has begun with no more than half. Both, or neither.
+  // Called on the loop thread, as a callback is, with the number of posts that wait, when an
+  // iteration begins with so many; and again once one has begun with no more than half. Both, or
+  // neither.
   std::size_t high_water_mark = 0;
-  std::function<void(std::uint64_t pending)> on_high_water = {};
+  LoopFunction<std::uint64_t> on_high_water = {};
 
   // How often the handler of a ZeroMQ socket that stays ready is called in one turn, at most. 1 is
   // the fairest; more saves polls where handlers receive one message a call.
@@ -51,6 +55,21 @@ struct LoopOptions {
   // (IOLoop::set_blocking_signal_threshold). The next report says how many were not. Zero: no
   // limit.
   std::size_t stall_reports_per_minute = 10;
+
+  // Callbacks, timers and handlers that block the loop for so long are reported, to `on_stall`, or
+  // else to IOLoop::log_stack: IOLoop::set_blocking_signal_threshold() from the beginning. Empty:
+  // none.
+  std::optional<Duration> blocking_threshold = {};
+  StallAction on_stall = {};
+
+  // Whether a LoopThread's or LoopPool's threads block all signals but those of faults. By default
+  // they have the mask of the thread that makes them, as any thread; and so have the programs and
+  // threads that callbacks start.
+  bool block_signals = false;
+
+  // Whether the soft limit of descriptors (RLIMIT_NOFILE) may be raised to the hard one, for the
+  // whole process and the programs it starts, where making a loop would fail with EMFILE.
+  bool raise_descriptor_limit = false;
 
   // The loop's clock; empty: Clock::now. For tests: timers follow it, waiting does not.
   std::function<TimePoint()> clock = {};
@@ -89,6 +108,7 @@ struct LoopStats {
   std::uint64_t signal_posts_refused = 0;
   std::uint64_t callbacks_abandoned = 0;
   std::uint64_t callback_exceptions = 0;
+  std::uint64_t unseen_exceptions = 0;  // in futures of what it ran that nobody has looked at
   std::uint64_t pending = 0;  // posts accepted and not yet begun, those of signal handlers included
   std::uint64_t most_pending = 0;  // the most that an iteration began with, or stats() found
   std::uint64_t wakeups_sent = 0;

@@ -1,13 +1,15 @@
 #include "zmqloop/runtime/loop_pool.h"
 
-#include <cstdio>
 #include <exception>
 #include <stdexcept>
 #include <system_error>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 
+#include "zmqloop/runtime/current_loop.h"
+#include "zmqloop/threading/host/error_output.h"
 #include "zmqloop/threading/usable_cores.h"
 
 namespace zmqloop {
@@ -22,27 +24,50 @@ LoopPool::LoopPool(Options options) {
   threads_.reserve(count);
   try {
     for (std::size_t i = 0; i < count; ++i) {
-      LoopThread::Options thread{.name = absl::StrCat(options.name, "-", i), .loop = options.loop};
-      if (options.pin) thread.cpu = cpus[i % cpus.size()];
-      threads_.push_back(std::make_unique<LoopThread>(std::move(thread)));
+      start_thread(options, i, cpus.empty() ? std::nullopt : std::optional(cpus[i % cpus.size()]));
     }
   } catch (const std::system_error& error) {
+    end_all();
     // what() ends with the code's text, which the new exception appends itself.
     const std::string code = absl::StrCat(": ", error.code().message());
     throw std::system_error(
         error.code(), absl::StrCat("LoopPool: ", threads_.size(), " of ", count,
                                    " loops started: ", absl::StripSuffix(error.what(), code)));
+  } catch (...) {
+    end_all();
+    throw;
   }
 }
 
-LoopPool::~LoopPool() {
-  for (const std::unique_ptr<LoopThread>& thread : threads_) {
-    if (!thread->is_here()) continue;
-    std::fprintf(stderr, "zmqloop: LoopPool destroyed on the thread of its own loop '%s'\n",
-                 thread->name().c_str());
-    std::terminate();
+void LoopPool::start_thread(const Options& options, std::size_t index, std::optional<int> cpu) {
+  LoopThread::Options thread{
+      .name = absl::StrCat(options.name, "-", index), .cpu = cpu, .loop = options.loop};
+  if (options.on_thread_start) {
+    thread.on_thread_start = [hook = options.on_thread_start, index] { hook(index); };
   }
-  stop();  // all of them, before the first is joined
+  if (options.on_thread_end) {
+    thread.on_thread_end = [hook = options.on_thread_end, index] { hook(index); };
+  }
+  threads_.push_back(std::make_unique<LoopThread>(std::move(thread)));
+}
+
+LoopPool::~LoopPool() {
+  for (std::unique_ptr<LoopThread>& thread : threads_) {
+    if (thread->loop().core()->affinity().is_foreign() || !thread->is_here()) continue;
+    if (!CurrentLoop::thread_has_ended()) {
+      write_error("zmqloop: LoopPool destroyed on the thread of its own loop '" + thread->name() +
+                  "'\n");
+      std::terminate();
+    }
+    thread->thread_.detach();  // this thread, which never goes on with its loop
+  }
+  end_all();
+}
+
+// Stops all, then waits for all, before any is destroyed: what they run may use the pool.
+void LoopPool::end_all() noexcept {
+  stop();
+  for (const std::unique_ptr<LoopThread>& thread : threads_) thread->end_with_owner();
 }
 
 IOLoop& LoopPool::loop(std::size_t i) {

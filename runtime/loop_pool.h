@@ -7,10 +7,14 @@
 //   pool.stop();
 //   CloseReport left = pool.join();
 //
-// Threads: any; join() and the destructor any but those of its own loops.
+// Its loops are their threads' for life, as those of a LoopThread.
+//
+// Threads: any; join() and the destructor any but those of its own loops. While it is being
+// destroyed, what its loops still run may use it: posts are accepted or refused.
 // Owns: the loops and their threads; loops live as long as the pool.
-// Errors: the constructor throws std::invalid_argument for zero or absurdly many loops, and
-// std::system_error if a loop or thread cannot be made; those made before are stopped and joined.
+// Errors: the constructor throws std::invalid_argument for zero or absurdly many loops,
+// std::system_error if a loop or thread cannot be made, and what on_thread_start throws; those made
+// before are stopped and joined.
 // Public.
 
 #ifndef ZMQLOOP_RUNTIME_LOOP_POOL_H_
@@ -29,6 +33,7 @@
 #include "zmqloop/runtime/io_loop.h"
 #include "zmqloop/runtime/loop_options.h"
 #include "zmqloop/runtime/loop_thread.h"
+#include "zmqloop/runtime/option_functions.h"
 
 namespace zmqloop {
 
@@ -41,13 +46,17 @@ class LoopPool {
     bool pin = false;                       // each loop to one usable CPU, in turn
     std::string name = "pool";              // loops and threads are called "pool-0", "pool-1", …
     LoopOptions loop = {};                  // for every loop; its name is not used
+    // Called on each loop's thread with the loop's index, as those of LoopThread; a copy for each.
+    ThreadHook<std::size_t> on_thread_start = {};
+    ThreadHook<std::size_t> on_thread_end = {};
   };
 
   LoopPool() : LoopPool(Options()) {}
   explicit LoopPool(Options options);
   LoopPool(const LoopPool&) = delete;
   LoopPool& operator=(const LoopPool&) = delete;
-  // Stops and joins. On a thread of its own loops: terminates the process with a message.
+  // Stops and joins. On a thread of its own loops: terminates the process with a message, unless
+  // something that the loop runs has called exit(). In a forked child: only releases.
   ~LoopPool();
 
   std::size_t size() const noexcept { return threads_.size(); }
@@ -66,7 +75,8 @@ class LoopPool {
   bool post(F&& f) {
     return next().add_callback(std::forward<F>(f));
   }
-  // Posts to next() and returns a future for the result; LoopClosedError if it never runs.
+  // Posts to next() and returns a future for the result, or for that of the task or future that `f`
+  // returns; LoopClosedError if it never runs.
   template <class F>
   auto submit(F&& f) {
     return next().submit(std::forward<F>(f));
@@ -90,6 +100,9 @@ class LoopPool {
   CloseReport join();
 
  private:
+  void start_thread(const Options& options, std::size_t index, std::optional<int> cpu);
+  void end_all() noexcept;
+
   std::vector<std::unique_ptr<LoopThread>> threads_;
   std::atomic<std::size_t> turn_{0};
 };

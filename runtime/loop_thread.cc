@@ -1,9 +1,11 @@
 #include "zmqloop/runtime/loop_thread.h"
 
-#include <cstdio>
 #include <stdexcept>
 #include <utility>
 
+#include "zmqloop/runtime/current_loop.h"
+#include "zmqloop/runtime/user_code.h"
+#include "zmqloop/threading/host/error_output.h"
 
 namespace zmqloop {
 namespace {
@@ -17,35 +19,82 @@ LoopOptions named_loop(const LoopThread::Options& options) {
 }  // namespace
 
 LoopThread::LoopThread(Options options)
-    : loop_(named_loop(options)),
-      thread_({.name = loop_.name(), .cpu = options.cpu}, [this] { run(); }) {}
-
-LoopThread::LoopThread(std::string name) : LoopThread(Options{.name = std::move(name)}) {}
-
-LoopThread::~LoopThread() {
-  if (is_here()) {
-    std::fprintf(stderr, "zmqloop: LoopThread '%s' destroyed on its own loop's thread\n",
-                 name().c_str());
-    std::terminate();
-  }
-  stop();
+    : loop_(named_loop(options), LoopAffinity::Owner::kItsThread),
+      on_thread_start_(std::move(options.on_thread_start)),
+      on_thread_end_(std::move(options.on_thread_end)),
+      thread_({.name = loop_.name(),
+               .cpu = options.cpu,
+               .block_signals = options.loop.block_signals},
+              [this] { run(); }) {
+  if (!on_thread_start_) return;
+  start_is_over_.wait_until(TimePoint::max());
+  if (has_started_) return;
+  thread_.join();
+  if (start_failure_ != nullptr) std::rethrow_exception(start_failure_);
+  throw std::runtime_error("LoopThread: the thread of loop '" + name() +
+                           "' was ended by its on_thread_start");
 }
 
-void LoopThread::run() {
-  home_.bind();
-  loop_.make_current();
-  try {
-    loop_.start();
-  } catch (const std::exception&) {
-    failure_ = std::current_exception();
+LoopThread::~LoopThread() {
+  if (!loop_.core()->affinity().is_foreign() && is_here()) {
+    if (!CurrentLoop::thread_has_ended()) {
+      write_error("zmqloop: LoopThread '" + name() + "' destroyed on its own loop's thread\n");
+      std::terminate();
+    }
+    thread_.detach();  // this thread, which never goes on with its loop
   }
+  end_with_owner();
+}
+
+// Calls the hooks and runs the loop in between. However this thread is ended, the loop is closed.
+void LoopThread::run() {
+  LoopAffinity& affinity = loop_.core()->affinity();
+  affinity.begin_ownership();
+  CurrentLoop::watch_thread();
+  struct End {  // an exception that is none unwinds: pthread_exit(), pthread_cancel()
+    LoopThread* thread;
+    ~End() {
+      if (thread != nullptr) thread->end();
+    }
+  } end_of_unwinding{this};
+  loop_.make_current();
+  begin();
+  if (has_started_) {
+    const auto fail = [this] { failure_ = std::current_exception(); };
+    static_cast<void>(returned([this] { loop_.start(); }, fail));
+  }
+  end_of_unwinding.thread = nullptr;
+  end();
+}
+
+void LoopThread::begin() {
+  struct Told {
+    Semaphore& start_is_over;
+    ~Told() { start_is_over.post(); }
+  } told{start_is_over_};
+  const auto start = [this] {
+    if (on_thread_start_) on_thread_start_();
+    has_started_ = true;
+  };
+  static_cast<void>(returned(start, [this] { start_failure_ = std::current_exception(); }));
+}
+
+void LoopThread::end() {
   report_ = loop_.close();
+  LoopAffinity& affinity = loop_.core()->affinity();
+  const auto call_hook = [&] {
+    if (on_thread_end_ && has_started_ && !affinity.is_foreign()) on_thread_end_();
+  };
+  const auto fail = [this] {
+    if (failure_ == nullptr) failure_ = std::current_exception();
+  };
+  static_cast<void>(returned(call_hook, fail));
   IOLoop::clear_current();
-  home_.unbind();
+  affinity.end_ownership();
 }
 
 CloseReport LoopThread::join() {
-  if (fork_generation_ != fork_generation()) {
+  if (loop_.core()->affinity().is_foreign()) {
     throw std::logic_error("LoopThread::join: the thread of loop '" + name() +
                            "' is the parent process's; a forked child cannot join it");
   }
@@ -57,6 +106,11 @@ CloseReport LoopThread::join() {
   if (thread_.joinable()) thread_.join();
   if (failure_ != nullptr) std::rethrow_exception(failure_);
   return report_;
+}
+
+void LoopThread::end_with_owner() noexcept {
+  stop();
+  if (thread_.joinable()) thread_.join();
 }
 
 }  // namespace zmqloop

@@ -5,55 +5,70 @@
 //   io.stop();
 //   CloseReport left = io.join();
 //
-// When it ends, the loop closes on its own thread: what was accepted and not run is destroyed
-// there, and later posts are refused. Application signals are blocked in the thread
-// (threading/named_thread.h).
+// The loop is that thread's for life: calls that belong to the loop's thread, such as timers and
+// handlers, are std::logic_error on any other, from construction until it is closed. What it needs
+// from the beginning goes into Options, or into on_thread_start.
+//
+// When the thread ends, by a stop, an exception, pthread_exit() or cancellation, the loop closes on
+// it: what was accepted and not run is destroyed there, and later posts are refused.
 //
 // Threads: loop() and stop() any; join() any but the loop's own.
 // Owns: the thread and the loop; the loop lives as long as this object.
-// Errors: std::system_error from the constructor (thread, pinning, descriptors), and then there is
-// neither thread nor loop. join() rethrows what left the loop's start().
+// Errors: std::system_error from the constructor (thread, pinning, descriptors), or what
+// on_thread_start throws, and then there is neither thread nor loop. join() rethrows what left the
+// loop's start(), else what on_thread_end threw.
 // Public.
 
 #ifndef ZMQLOOP_RUNTIME_LOOP_THREAD_H_
 #define ZMQLOOP_RUNTIME_LOOP_THREAD_H_
 
-#include <cstdint>
 #include <exception>
 #include <mutex>
 #include <optional>
 #include <string>
+#include <type_traits>
+#include <utility>
 
 #include "zmqloop/runtime/io_loop.h"
 #include "zmqloop/runtime/loop_options.h"
-#include "zmqloop/threading/fork_guard.h"
+#include "zmqloop/runtime/option_functions.h"
 #include "zmqloop/threading/named_thread.h"
-#include "zmqloop/threading/thread_checker.h"
+#include "zmqloop/threading/semaphore.h"
 
 namespace zmqloop {
 
 class LoopThread {
  public:
   struct Options {
-    std::string name = {};        // of thread and loop; empty: the loop's
-    std::optional<int> cpu = {};  // the CPU to run on; empty: any
-    LoopOptions loop = {};        // its name is used if `name` is empty
+    std::string name = {};  // of thread and loop; empty: the loop's
+    // The CPU to run on; empty: any of the process's. Plain threads and programs that its callbacks
+    // start may use that CPU alone, as Linux has it; loops, pools and NamedThreads all of them.
+    std::optional<int> cpu = {};
+    LoopOptions loop = {};  // its name is used if `name` is empty
+    // Called on the thread: before the loop runs, with the loop current, so that it may add timers
+    // and handlers; and last, once the loop is closed. The constructor waits for the first.
+    ThreadHook<> on_thread_start = {};
+    ThreadHook<> on_thread_end = {};
   };
 
   // Starts the thread; loop() is valid at once.
   LoopThread() : LoopThread(Options()) {}
   explicit LoopThread(Options options);
-  explicit LoopThread(std::string name);
+  // A template, so that LoopThread({.name = "io"}) means Options to every compiler.
+  template <class Name>
+  requires std::is_convertible_v<Name, std::string>
+  explicit LoopThread(Name name) : LoopThread(Options{.name = std::move(name)}) {}
   LoopThread(const LoopThread&) = delete;
   LoopThread& operator=(const LoopThread&) = delete;
-  // Stops and joins. On the loop's own thread: terminates the process with a message.
+  // Stops and joins. On the loop's own thread: terminates the process with a message, unless
+  // something that the loop runs has called exit(). In a forked child: only releases.
   ~LoopThread();
 
   // ---- any thread ----
 
   IOLoop& loop() noexcept { return loop_; }
   // Returns whether this is the calling thread, also while it closes its loop.
-  bool is_here() const noexcept { return home_.is_bound_here(); }
+  bool is_here() const noexcept { return loop_.core()->affinity().is_here(); }
   const std::string& name() const noexcept { return loop_.name(); }
 
   // Lets the loop finish the batch it is in, and end. Async-signal-safe.
@@ -64,15 +79,24 @@ class LoopThread {
   CloseReport join();
 
  private:
+  friend class LoopPool;
+
   void run();
+  void begin();
+  void end();
+  // Stops, and waits for the end; what join() would throw is of no interest.
+  void end_with_owner() noexcept;
 
   IOLoop loop_;
-  const std::uint32_t fork_generation_ = fork_generation();
 
-  // Bound as long as the loop's thread works on it, closing included.
-  ThreadChecker home_;
+  // The loop's thread.
+  const ThreadHook<> on_thread_start_;
+  const ThreadHook<> on_thread_end_;
+  bool has_started_ = false;
 
-  // Written by the loop's thread, read after it was joined.
+  // Written by the loop's thread; read after the semaphore was posted, and after it was joined.
+  Semaphore start_is_over_;
+  std::exception_ptr start_failure_;
   CloseReport report_;
   std::exception_ptr failure_;
 

@@ -1,22 +1,31 @@
 // A timer of a loop that belongs to an object: what DelayedCallback and PeriodicCallback stand on.
 //
-// Threads: the loop's, as for its timers; before the loop runs, the thread that sets it up.
-// Owns: itself, while it is armed or runs, together with the object it belongs to.
+// Owner and loop share it. The owner may end on any thread at any moment of the loop's life, its end
+// included: it then takes the callable, unless a call is under way, which takes it when it is over.
+// Nobody waits for the other.
+//
+// Threads: the loop's, as for its timers; before the loop runs, the thread that sets it up;
+// abandon() any.
+// Owns: itself, while it is armed or runs, together with the callable.
 // Errors: those of IOLoop::add_timeout() and remove_timeout(); LoopClosedError.
 // Internal.
 
 #ifndef ZMQLOOP_RUNTIME_OWNED_TIMER_H_
 #define ZMQLOOP_RUNTIME_OWNED_TIMER_H_
 
+#include <atomic>
+#include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <type_traits>
 #include <utility>
 
-#include "zmqloop/runtime/current_loop.h"
+#include "zmqloop/runtime/callback_task.h"
 #include "zmqloop/runtime/io_loop.h"
-#include "zmqloop/runtime/timeout_handle.h"
-#include "zmqloop/runtime/times.h"
+#include "zmqloop/runtime/loop_core.h"
+#include "zmqloop/runtime/task.h"
+#include "zmqloop/runtime/timer_queue.h"
 #include "zmqloop/threading/one_shot.h"
 
 namespace zmqloop {
@@ -28,49 +37,65 @@ concept TimerCallable = requires(std::decay_t<F> f) {
 };
 
 // What DelayedCallback and PeriodicCallback have in common: at most one armed timer, on a loop that
-// may go first. Held by its owner and by the timer while that is armed or runs, so that neither
-// needs the other to live.
+// may go first. Held by its owner, and by timer and call while there are any.
 class OwnedTimer : public std::enable_shared_from_this<OwnedTimer> {
  public:
   OwnedTimer(const OwnedTimer&) = delete;
   OwnedTimer& operator=(const OwnedTimer&) = delete;
   virtual ~OwnedTimer() = default;
 
-  // The timer is due.
-  virtual void fire() = 0;
-
   bool is_running() const noexcept { return running_ && open_loop() != nullptr; }
-  void stop();
-  // stop() for destructors, of which nobody knows on which thread they run.
+  void stop(const char* operation);
+  // The owner's end.
   void abandon() noexcept;
 
+  // The timer is due: calls the callable, unless the owner has ended.
+  void fire();
+
  protected:
+  // `loop`: null for the one that is current at each start.
   explicit OwnedTimer(IOLoop* loop);
 
+  // Before a call; and when it is over, what it has returned included.
+  virtual void call_begins() = 0;
+  virtual void call_is_over() {}
+  // Calls the callable; false if it goes on: then end_call() follows, on the loop's thread.
+  virtual bool call(LoopCore& core) = 0;
+  virtual void destroy_callable() noexcept = 0;
+  void end_call();
+  // Whether the owner has not ended.
+  bool is_owned() const noexcept { return (uses_ & kOwned) != 0; }
+
   // Adds a timer that calls fire(), under the name of the user's callable.
-  virtual TimeoutHandle add_timer(IOLoop& loop, TimePoint deadline) = 0;
+  virtual TimerId add_timer(LoopCore& core, TimePoint deadline) = 0;
 
   // Returns the loop to start on: the chosen one, else the current one.
-  std::shared_ptr<LoopIdentity> loop_for(const char* operation) const;
-  // Returns the loop it was started on last; null if it is closed or destroyed, or there is none.
-  IOLoop* open_loop() const noexcept;
-  const std::shared_ptr<LoopIdentity>& started_on() const noexcept { return started_on_; }
-  // With no timer armed; if it throws, nothing has changed.
-  void arm(std::shared_ptr<LoopIdentity> loop, TimePoint deadline);
+  std::shared_ptr<LoopCore> loop_for_start() const;
+  // Returns the loop it was started on last; null if it is closed, or there is none.
+  LoopCore* open_loop() const noexcept;
+  const std::shared_ptr<LoopCore>& started_on() const noexcept { return started_on_; }
+  // With access to the loop and no timer armed; if it throws, nothing has changed.
+  void arm(std::shared_ptr<LoopCore> core, TimePoint deadline);
   void set_running(bool running) noexcept { running_ = running; }
-  // Throws on another thread while the loop runs. With no timer armed.
-  void check_thread() const;
 
  private:
+  static constexpr std::uint32_t kOwned = std::uint32_t{1} << 31;
+
+  bool begin_use() noexcept;
+
   // Constant after construction: null if it is the current one at each start.
-  const std::shared_ptr<LoopIdentity> chosen_;
+  const std::shared_ptr<LoopCore> chosen_;
 
   // Written by starts alone; read by abandon() on whatever thread the owner ends.
-  std::shared_ptr<LoopIdentity> started_on_;
+  std::shared_ptr<LoopCore> started_on_;
 
   // Loop thread only.
-  TimeoutHandle timer_;
+  TimerId timer_;
   bool running_ = false;
+
+  // Shared: the calls under way, and kOwned. The owner or call that makes it zero destroys the
+  // callable.
+  std::atomic<std::uint32_t> uses_{kOwned};
 };
 
 // What the loop holds of an OwnedTimer.
@@ -84,17 +109,42 @@ struct one_shot::ReportedType<OwnedTimerShot<F>> : one_shot::ReportedType<F> {};
 
 // An OwnedTimer of kind Base with the callable that it calls.
 template <class Base, class F>
-class OwnedTimerOf : public Base {
+class OwnedTimerOf final : public Base {
  public:
   template <class G, class... A>
   explicit OwnedTimerOf(G&& f, A&&... arguments)
-      : Base(std::forward<A>(arguments)...), f_(std::forward<G>(f)) {}
+      : Base(std::forward<A>(arguments)...), f_(std::in_place, std::forward<G>(f)) {}
 
- protected:
-  TimeoutHandle add_timer(IOLoop& loop, TimePoint deadline) final {
-    return loop.call_at(deadline, OwnedTimerShot<F>{this->shared_from_this()});
+ private:
+  bool call(LoopCore& core) override {
+    if constexpr (kReturnsAsync<F&>) {
+      auto self = std::static_pointer_cast<OwnedTimerOf>(this->shared_from_this());
+      CallbackTask<F>::start(core, await(std::move(self)));
+      return false;
+    } else {
+      static_cast<void>(std::invoke(*f_));
+      return true;
+    }
   }
-  F f_;
+  // Its home is the timer's loop, to which it comes back wherever what the callable returns has
+  // gone.
+  static Task<void> await(std::shared_ptr<OwnedTimerOf> self) {
+    try {
+      static_cast<void>(co_await end_of(std::invoke(*self->f_)));
+    } catch (...) {
+      self->end_call();
+      throw;
+    }
+    self->end_call();
+  }
+
+  void destroy_callable() noexcept override { one_shot::destroy(f_); }
+
+  TimerId add_timer(LoopCore& core, TimePoint deadline) override {
+    return core.timers().add(deadline, OwnedTimerShot<F>{this->shared_from_this()}, kAtOnce);
+  }
+
+  std::optional<F> f_;
 };
 
 }  // namespace zmqloop

@@ -10,6 +10,9 @@
 // loop that is being closed can drop some: a raise that joins one which another thread or handler
 // has begun is told true, and shares its fate if that one comes too late.
 //
+// What the callable returns, if that is a Task or a Future, is run to its end on the loop; the next
+// call does not wait for it.
+//
 // Threads: raise() any thread and any signal handler, but not while the object is being assigned or
 // destroyed; the callable runs, and is destroyed, on the loop thread (after the loop was closed: on
 // the thread that destroys the last of loop and object).

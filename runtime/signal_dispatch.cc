@@ -7,12 +7,15 @@
 #include <cstddef>
 #include <memory>
 #include <mutex>
-#include <pthread.h>
-#include <sched.h>
 #include <stdexcept>
 #include <system_error>
 
 #include "absl/strings/str_cat.h"
+
+#include "zmqloop/runtime/stack_capture.h"
+#include "zmqloop/threading/host/backoff.h"
+#include "zmqloop/threading/host/fork_guard.h"
+#include "zmqloop/threading/host/fork_proof_mutex.h"
 
 namespace zmqloop::signal_dispatch {
 namespace {
@@ -27,15 +30,18 @@ struct Subscription {
 struct Signal {
   std::atomic<Subscription*> subscriptions{nullptr};
   std::atomic<unsigned> handlers_inside{0};
-  struct sigaction previous = {};  // under the mutex; meaningful while there are subscriptions
+  // Written under the mutex, before the handler is installed; meaningful while there are
+  // subscriptions.
+  struct sigaction previous = {};
 };
 
 std::array<Signal, NSIG> signals;
-std::mutex mutex;  // orders subscribers among each other; handlers do without
+constinit ForkProofMutex mutex;  // orders subscribers among each other; handlers do without
 
 Signal& signal_of(int signum) { return signals[static_cast<std::size_t>(signum)]; }
 
-extern "C" void zmqloop_on_signal(int signum) {
+extern "C" void zmqloop_on_signal(int signum, siginfo_t* info, void*) {
+  if (signum == stack_capture::kSignal && stack_capture::answer(*info)) return;
   Signal& signal = signal_of(signum);
   signal.handlers_inside.fetch_add(1);
   for (const Subscription* s = signal.subscriptions; s != nullptr; s = s->next) {
@@ -44,46 +50,37 @@ extern "C" void zmqloop_on_signal(int signum) {
   signal.handlers_inside.fetch_sub(1);
 }
 
+// On the alternate stack, where a thread has one: it may be on a small stack of its own, as a fibre.
 void install(int signum, Signal& signal) {
   struct sigaction action = {};
-  action.sa_handler = &zmqloop_on_signal;
-  action.sa_flags = SA_RESTART;
+  action.sa_sigaction = &zmqloop_on_signal;
+  action.sa_flags = SA_RESTART | SA_ONSTACK | SA_SIGINFO;
   ::sigemptyset(&action.sa_mask);
-  if (::sigaction(signum, &action, &signal.previous) != 0) {
-    throw std::system_error(
-        errno, std::generic_category(),
-        absl::StrCat("IOLoop::add_signal_handler: sigaction for signal ", signum));
+  if (::sigaction(signum, nullptr, &signal.previous) == 0 &&
+      ::sigaction(signum, &action, nullptr) == 0) {
+    return;
   }
+  throw std::system_error(errno, std::generic_category(),
+                          absl::StrCat("IOLoop::add_signal_handler: sigaction for signal ", signum));
 }
 
 void put_back(int signum, const Signal& signal) noexcept {
   struct sigaction current = {};
   if (::sigaction(signum, nullptr, &current) != 0) return;
-  if ((current.sa_flags & SA_SIGINFO) == 0 && current.sa_handler == &zmqloop_on_signal) {
+  if ((current.sa_flags & SA_SIGINFO) != 0 && current.sa_sigaction == &zmqloop_on_signal) {
     ::sigaction(signum, &signal.previous, nullptr);
   }
 }
 
-void lock() { mutex.lock(); }
-void unlock() { mutex.unlock(); }
-
-// The subscriptions are the parent's; what signals do to the child is what they did before.
-void start_afresh() {
+// In a child: the subscriptions are the parent's; what signals do to the child is what they did
+// before.
+[[maybe_unused]] const ForkGuard& start_afresh = ForkGuard::for_good([](void*) noexcept {
   for (int signum = 1; signum < NSIG; ++signum) {
     Signal& signal = signal_of(signum);
     if (signal.subscriptions.exchange(nullptr) != nullptr) put_back(signum, signal);
     signal.handlers_inside = 0;
   }
-  mutex.unlock();
-}
-
-void prepare_for_forks() {
-  static const int error = ::pthread_atfork(&lock, &unlock, &start_afresh);
-  if (error != 0) {
-    throw std::system_error(error, std::generic_category(),
-                            "IOLoop::add_signal_handler: pthread_atfork");
-  }
-}
+});
 
 }  // namespace
 
@@ -110,7 +107,6 @@ void require_handleable(const char* operation, int signum) {
 }
 
 void subscribe(int signum, PreparedCallback& callback) {
-  prepare_for_forks();
   auto subscription = std::make_unique<Subscription>();
   const std::lock_guard hold(mutex);
   Signal& signal = signal_of(signum);
@@ -139,7 +135,7 @@ void unsubscribe(int signum, PreparedCallback& callback) noexcept {
   if (unlinked == nullptr) return;
   *link = unlinked->next.load();
   if (signal.subscriptions == nullptr) put_back(signum, signal);
-  while (signal.handlers_inside != 0) sched_yield();
+  for (Backoff backoff; signal.handlers_inside != 0;) backoff.step();
 }
 
 }  // namespace zmqloop::signal_dispatch

@@ -14,6 +14,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "zmqloop/runtime/callback_task.h"
 #include "zmqloop/runtime/loop_core.h"
 #include "zmqloop/runtime/signal_callback.h"
 #include "zmqloop/threading/one_shot.h"
@@ -25,11 +26,11 @@ template <class F>
 struct OnSignal {
   F f;
   int signum;
-  void operator()() {
+  decltype(auto) operator()() {
     if constexpr (std::is_invocable_v<F&, int>) {
-      f(signum);
+      return f(signum);
     } else {
-      f();
+      return f();
     }
   }
 };
@@ -47,9 +48,11 @@ class SignalHandlers {
   template <class F>
   void add(std::shared_ptr<LoopCore> core, int signum, F&& f, std::string_view loop_name) {
     require_handleable(signum);
-    SignalCallback handler(std::move(core), PreparedCallback::Calls::kOnceForEach,
-                           OnSignal<std::decay_t<F>>{std::forward<F>(f), signum},
-                           "IOLoop::add_signal_handler", loop_name);
+    LoopCore& loop = *core;
+    SignalCallback handler(
+        std::move(core), PreparedCallback::Calls::kOnceForEach,
+        run_each_to_end(loop, OnSignal<std::decay_t<F>>{std::forward<F>(f), signum}),
+        "IOLoop::add_signal_handler", loop_name);
     add_erased(signum, std::move(handler));
   }
   // Returns whether there was a handler. It is not called any more.

@@ -10,7 +10,6 @@
 #include <fstream>
 #include <memory>
 #include <pthread.h>
-#include <sched.h>
 #include <sys/syscall.h>
 #include <system_error>
 #include <thread>
@@ -20,7 +19,8 @@
 
 #include "absl/strings/str_cat.h"
 
-#include "zmqloop/threading/fork_guard.h"
+#include "zmqloop/threading/host/backoff.h"
+#include "zmqloop/threading/host/fork_guard.h"
 #include "zmqloop/threading/semaphore.h"
 #include "zmqloop/threading/thread_label.h"
 
@@ -148,9 +148,9 @@ void forward(const struct sigaction& to, int signal, siginfo_t* info, void* cont
 
 void on_signal(int signal, siginfo_t* info, void* context) {
   const int errno_before = errno;
-  Installation& used = *installation;
-  answer(used.request, used.throwing);
-  if (!is_ours(*info)) forward(used.previous, signal, info, context);
+  if (!stack_capture::answer(*info)) {
+    forward(installation.load()->previous, signal, info, context);
+  }
   errno = errno_before;
 }
 
@@ -218,7 +218,7 @@ bool send_signal(pid_t thread) noexcept {
 class Turn {
  public:
   Turn(Request& request, TimePoint deadline) : request_(request) {
-    while (!(taken_ = try_take()) && Clock::now() < deadline) ::sched_yield();
+    for (Backoff backoff; !(taken_ = try_take()) && Clock::now() < deadline;) backoff.step();
   }
   Turn(const Turn&) = delete;
   Turn& operator=(const Turn&) = delete;
@@ -342,6 +342,15 @@ void install() {
     throw std::system_error(errno, std::generic_category(), "installing a handler of SIGURG");
   }
   installed = true;
+}
+
+bool answer(const siginfo_t& info) noexcept {
+  Installation* const used = installation;
+  if (used == nullptr) return false;
+  const int errno_before = errno;
+  answer(used->request, used->throwing);
+  errno = errno_before;
+  return is_ours(info);
 }
 
 Taken take(pid_t thread, Duration patience) {

@@ -15,7 +15,8 @@
 // What a signal does to a system call it does here too: some, such as poll() and nanosleep(), end
 // early with EINTR; those that SA_RESTART covers go on.
 //
-// A SIGURG that is not ours goes to the handler that was there before. The handler is never taken
+// A SIGURG that is not ours goes to the handler that was there before, and to those of
+// IOLoop::add_signal_handler() in any case. The handler is never taken
 // away again: a thread that blocks the signal may get it late, and a later handler may refer to
 // ours.
 //
@@ -48,6 +49,11 @@ struct Taken {
 
 // Installs the handler, if it is not.
 void install();
+
+// Answers what is asked of the calling thread. Returns whether that is what the signal was sent for:
+// then no other handler is to hear of it. For handlers of SIGURG that took the place of ours;
+// async-signal-safe.
+bool answer(const siginfo_t& info) noexcept;
 
 // Has a thread write its stack down; waits no longer than about `patience`, and less for a thread
 // that cannot answer.

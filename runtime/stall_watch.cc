@@ -9,7 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 
-#include "zmqloop/runtime/error_output.h"
+#include "zmqloop/threading/host/error_output.h"
 #include "zmqloop/runtime/exception_text.h"
 #include "zmqloop/runtime/stack_capture.h"
 #include "zmqloop/runtime/type_name.h"

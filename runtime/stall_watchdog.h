@@ -25,7 +25,7 @@
 #include <vector>
 
 #include "zmqloop/runtime/stall_watch.h"
-#include "zmqloop/threading/fork_guard.h"
+#include "zmqloop/threading/host/fork_guard.h"
 #include "zmqloop/threading/named_thread.h"
 #include "zmqloop/threading/semaphore.h"
 

@@ -2,52 +2,63 @@
 // post.
 //
 // Threads: made by the submitter, run or destroyed by the loop.
-// Owns: the callable and the promise. Destroyed unrun, it breaks the promise with LoopClosedError.
+// Owns: the callable, which is destroyed before its future becomes ready, and the promise. Destroyed
+// unrun, it breaks the promise with LoopClosedError.
 // Internal.
 
 #ifndef ZMQLOOP_RUNTIME_SUBMISSION_H_
 #define ZMQLOOP_RUNTIME_SUBMISSION_H_
 
-#include <exception>
+#include <memory>
+#include <optional>
 #include <string>
 #include <type_traits>
 #include <utility>
 
 #include "zmqloop/runtime/errors.h"
 #include "zmqloop/runtime/future.h"
+#include "zmqloop/runtime/late_exception.h"
+#include "zmqloop/runtime/loop_core.h"
 #include "zmqloop/threading/one_shot.h"
 
 namespace zmqloop {
 
 template <class F>
-using SubmissionResult = std::decay_t<std::invoke_result_t<std::decay_t<F>&>>;
-
-template <class F>
 class Submission {
  public:
-  using Result = SubmissionResult<F>;
+  using Result = std::decay_t<std::invoke_result_t<F&>>;
 
   template <class G>
-  Submission(G&& f, const char* operation, const std::string& loop_name)
-      : f_(std::forward<G>(f)), operation_(operation), loop_name_(loop_name) {}
+  Submission(G&& f, const char* operation, const std::shared_ptr<LoopCore>& core)
+      : f_(std::in_place, std::forward<G>(f)), operation_(operation), core_(core.get()) {
+    promise_.set_witness(witness_of<F>(core));
+  }
   Submission(Submission&& other) noexcept(std::is_nothrow_move_constructible_v<F>) = default;
   Submission& operator=(Submission&&) = delete;
   ~Submission() {
-    if (!promise_.is_pending()) return;
-    promise_.try_set_exception(exception_from([this] {
-      return LoopClosedError(operation_ +
-                             (": loop '" + loop_name_ + "' was closed before it ran this"));
-    }));
+    one_shot::destroy(f_);
+    promise_.break_with([this] {
+      return LoopClosedError(operation_ + (": loop '" + core_->affinity().name() +
+                                           "' was closed before it ran this"));
+    });
   }
 
   Future<Result> get_future() const { return promise_.get_future(); }
 
-  void operator()() { promise_.set_from(f_); }
+  void operator()() {
+    promise_.set_from([this]() -> Result {
+      struct DestroyAtReturn {
+        std::optional<F>& f;
+        ~DestroyAtReturn() { one_shot::destroy(f); }
+      } destroy_at_return{f_};
+      return (*f_)();
+    });
+  }
 
  private:
-  F f_;
+  std::optional<F> f_;
   const char* operation_;
-  std::string loop_name_;
+  LoopCore* core_;  // in whose mailbox this waits, or which the promise's state keeps
   Promise<Result> promise_;
 };
 template <class F>

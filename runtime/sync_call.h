@@ -2,21 +2,28 @@
 //
 // Threads: loop thread only. A future that the function returned may complete anywhere; its
 // completion is posted to the loop. One that completes too late finds the call ended and does
-// nothing. Internal.
+// nothing.
+// Errors: none while it runs: what the function throws, and a lack of memory, is its outcome.
+// Internal.
 
 #ifndef ZMQLOOP_RUNTIME_SYNC_CALL_H_
 #define ZMQLOOP_RUNTIME_SYNC_CALL_H_
 
+#include <exception>
 #include <memory>
+#include <optional>
 #include <stdexcept>
-#include <string>
 #include <type_traits>
 #include <utility>
+#include <variant>
 
+#include "zmqloop/runtime/async_result.h"
 #include "zmqloop/runtime/deferred_post.h"
 #include "zmqloop/runtime/future.h"
 #include "zmqloop/runtime/loop_core.h"
+#include "zmqloop/runtime/spawned_task.h"
 #include "zmqloop/runtime/task.h"
+#include "zmqloop/runtime/user_code.h"
 
 namespace zmqloop {
 
@@ -24,8 +31,15 @@ class SyncCallBase : public std::enable_shared_from_this<SyncCallBase> {
  public:
   virtual ~SyncCallBase() = default;
 
-  // Calls the function, unless the call has ended meanwhile.
-  virtual void begin(const std::shared_ptr<LoopCore>& core, const std::string& loop_name) = 0;
+  // Calls the function, unless the call has ended meanwhile. What it throws is the outcome.
+  void begin(const std::shared_ptr<LoopCore>& core) {
+    if (ended_) return;
+    const auto fail = [this] {
+      error_ = std::current_exception();
+      end();
+    };
+    static_cast<void>(returned([&] { call(core); }, fail));
+  }
 
   // The run that waits for this call ends when this is true.
   const bool& ended() const noexcept { return ended_; }
@@ -39,69 +53,73 @@ class SyncCallBase : public std::enable_shared_from_this<SyncCallBase> {
   void end() noexcept { ended_ = true; }
 
  protected:
+  // Calls the function, and ends the call at once or when what it has returned is ready.
+  virtual void call(const std::shared_ptr<LoopCore>& core) = 0;
+
+  std::exception_ptr error_;
+
+ private:
   bool ended_ = false;
   bool timed_out_ = false;
 };
 
-template <class T>
-struct SyncValue {
-  using type = T;
-};
-template <class T>
-struct SyncValue<Future<T>> {
-  using type = T;
-};
-template <class T>
-struct SyncValue<Task<T>> {
-  using type = T;
-};
 // What run_sync() returns for a function: its result, or that of the future or task it returns.
 template <class F>
-using SyncResult = typename SyncValue<std::decay_t<std::invoke_result_t<std::decay_t<F>&>>>::type;
+using SyncResult = AwaitedResult<std::decay_t<F>&>;
 
 template <class F>
-class SyncCall : public SyncCallBase {
+class SyncCall final : public SyncCallBase {
   using Returned = std::decay_t<std::invoke_result_t<F&>>;
+  using Result = SyncResult<F>;
+  using Value = std::conditional_t<std::is_void_v<Result>, std::monostate, Result>;
+  static constexpr bool kIsAsync = AsyncResult<Returned>::kIsAsync;
 
  public:
   template <class G>
   explicit SyncCall(G&& f) : f_(std::forward<G>(f)) {}
 
-  void begin(const std::shared_ptr<LoopCore>& core, const std::string& loop_name) override {
-    if (ended_) return;
-    Promise<SyncResult<F>> outcome;
-    future_ = outcome.get_future();
-    if constexpr (kIsFuture<Returned> || kIsTask<Returned>) {
-      try {
-        if constexpr (kIsTask<Returned>) {
-          future_ = SpawnedTask<SyncResult<F>>::start(core, f_(), loop_name);
-        } else {
-          future_ = f_();
-        }
-        if (!future_.valid()) {
-          throw std::logic_error(
-              "IOLoop::run_sync: the function returned a future that refers to nothing");
-        }
-      } catch (...) {
-        future_ = outcome.get_future();
-        outcome.set_exception(std::current_exception());
-      }
-    } else {
-      outcome.set_from(f_);
+  // Gives the value away, or throws. It is copied only out of a future that others hold as well.
+  Result take_result() {
+    if (error_ != nullptr) std::rethrow_exception(error_);
+    if constexpr (kIsAsync) {
+      return std::move(future_).get_or_copy();
+    } else if constexpr (!std::is_void_v<Result>) {
+      return std::move(*value_);
     }
-    if (future_.is_ready()) {
-      end();
-      return;
-    }
-    future_.on_ready(DeferredPost(core, [self = shared_from_this()] { self->end(); }));
   }
 
-  // Copies where it can: the function may have kept a future for the same result.
-  SyncResult<F> result() const { return future_.get(); }
-
  private:
+  void call(const std::shared_ptr<LoopCore>& core) override {
+    if constexpr (kIsAsync) {
+      future_ = start(core);
+      if (!future_.valid()) {
+        throw std::logic_error(
+            "IOLoop::run_sync: the function returned a future that refers to nothing");
+      }
+      if (!future_.is_ready()) {
+        const auto self = shared_from_this();
+        future_.on_ready(DeferredPost(core, [self] { self->end(); }));
+        return;
+      }
+    } else if constexpr (std::is_void_v<Result>) {
+      f_();
+    } else {
+      value_.emplace(f_());
+    }
+    end();
+  }
+
+  Future<Result> start(const std::shared_ptr<LoopCore>& core) {
+    if constexpr (kIsTask<Returned>) {
+      return start_task<F>(core, f_(), "IOLoop::run_sync");
+    } else {
+      return f_();
+    }
+  }
+
   F f_;
-  Future<SyncResult<F>> future_;
+  std::optional<Value> value_;
+  Future<Result> future_;
 };
 
 }  // namespace zmqloop

@@ -26,18 +26,12 @@
 #define ZMQLOOP_RUNTIME_TASK_H_
 
 #include <coroutine>
-#include <exception>
-#include <memory>
 #include <stdexcept>
-#include <string>
 #include <type_traits>
 #include <utility>
 
-#include "zmqloop/runtime/errors.h"
-#include "zmqloop/runtime/future.h"
-#include "zmqloop/runtime/loop_core.h"
+#include "zmqloop/runtime/async_result.h"
 #include "zmqloop/runtime/task_promise.h"
-#include "zmqloop/runtime/task_run.h"
 #include "zmqloop/runtime/times.h"
 
 namespace zmqloop {
@@ -70,8 +64,10 @@ class [[nodiscard]] Task {
   friend class TaskPromise;
   template <class U>
   friend struct TaskAwaiter;
-  template <class U>
+  template <class U, class Origin>
   friend class SpawnedTask;
+  template <class F>
+  friend class CallbackTask;
 
   explicit Task(Coroutine coroutine) noexcept : coroutine_(coroutine) {}
 
@@ -96,58 +92,18 @@ inline constexpr bool kIsTask = false;
 template <class T>
 inline constexpr bool kIsTask<Task<T>> = true;
 
+template <class T>
+struct AsyncResult<Task<T>> {
+  static constexpr bool kIsAsync = true;
+  using value_type = T;
+};
+
 // ---- awaitables ----
 
 // co_await sleep_for(d): continues after `d` at the earliest; zero or less: in the loop's next
 // iteration.
 [[nodiscard]] inline Sleep sleep_for(AnyDuration duration) { return {Deadline(duration.value())}; }
 [[nodiscard]] inline Sleep sleep_until(AnyTimePoint when) { return {Deadline(when.value())}; }
-
-// ---- starting ----
-
-// The run of a spawned task. Internal.
-template <class T>
-class SpawnedTask final : public TaskRun {
- public:
-  SpawnedTask(Task<T> task, std::string loop_name)
-      : task_(std::move(task)), loop_name_(std::move(loop_name)) {}
-  ~SpawnedTask() override {
-    if (!promise_.is_pending()) return;
-    task_ = Task<T>();  // as in finish()
-    promise_.try_set_exception(exception_from([this] {
-      return LoopClosedError("Task: loop '" + loop_name_ + "' was closed before it ended");
-    }));
-  }
-
-  // Returns what starts the task.
-  Resumption begin(std::shared_ptr<LoopCore> home) {
-    task_.coroutine_.promise().begin(*this, std::move(home));
-    return {shared_from_this(), task_.coroutine_};
-  }
-  Future<T> get_future() const { return promise_.get_future(); }
-
-  void finish() noexcept override {
-    promise_.set_from([this] {
-      const Task<T> ending = std::move(task_);  // its variables are gone when the future is ready
-      return ending.coroutine_.promise().take();
-    });
-  }
-
-  // Posts a task to a loop; its future receives LoopClosedError if that is closed.
-  static Future<T> start(const std::shared_ptr<LoopCore>& core, Task<T> task,
-                         const std::string& loop_name) {
-    task.require_valid();
-    const auto run = std::make_shared<SpawnedTask>(std::move(task), loop_name);
-    auto future = run->get_future();
-    static_cast<void>(core->post(run->begin(core)));
-    return future;
-  }
-
- private:
-  Task<T> task_;
-  const std::string loop_name_;
-  Promise<T> promise_;
-};
 
 }  // namespace zmqloop
 

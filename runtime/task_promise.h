@@ -21,12 +21,9 @@
 #include <utility>
 #include <variant>
 
-#include "zmqloop/runtime/deferred_post.h"
-#include "zmqloop/runtime/future.h"
 #include "zmqloop/runtime/loop_core.h"
-#include "zmqloop/runtime/schedule.h"
+#include "zmqloop/runtime/task_awaiters.h"
 #include "zmqloop/runtime/task_run.h"
-#include "zmqloop/runtime/times.h"
 
 namespace zmqloop {
 
@@ -105,85 +102,6 @@ class TaskPromiseBase {
   std::atomic<Meeting> meeting_{Meeting::kStarted};
 };
 
-// ---- what a coroutine may await ----
-//
-// Once await_suspend() has handed out the resumption, the coroutine may run, and end, on another
-// thread: it touches nothing of it any more. Not inlined, for compilers that would keep its
-// variables in the coroutine.
-
-// A future given away gives its value away; one that the caller keeps is copied from.
-template <class T, bool kGivenAway>
-struct FutureAwaiter {
-  Future<T> future;
-
-  bool await_ready() const { return future.is_ready(); }
-  template <class P>
-  [[gnu::noinline]] void await_suspend(std::coroutine_handle<P> self) const {
-    future.on_ready(DeferredPost(self.promise().home(), self.promise().resumption(self)));
-  }
-  T await_resume() {
-    if constexpr (kGivenAway) {
-      return std::move(future).get();
-    } else {
-      return future.get();
-    }
-  }
-};
-
-struct SleepAwaiter {
-  Deadline deadline;
-
-  bool await_ready() const noexcept { return false; }
-  template <class P>
-  [[gnu::noinline]] void await_suspend(std::coroutine_handle<P> self) const {
-    LoopCore& home = *self.promise().home();
-    home.timers().add(deadline.from(home.now()), self.promise().resumption(self));
-  }
-  void await_resume() const noexcept {}
-};
-
-struct ScheduleAwaiter {
-  std::shared_ptr<LoopCore> to;
-  const std::shared_ptr<LoopCore>& home;
-
-  bool await_ready() const noexcept { return home == to; }
-  template <class P>
-  [[gnu::noinline]] void await_suspend(std::coroutine_handle<P> self) const {
-    // On the stack, for this awaiter may be gone once it is posted.
-    const std::shared_ptr<LoopCore> there = to;
-    std::shared_ptr<LoopCore> here = self.promise().move_to(there);
-    try {
-      static_cast<void>(there->post_even_without_memory(self.promise().resumption(self)));
-    } catch (...) {
-      self.promise().move_to(std::move(here));  // and goes on there, with the exception
-      throw;
-    }
-  }
-  void await_resume() const noexcept {}
-};
-
-template <class T>
-struct TaskAwaiter {
-  Task<T> task;
-
-  bool await_ready() const noexcept { return false; }
-  template <class P>
-  [[gnu::noinline]] bool await_suspend(std::coroutine_handle<P> self) {
-    auto& awaited = task.coroutine_.promise();
-    awaited.begin(self.promise(), self);
-    task.coroutine_.resume();
-    return !awaited.met_finished();
-  }
-  T await_resume() { return task.coroutine_.promise().take(); }
-};
-
-// Returned by sleep_for() and sleep_until().
-struct Sleep {
-  Deadline deadline;
-};
-
-// ---- the promise ----
-
 template <class T>
 class TaskPromise : public TaskPromiseBase {
   static constexpr bool kVoid = std::is_void_v<T>;
@@ -192,7 +110,12 @@ class TaskPromise : public TaskPromiseBase {
   using Stored = std::conditional_t<kVoid, std::monostate, T>;
 
   Task<T> get_return_object() noexcept;
-  void unhandled_exception() noexcept { result_.template emplace<2>(std::current_exception()); }
+  // Of what unwinds a thread that is cancelled, or calls pthread_exit(), there is no such pointer.
+  void unhandled_exception() {
+    std::exception_ptr error = std::current_exception();
+    if (error == nullptr) throw;
+    result_.template emplace<2>(std::move(error));
+  }
 
   template <class U>
   TaskAwaiter<U> await_transform(Task<U>&& task) const {
@@ -210,11 +133,19 @@ class TaskPromise : public TaskPromiseBase {
   FutureAwaiter<U, false> await_transform(const Future<U>& future) const {
     return {future};
   }
+  template <class U>
+  FutureEndAwaiter<U> await_transform(FutureEnd<U>&& end) const {
+    return {{std::move(end.future)}};
+  }
   SleepAwaiter await_transform(Sleep sleep) const noexcept { return {sleep.deadline}; }
   ScheduleAwaiter await_transform(Schedule schedule) const noexcept {
     return {std::move(schedule.core), home()};
   }
 
+  // Returns the exception that ended the coroutine, or null.
+  std::exception_ptr error() const noexcept {
+    return result_.index() == 2 ? std::get<2>(result_) : nullptr;
+  }
   // Returns the result or throws the exception that ended the coroutine; once.
   T take() {
     if (result_.index() == 2) std::rethrow_exception(std::get<2>(result_));

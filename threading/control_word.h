@@ -4,13 +4,11 @@
 // Every question that two threads could answer differently is decided by the modification order of
 // this single variable, so that no fence and no re-check is needed:
 //   W1  A post's ticket is its place in the order of posts. If post(a) returned before post(b)
-//   began,
-//       ticket(a) < ticket(b); and whoever sees a ticket count above ticket(b) sees a's slot
+//       began, ticket(a) < ticket(b); and whoever sees a ticket count above ticket(b) sees a's slot
 //       published.
 //   W2  A post whose ticket was taken with kClosed clear is accepted; all others are refused.
 //   W3  The loop falls asleep only by a compare-and-swap from "every ticket consumed, no flag", so
-//   a
-//       ticket, a stop or a close either precedes it (and it fails) or sees kAsleep (and rings).
+//       a ticket, a stop or a close either precedes it (and it fails) or sees kAsleep (and rings).
 //   W4  Of those that saw kAsleep, the one that clears it rings: one ring per sleep.
 // The word is changed by read-modify-writes alone, never by a store: each of them continues the
 // release sequence that take_ticket() heads.

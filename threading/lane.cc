@@ -4,7 +4,7 @@
 #include <new>
 #include <utility>
 
-#include "zmqloop/threading/cpu_hints.h"
+#include "zmqloop/threading/host/cpu_hints.h"
 #include "zmqloop/threading/thread_role.h"
 
 namespace zmqloop {

@@ -25,7 +25,7 @@
 #include <cstdint>
 #include <memory>
 
-#include "zmqloop/threading/cpu_hints.h"
+#include "zmqloop/threading/host/cpu_hints.h"
 #include "zmqloop/threading/primitives.h"
 #include "zmqloop/threading/slot.h"
 

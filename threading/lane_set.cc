@@ -4,7 +4,7 @@
 #include <unordered_map>
 #include <utility>
 
-#include "zmqloop/threading/fork_guard.h"
+#include "zmqloop/threading/host/fork_guard.h"
 
 namespace zmqloop {
 namespace {

@@ -1,29 +1,11 @@
 #include "zmqloop/threading/mailbox.h"
 
 #include <algorithm>
+#include <new>
 
-#include "zmqloop/threading/cpu_hints.h"
+#include "zmqloop/threading/host/backoff.h"
 
 namespace zmqloop {
-namespace {
-
-// Waits for another thread's next few instructions: spins first, then lets it have the core.
-class ShortWait {
- public:
-  void step() noexcept {
-    if (steps_++ < kSpins) {
-      cpu_relax();
-    } else {
-      yield_core();
-    }
-  }
-
- private:
-  static constexpr int kSpins = 64;
-  int steps_ = 0;
-};
-
-}  // namespace
 
 Mailbox::Mailbox(std::size_t signal_slots)
     : MailboxInlet(signal_slots), current_(&lanes_->acquire()) {
@@ -132,14 +114,32 @@ std::uint64_t Mailbox::close() {
   const ControlWord::View last = word_.close();
   if (last.closed()) return 0;
   const std::uint64_t taken_before = taken_.get();
-  for (ShortWait wait; !poisoned_; wait.step()) {
+  for (Backoff backoff; !poisoned_; backoff.step()) {
     begin_batch(last);
-    while (Slot* slot = take()) slot->destroy();
+    try {
+      while (Slot* const slot = take()) slot->destroy();
+    } catch (const std::bad_alloc&) {
+      destroy_unordered();
+    }
     if (taken_.get() + kFirst == last.next_ticket()) break;
   }
-  for (ShortWait wait; !poisoned_ && !no_visitors();) wait.step();
+  for (Backoff backoff; !poisoned_ && !no_visitors();) backoff.step();
   lanes_->retire();
   return taken_.get() - taken_before;
+}
+
+// Destroys what has come, lane by lane, where there is no memory to merge them.
+void Mailbox::destroy_unordered() noexcept {
+  expected_ = kOutOfOrder;
+  for (Lane* lane = lanes_->first(); lane != nullptr; lane = lane->next_listed) {
+    while (Slot* const slot = lane->peek()) {
+      lane->pop(*slot);
+      taken_.add();
+      slot->destroy();
+    }
+  }
+  signal_slots_.collect(batch_limit_);
+  while (Slot* const slot = signal_slots_.peek()) take_signal_post(*slot)->destroy();
 }
 
 void Mailbox::poison() noexcept {

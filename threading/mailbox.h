@@ -9,11 +9,10 @@
 //   M1  Order: if one post returned before another began, on whatever threads, it is taken first.
 //   M2  Of the posts accepted, each is taken exactly once, by take() or by close().
 //   M3  The loop does not fall asleep while a ticket is untaken (W3): a post half-way through keeps
-//   it
-//       awake, or sleeping with a time limit, and holds nobody else back.
+//       it awake, or sleeping with a time limit, and holds nobody else back.
 //   M4  Whoever touches the mailbox after its post, stop or signal may have taken effect was
-//   counted as
-//       a visitor before; close() waits for visitors, so that the last callable may end the loop.
+//       counted as a visitor before; close() waits for visitors, so that the last callable may end
+//       the loop.
 //
 // Threads: in groups, marked below.
 // Owns: what was accepted and not yet taken.
@@ -106,7 +105,8 @@ class Mailbox : public MailboxInlet {
   // ---- owner, once the consumer has ended ----
 
   // Refuses all later posts, destroys what was accepted and not taken on the calling thread, waits
-  // for posters half-way through, and returns the number destroyed.
+  // for posters half-way through, and returns the number destroyed. In the order of their posts, if
+  // there is memory for it.
   std::uint64_t close();
 
   // ---- forked child ----
@@ -139,6 +139,7 @@ class Mailbox : public MailboxInlet {
   void gather();
   void move_up_heads();
   Slot* take_signal_post(Slot& head) noexcept;
+  void destroy_unordered() noexcept;
   void note_taken(std::uint64_t ticket) noexcept;
 
   // Consumer only; taken_ and current_ have one writer and are read by stats().

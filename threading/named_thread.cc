@@ -1,26 +1,27 @@
 #include "zmqloop/threading/named_thread.h"
 
+#include <algorithm>
 #include <cerrno>
-#include <cstdio>
 #include <cxxabi.h>
 #include <exception>
 #include <signal.h>
 #include <stdexcept>
 #include <system_error>
-#include <unistd.h>
 #include <utility>
 
 #include "zmqloop/threading/cpu_set.h"
+#include "zmqloop/threading/host/error_output.h"
 #include "zmqloop/threading/usable_cores.h"
 
 namespace zmqloop {
 namespace {
 
-// Blocks all signals but the synchronous ones, so that a thread created meanwhile starts with this
-// mask.
+// Blocks all signals but the synchronous ones, if told so: a thread created meanwhile starts with
+// this mask.
 class SignalsBlocked {
  public:
-  SignalsBlocked() {
+  explicit SignalsBlocked(bool block) : block_(block) {
+    if (!block) return;
     sigset_t blocked;
     ::sigfillset(&blocked);
     for (int signal : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGABRT}) {
@@ -30,9 +31,12 @@ class SignalsBlocked {
   }
   SignalsBlocked(const SignalsBlocked&) = delete;
   SignalsBlocked& operator=(const SignalsBlocked&) = delete;
-  ~SignalsBlocked() { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+  ~SignalsBlocked() {
+    if (block_) ::pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+  }
 
  private:
+  const bool block_;
   sigset_t before_;
 };
 
@@ -46,13 +50,14 @@ class ThreadAttributes {
   int error() const { return error_; }
   const pthread_attr_t* get() const { return &attributes_; }
 
-  void run_on(int cpu) {
-    if (cpu < 0 || static_cast<std::size_t>(cpu) >= CpuSet::kMostCpus) {
+  void run_on(const std::vector<int>& cpus) {
+    const auto [lowest, highest] = std::minmax_element(cpus.begin(), cpus.end());
+    if (*lowest < 0 || static_cast<std::size_t>(*highest) >= CpuSet::kMostCpus) {
       error_ = EINVAL;
       return;
     }
-    CpuSet set(static_cast<std::size_t>(cpu) + 1);
-    set.add(cpu);
+    CpuSet set(static_cast<std::size_t>(*highest) + 1);
+    for (const int cpu : cpus) set.add(cpu);
     error_ = ::pthread_attr_setaffinity_np(&attributes_, set.bytes(), set.get());
   }
 
@@ -64,7 +69,7 @@ class ThreadAttributes {
 // Says on stderr which thread let the current exception escape; std::terminate() then says which
 // exception.
 [[noreturn]] void terminate_thread() {
-  std::fprintf(stderr, "zmqloop: an exception escaped from %s\n", current_thread_label().c_str());
+  write_error("zmqloop: an exception escaped from " + current_thread_label() + "\n");
   std::terminate();
 }
 
@@ -84,16 +89,25 @@ __attribute__((noinline, no_sanitize("null"))) void run_body(absl::AnyInvocable<
 }  // namespace
 
 NamedThread::NamedThread(Options options, absl::AnyInvocable<void()> body)
-    : options_(std::move(options)), process_(::getpid()), body_(std::move(body)) {
+    : options_(std::move(options)), body_(std::move(body)) {
   if (!body_) throw std::invalid_argument("NamedThread " + options_.name + ": null body");
   if (const int error = create(); error != 0) throw_creation_failure(error);
 }
 
 int NamedThread::create() {
+  if (options_.cpu) return create({*options_.cpu});
+  const std::vector<int> cpus = cpus_beyond_this_threads();
+  const int error = create(cpus);
+  // The process may have lost some of them this moment.
+  return error == EINVAL && !cpus.empty() ? create({}) : error;
+}
+
+// Creates the thread with these CPUs; none: with the creator's.
+int NamedThread::create(const std::vector<int>& cpus) {
   ThreadAttributes attributes;
-  if (attributes.error() == 0 && options_.cpu) attributes.run_on(*options_.cpu);
+  if (attributes.error() == 0 && !cpus.empty()) attributes.run_on(cpus);
   if (attributes.error() != 0) return attributes.error();
-  const SignalsBlocked blocked;
+  const SignalsBlocked blocked(options_.block_signals);
   return ::pthread_create(&thread_, attributes.get(), &NamedThread::run, this);
 }
 
@@ -145,7 +159,12 @@ void NamedThread::join() {
   joined_ = true;
 }
 
-bool NamedThread::joinable() const { return !joined_ && process_ == ::getpid(); }
+void NamedThread::detach() noexcept {
+  if (joinable()) ::pthread_detach(thread_);
+  joined_ = true;
+}
+
+bool NamedThread::joinable() const { return !joined_ && generation_ == fork_generation(); }
 
 pid_t NamedThread::id() const {
   // relaxed: as in run().

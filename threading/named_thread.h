@@ -1,29 +1,28 @@
-// One thread with a name, pinned to a CPU if so wanted, that no application signal interrupts.
+// One thread with a name, pinned to a CPU or free to use all of the process's.
 //
-//   NamedThread worker({.name = "worker-3", .cpu = 3}, [] { work(); });   // joins in its
-//   destructor
-//
-// All signals but those a thread raises itself by a fault (SIGSEGV, SIGBUS, SIGFPE, SIGILL,
-// SIGTRAP, SIGSYS, SIGABRT) are blocked in the thread from its first instruction on: they go to the
-// threads the application meant to take them.
+//   NamedThread worker({.name = "worker-3", .cpu = 3}, [] { work(); });   // its destructor joins
 //
 // Threads: the body runs on the new thread; everything else is for one thread at a time, joining
-// for any but the new one. Owns: the thread and its body; the body is destroyed on the new thread,
-// before join() returns. Errors: std::system_error from the constructor, and then there is no
-// thread. What escapes the body terminates the process, with a message that names the thread.
+// for any but the new one.
+// Owns: the thread and its body; the body is destroyed on the new thread, before join() returns.
+// Errors: std::system_error from the constructor, and then there is no thread. What escapes the
+// body terminates the process, with a message that names the thread.
 // Public.
 
 #ifndef ZMQLOOP_THREADING_NAMED_THREAD_H_
 #define ZMQLOOP_THREADING_NAMED_THREAD_H_
 
 #include <atomic>
+#include <cstdint>
 #include <optional>
 #include <pthread.h>
 #include <string>
 #include <sys/types.h>
+#include <vector>
 
 #include "absl/functional/any_invocable.h"
 
+#include "zmqloop/threading/host/fork_guard.h"
 #include "zmqloop/threading/thread_label.h"  // IWYU pragma: export
 
 namespace zmqloop {
@@ -31,8 +30,14 @@ namespace zmqloop {
 class NamedThread {
  public:
   struct Options {
-    std::string name;        // cut as shorten_thread_name() does; empty: the creator's
-    std::optional<int> cpu;  // the CPU to run on; empty: any
+    std::string name = {};        // cut as shorten_thread_name() does; empty: the creator's
+    // The CPU to run on; empty: any of the process's, also if the creator is pinned. Plain threads
+    // and programs that a pinned thread starts inherit its CPU from the system.
+    std::optional<int> cpu = {};
+    // Whether the thread blocks all signals but those of its own faults (SIGSEGV, SIGBUS, SIGFPE,
+    // SIGILL, SIGTRAP, SIGSYS, SIGABRT) from its first instruction on; else its mask is the
+    // creator's, as any thread's.
+    bool block_signals = false;
   };
 
   // Starts the thread, pinned before it runs its first instruction.
@@ -46,6 +51,9 @@ class NamedThread {
   // itself, invalid_argument if it was joined before.
   void join();
 
+  // Lets it run on: neither join() nor the destructor waits for it.
+  void detach() noexcept;
+
   // Whether join() is still to be called.
   bool joinable() const;
 
@@ -58,11 +66,12 @@ class NamedThread {
  private:
   static void* run(void* self);
   int create();
+  int create(const std::vector<int>& cpus);
   [[noreturn]] void throw_creation_failure(int error) const;
 
   // Constant after construction.
   const Options options_;
-  const pid_t process_;  // a forked child has another
+  const std::uint32_t generation_ = fork_generation();  // a forked child has another
 
   // The new thread's.
   absl::AnyInvocable<void()> body_;

@@ -17,6 +17,7 @@
 #include <functional>
 #include <memory>
 #include <new>
+#include <optional>
 #include <tuple>
 #include <type_traits>
 #include <typeinfo>
@@ -45,19 +46,31 @@ inline constexpr bool kFitsInline =
 // the handler, so that the C++ runtime says what was thrown.
 [[noreturn]] void terminate_in_destructor() noexcept;
 
-// Destroys what is boxed. A destructor that throws ends the process.
+// Calls `destroy`, which destroys a D. A destructor that throws ends the process.
+template <class D, class Destroy>
+void end_if_it_throws(Destroy destroy) noexcept {
+  if constexpr (std::is_nothrow_destructible_v<D>) {
+    destroy();
+  } else {
+    try {
+      destroy();
+    } catch (...) {
+      terminate_in_destructor();
+    }
+  }
+}
+
+// Destroys what is there.
+template <class D>
+void destroy(std::optional<D>& callable) noexcept {
+  end_if_it_throws<D>([&] { callable.reset(); });
+}
+
+// Destroys what is boxed.
 template <class D>
 struct Unbox {
   void operator()(D* callable) const noexcept {
-    if constexpr (std::is_nothrow_destructible_v<D>) {
-      delete callable;
-    } else {
-      try {
-        delete callable;
-      } catch (...) {
-        terminate_in_destructor();
-      }
-    }
+    end_if_it_throws<D>([&] { delete callable; });
   }
 };
 
@@ -85,7 +98,7 @@ template <class D, class... A>
 struct Bound {
   D callable;
   std::tuple<A...> arguments;
-  void operator()() { std::apply(std::move(callable), std::move(arguments)); }
+  decltype(auto) operator()() { return std::apply(std::move(callable), std::move(arguments)); }
 };
 
 // The type to report for a stored callable: the one the user wrote, without our wrappers.
@@ -101,21 +114,24 @@ template <class D, class... A>
 struct ReportedType<Bound<D, A...>> : ReportedType<D> {};
 
 template <class D>
-void invoke(D& callable) {
+decltype(auto) invoke(D& callable) {
   if constexpr (std::is_invocable_v<D&>) {
-    static_cast<void>(std::invoke(callable));
+    return std::invoke(callable);
   } else {
-    static_cast<void>(std::invoke(std::move(callable)));
+    return std::invoke(std::move(callable));
   }
 }
 template <class D>
-void invoke(Boxed<D>& boxed) {
-  invoke(*boxed.callable);
+decltype(auto) invoke(Boxed<D>& boxed) {
+  return one_shot::invoke(*boxed.callable);
 }
 template <class D>
-void invoke(BareBox<D>& boxed) {
-  invoke(*boxed.callable);
+decltype(auto) invoke(BareBox<D>& boxed) {
+  return one_shot::invoke(*boxed.callable);
 }
+// What that returns.
+template <class D>
+using Result = std::decay_t<decltype(one_shot::invoke(std::declval<D&>()))>;
 
 // How a stored callable ends, run or not: other than by its destructor if it is bare.
 template <class D>
@@ -138,7 +154,7 @@ const std::type_info* ops(void* storage, Action action) {
     ~DestroyAtExit() { Disposal<D>::dispose(callable); }
   } destroy{callable};
   if (action == Action::kRun) [[likely]]
-    invoke(callable);
+    static_cast<void>(invoke(callable));
   return nullptr;
 }
 

@@ -21,9 +21,11 @@ namespace zmqloop {
 
 class PendingLimit {
  public:
-  // Zero: no limit.
+  // Zero, or more than there are tickets: no limit.
   explicit PendingLimit(std::uint64_t most) noexcept
-      : most_(most), room_below_(most == 0 ? kNoLimit : ControlWord::kFirstTicket + most) {}
+      : most_(most),
+        room_below_(most == 0 || most > kMostTickets ? kNoLimit
+                                                     : ControlWord::kFirstTicket + most) {}
   PendingLimit(const PendingLimit&) = delete;
   PendingLimit& operator=(const PendingLimit&) = delete;
 
@@ -42,6 +44,7 @@ class PendingLimit {
 
  private:
   static constexpr std::uint64_t kNoLimit = ~std::uint64_t{0};
+  static constexpr std::uint64_t kMostTickets = kNoLimit / 2;  // the sums below do not overflow
 
   const std::uint64_t most_;
   Atom<std::uint64_t> room_below_;  // tickets below it belong to posts that there was room for

@@ -1,7 +1,9 @@
-// Which thread an object belongs to right now, if any, and a check that names both threads.
+// Which thread an object belongs to right now, if any.
 //
 // Threads: bind() and unbind() on the thread that gets or gives up the object; the rest on any
-// thread; is_bound_here() is async-signal-safe. Errors: check() throws std::logic_error. Internal.
+// thread; is_bound_here() is async-signal-safe.
+// Errors: std::bad_alloc from bound_label().
+// Internal.
 
 #ifndef ZMQLOOP_THREADING_THREAD_CHECKER_H_
 #define ZMQLOOP_THREADING_THREAD_CHECKER_H_
@@ -9,7 +11,6 @@
 #include <atomic>
 #include <mutex>
 #include <string>
-#include <string_view>
 
 #include "zmqloop/threading/primitives.h"
 #include "zmqloop/threading/thread_label.h"
@@ -25,19 +26,14 @@ class ThreadChecker {
   bool is_bound() const noexcept { return owner_.load() != nullptr; }
   bool is_bound_here() const noexcept { return owner_.load() == here(); }
 
-  // Throws if another thread is bound: `operation` was called on the wrong thread of `object`.
-  void check(std::string_view operation, std::string_view object) const {
-    if (is_bound() && !is_bound_here()) [[unlikely]]
-      fail(operation, object);
-  }
-  // Returns "thread 1234 (name)" of the thread bound last.
+  // Returns "thread 1234 (name)" of the thread bound last; empty if none was.
   std::string bound_label() const;
+
+  // Returns an address that no two living threads share.
+  static const void* here() noexcept { return &per_thread<OfThisThread>(); }
 
  private:
   struct OfThisThread {};
-  // An address that no two living threads share.
-  static const void* here() noexcept { return &per_thread<OfThisThread>(); }
-  [[noreturn]] void fail(std::string_view operation, std::string_view object) const;
 
   std::atomic<const void*> owner_{nullptr};
 

@@ -20,6 +20,14 @@ std::vector<int> usable_cpus() {
   return cpus;
 }
 
+std::vector<int> cpus_beyond_this_threads() {
+  const pid_t main_thread = ::getpid();
+  if (current_thread_id() == main_thread) return {};
+  std::vector<int> of_process = affinity_of(main_thread);  // empty if that thread has ended
+  if (of_process == affinity_of(0)) return {};
+  return of_process;
+}
+
 std::size_t usable_cores() { return usable_cores(usable_cpus().size(), cpu_quota()); }
 
 std::size_t usable_cores(std::size_t cpus, std::optional<double> quota) {

@@ -25,6 +25,10 @@ namespace zmqloop {
 // ascending order; never empty. Pinning another thread does not change it. Makes a system call.
 std::vector<int> usable_cpus();
 
+// Returns the CPUs of the process if the calling thread may not use all of them, or may use others;
+// else none.
+std::vector<int> cpus_beyond_this_threads();
+
 // Returns how many threads can run at one time: the number of usable_cpus(), capped by the quota
 // rounded up, at least 1. Reads files: meant for start-up, not for a hot path.
 std::size_t usable_cores();

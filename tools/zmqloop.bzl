@@ -12,12 +12,19 @@ ZMQLOOP_WARNINGS = [
     "-Werror",
 ]
 
-# Everything but the layers may use every layer; between layers only runtime -> poller, threading.
+# Everything but the layers may use every layer; between layers only runtime -> poller, threading,
+# and all -> threading/host.
 _OUTSIDE = [
     "//:__pkg__",
     "//benchmarks:__subpackages__",
     "//examples:__subpackages__",
     "//tests:__subpackages__",
+]
+
+HOST_VISIBILITY = _OUTSIDE + [
+    "//poller:__pkg__",
+    "//runtime:__pkg__",
+    "//threading:__pkg__",
 ]
 
 LEAF_VISIBILITY = _OUTSIDE + ["//runtime:__pkg__"]

@@ -29,14 +29,33 @@ TEST(DescriptorPreflight, PassesAndLeavesNothingOpen) {
   EXPECT_EQ(lowest_free(), before);
 }
 
-TEST(DescriptorPreflight, RaisesTheSoftLimitIfThatHelps) {
+rlim_t soft_limit() {
+  rlimit now{};
+  getrlimit(RLIMIT_NOFILE, &now);
+  return now.rlim_cur;
+}
+
+TEST(DescriptorPreflight, RaisesTheSoftLimitIfThatHelpsAndIsAllowed) {
   EXPECT_EQ(exit_code_of_child([] {
               const auto open = static_cast<rlim_t>(lowest_free());
               if (!limit_descriptors(open + 2, open + 20)) return 1;
-              require_free_descriptors(10, "testing");
-              rlimit now{};
-              getrlimit(RLIMIT_NOFILE, &now);
-              return now.rlim_cur == open + 20 ? 0 : 2;
+              require_free_descriptors(10, "testing", DescriptorLimit::kRaise);
+              return soft_limit() == open + 20 ? 0 : 2;
+            }),
+            0);
+}
+
+TEST(DescriptorPreflight, LeavesTheSoftLimitAloneIfItIsNotToldOtherwise) {
+  EXPECT_EQ(exit_code_of_child([] {
+              const auto open = static_cast<rlim_t>(lowest_free());
+              if (!limit_descriptors(open + 2, open + 20)) return 1;
+              try {
+                require_free_descriptors(10, "testing");
+                return 2;
+              } catch (const std::system_error& error) {
+                if (error.code().value() != EMFILE) return 3;
+              }
+              return soft_limit() == open + 2 ? 0 : 4;
             }),
             0);
 }

@@ -328,7 +328,7 @@ TEST_P(DelayedCallbackTest, OutlivesADestroyedLoop) {
   EXPECT_FALSE(started.is_running());
   started.stop();
   EXPECT_THAT(error_of<LoopClosedError>([&] { started.start(); }),
-              AllOf(HasSubstr("DelayedCallback::start"), HasSubstr("destroyed")));
+              AllOf(HasSubstr("DelayedCallback::start"), HasSubstr("loop 'gone' is closed")));
   EXPECT_THROW(not_started.start(), LoopClosedError);
   EXPECT_EQ(alive.use_count(), 2) << "it is the delayed callback's, not the loop's";
 }

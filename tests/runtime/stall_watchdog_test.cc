@@ -307,7 +307,7 @@ TEST_P(StallTest, HasNoStackOfAThreadThatBlocksTheSignalAndSaysSo) {
 }
 
 TEST_P(StallTest, HasTheStackOfALoopThreadWhichBlocksSignalsElse) {
-  LoopThread thread;
+  LoopThread thread({.loop = {.block_signals = true}});
   IOLoop& loop = thread.loop();
   loop.submit([&] {
         EXPECT_TRUE(blocks_signal());

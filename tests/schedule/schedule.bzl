@@ -40,7 +40,7 @@ def scheduled_library(name, files, deps, exchanged = [], srcs = [], plant = Fals
         places.append(name + "/planted_bugs.h")
     native.genrule(
         name = name + "_sources",
-        srcs = ["//" + file.replace("/", ":", 1) for file in files] + exchanged,
+        srcs = ["//" + ":".join(file.rsplit("/", 1)) for file in files] + exchanged,
         outs = places,
         cmd = " ".join(
             ["$(location copy_sources) --out=$(RULEDIR)/" + name] +

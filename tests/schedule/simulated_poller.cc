@@ -34,6 +34,9 @@ class SimulatedPoller final : public Poller {
   }
   void modify(Pollable, Events) override { fail("not simulated"); }
   bool remove(Pollable) noexcept override { return false; }
+  void pause(Pollable) override { fail("not simulated"); }
+  void resume(Pollable) override { fail("not simulated"); }
+  bool is_intact(Pollable) noexcept override { return true; }
   void touch(Pollable) override {}
   Events ready_now(Pollable) override { return Events::kNone; }
 

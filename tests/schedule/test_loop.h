@@ -21,7 +21,8 @@ namespace zmqloop::schedule {
 class TestLoop final : private ExceptionSink {
  public:
   explicit TestLoop(std::size_t signal_slots = 4)
-      : core_(std::make_shared<LoopCore>(options(signal_slots),
+      : core_(std::make_shared<LoopCore>(options(signal_slots), "tested",
+                                         LoopAffinity::Owner::kUser,
                                          static_cast<ExceptionSink&>(*this))) {}
 
   LoopCore& core() { return *core_; }

@@ -7,7 +7,7 @@
 #include "tests/support/stress_counts.h"
 #include <gtest/gtest.h>
 
-#include "zmqloop/threading/cpu_hints.h"
+#include "zmqloop/threading/host/cpu_hints.h"
 #include "zmqloop/threading/mailbox.h"
 
 namespace zmqloop {

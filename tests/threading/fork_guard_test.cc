@@ -1,4 +1,4 @@
-#include "zmqloop/threading/fork_guard.h"
+#include "zmqloop/threading/host/fork_guard.h"
 
 #include <atomic>
 #include <memory>

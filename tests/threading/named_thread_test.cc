@@ -122,10 +122,27 @@ TEST(NamedThread, RefusesANullBody) {
   EXPECT_THROW(NamedThread({.name = "null", .cpu = {}}, nullptr), std::invalid_argument);
 }
 
-TEST(NamedThread, Rel_E10_BlocksAllButTheSynchronousSignals) {
+TEST(NamedThread, Rel_E10_HasTheSignalMaskOfItsCreator) {
+  sigset_t before = mask_of_this_thread();
+  sigset_t wanted;
+  ::sigemptyset(&wanted);
+  ::sigaddset(&wanted, SIGUSR1);
+  ::pthread_sigmask(SIG_SETMASK, &wanted, nullptr);
   sigset_t mask;
   ::sigemptyset(&mask);
-  NamedThread thread({.name = "masked", .cpu = {}}, [&mask] { mask = mask_of_this_thread(); });
+  NamedThread thread({.name = "plain"}, [&mask] { mask = mask_of_this_thread(); });
+  thread.join();
+  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  for (int signal = 1; signal <= SIGRTMAX; ++signal) {
+    EXPECT_EQ(::sigismember(&mask, signal) == 1, signal == SIGUSR1) << signal;
+  }
+}
+
+TEST(NamedThread, Rel_E10_BlocksAllButTheSynchronousSignalsIfToldTo) {
+  sigset_t mask;
+  ::sigemptyset(&mask);
+  NamedThread thread({.name = "masked", .block_signals = true},
+                     [&mask] { mask = mask_of_this_thread(); });
   thread.join();
   for (int signal = 1; signal <= SIGRTMAX; ++signal) {
     // The C library keeps two below SIGRTMIN to itself; nobody can block SIGKILL and SIGSTOP.

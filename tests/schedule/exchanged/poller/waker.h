@@ -11,9 +11,11 @@
 
 namespace zmqloop {
 
+enum class DescriptorLimit : bool { kKeep, kRaise };
+
 class Waker {
  public:
-  Waker() = default;
+  explicit Waker(DescriptorLimit) {}
   Waker(const Waker&) = delete;
   Waker& operator=(const Waker&) = delete;
 

@@ -6,13 +6,15 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <typeinfo>
-#include <vector>
 
 #include "zmqloop/poller/events.h"
 #include "zmqloop/poller/pollable.h"
 
 namespace zmqloop {
+
+using Handler = std::function<void(Pollable, Events)>;
 
 class HandlerTable {
  public:
@@ -22,14 +24,17 @@ class HandlerTable {
     std::uint64_t token;
     const std::type_info* type;
     std::uint32_t calls_in_error;
+    bool is_busy;
   };
 
   bool remove(const Pollable&) { return false; }
   Entry* find(std::uint64_t) noexcept { return nullptr; }
   void call(Entry&, Pollable, Events) {}
   const std::type_info* called_type() const noexcept { return nullptr; }
+  std::uint64_t called_token() const noexcept { return 0; }
   std::size_t size() const noexcept { return 0; }
-  std::vector<Pollable> pollables() const { return {}; }
+  template <class F>
+  void for_each(F) {}
 };
 
 }  // namespace zmqloop

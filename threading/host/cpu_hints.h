@@ -3,9 +3,11 @@
 // Threads: any. Async-signal-safe.
 // Internal.
 
-#ifndef ZMQLOOP_THREADING_CPU_HINTS_H_
-#define ZMQLOOP_THREADING_CPU_HINTS_H_
+#ifndef ZMQLOOP_THREADING_HOST_CPU_HINTS_H_
+#define ZMQLOOP_THREADING_HOST_CPU_HINTS_H_
 
+#include <cerrno>
+#include <ctime>
 #include <sched.h>
 
 namespace zmqloop {
@@ -20,8 +22,17 @@ inline void cpu_relax() noexcept {
 #endif
 }
 
-// Lets another thread have the core, if one waits for it.
+// Lets another thread of the same priority have the core, if one waits for it.
 inline void yield_core() noexcept { ::sched_yield(); }
+
+// Leaves the core for a moment, whoever waits for it: a thread of a lower priority as well. Keeps
+// errno.
+inline void rest_core() noexcept {
+  const int error = errno;
+  const timespec moment{0, 50'000};
+  ::nanosleep(&moment, nullptr);
+  errno = error;
+}
 
 // Fetches the cache line at `address`, which need not be mapped, for reading.
 inline void prefetch_to_read(const void* address) noexcept { __builtin_prefetch(address); }
@@ -39,4 +50,4 @@ inline void prefetch_to_write(const void* address) noexcept {
 
 }  // namespace zmqloop
 
-#endif  // ZMQLOOP_THREADING_CPU_HINTS_H_
+#endif  // ZMQLOOP_THREADING_HOST_CPU_HINTS_H_

@@ -4,8 +4,8 @@
 // Errors: none; what cannot be written is lost.
 // Internal.
 
-#ifndef ZMQLOOP_RUNTIME_ERROR_OUTPUT_H_
-#define ZMQLOOP_RUNTIME_ERROR_OUTPUT_H_
+#ifndef ZMQLOOP_THREADING_HOST_ERROR_OUTPUT_H_
+#define ZMQLOOP_THREADING_HOST_ERROR_OUTPUT_H_
 
 #include <cerrno>
 #include <string_view>
@@ -28,4 +28,4 @@ inline void write_error(std::string_view text) noexcept {
 
 }  // namespace zmqloop
 
-#endif  // ZMQLOOP_RUNTIME_ERROR_OUTPUT_H_
+#endif  // ZMQLOOP_THREADING_HOST_ERROR_OUTPUT_H_

@@ -9,13 +9,14 @@
 // Errors: what `make` throws; a later call tries again.
 // Internal.
 
-#ifndef ZMQLOOP_POLLER_PER_PROCESS_H_
-#define ZMQLOOP_POLLER_PER_PROCESS_H_
+#ifndef ZMQLOOP_THREADING_HOST_PER_PROCESS_H_
+#define ZMQLOOP_THREADING_HOST_PER_PROCESS_H_
 
 #include <atomic>
+#include <cstdint>
 #include <memory>
 
-#include "zmqloop/poller/process_generation.h"
+#include "zmqloop/threading/host/fork_guard.h"
 
 namespace zmqloop {
 
@@ -32,20 +33,20 @@ class PerProcess {
   T& get(Make make) {
     Node* current = newest_.load();
     if (is_ours(current)) return *current->value;
-    std::unique_ptr<Node> made(new Node{process_generation(), current, make()});
+    std::unique_ptr<Node> made(new Node{fork_generation(), current, make()});
     if (newest_.compare_exchange_strong(current, made.get())) return *made.release()->value;
     return *current->value;
   }
 
  private:
   struct Node {
-    const unsigned generation;
+    const std::uint32_t generation;
     Node* const previous;  // the parent's
     const std::unique_ptr<T> value;
   };
 
   static bool is_ours(const Node* node) noexcept {
-    return node != nullptr && node->generation == process_generation();
+    return node != nullptr && node->generation == fork_generation();
   }
 
   std::atomic<Node*> newest_{nullptr};
@@ -53,4 +54,4 @@ class PerProcess {
 
 }  // namespace zmqloop
 
-#endif  // ZMQLOOP_POLLER_PER_PROCESS_H_
+#endif  // ZMQLOOP_THREADING_HOST_PER_PROCESS_H_

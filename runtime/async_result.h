@@ -1,0 +1,34 @@
+// What a callable returns that goes on after the callable has returned: a Task or a Future.
+//
+//   AsyncResult<int>::kIsAsync               // false
+//   AsyncResult<Task<int>>::value_type       // int: what co_await gives
+//
+// Each kind specialises it beside its own definition.
+//
+// Internal.
+
+#ifndef ZMQLOOP_RUNTIME_ASYNC_RESULT_H_
+#define ZMQLOOP_RUNTIME_ASYNC_RESULT_H_
+
+#include <type_traits>
+
+namespace zmqloop {
+
+template <class R>
+struct AsyncResult {
+  static constexpr bool kIsAsync = false;
+  using value_type = R;
+};
+
+// Whether a callable of type F, called with A, returns such a thing.
+template <class F, class... A>
+inline constexpr bool kReturnsAsync = AsyncResult<std::decay_t<std::invoke_result_t<F, A...>>>::kIsAsync;
+
+// What F returns in the end.
+template <class F, class... A>
+using AwaitedResult =
+    typename AsyncResult<std::decay_t<std::invoke_result_t<F, A...>>>::value_type;
+
+}  // namespace zmqloop
+
+#endif  // ZMQLOOP_RUNTIME_ASYNC_RESULT_H_

@@ -1,0 +1,145 @@
+// Callables that return a Task or a Future where the loop calls them and looks at no result: what
+// they return is run to its end on that loop, and its exception goes to
+// IOLoop::handle_callback_exception(). (tornado: coroutines given as callbacks)
+//
+//   core.post(run_to_end(core, f));                    // f itself, if it returns neither
+//   core.post(run_to_end(core, one_shot::bind(f, x))); // the arguments live as long, too
+//
+// Threads: made on any, called on the loop's.
+// Owns: the callable lives until what it has returned has ended, or the loop is closed.
+// Internal.
+
+#ifndef ZMQLOOP_RUNTIME_CALLBACK_TASK_H_
+#define ZMQLOOP_RUNTIME_CALLBACK_TASK_H_
+
+#include <functional>
+#include <memory>
+#include <type_traits>
+#include <utility>
+
+#include "zmqloop/runtime/async_result.h"
+#include "zmqloop/runtime/late_exception.h"
+#include "zmqloop/runtime/loop_core.h"
+#include "zmqloop/runtime/spawned_task.h"
+#include "zmqloop/runtime/task.h"
+#include "zmqloop/runtime/task_run.h"
+#include "zmqloop/threading/one_shot.h"
+
+namespace zmqloop {
+
+// The run of a task that nobody waits for. F: the user's callable, for reports.
+template <class F>
+class CallbackTask final : public TaskRun {
+ public:
+  // Runs it at once, until it first waits. On the loop's thread.
+  static void start(LoopCore& core, Task<void> task) {
+    const auto run = std::make_shared<CallbackTask>(core.shared_from_this(), std::move(task));
+    auto& coroutine = run->task_.coroutine_;
+    coroutine.promise().begin(*run, run->core_);
+    Resumption(run, coroutine)();
+  }
+
+  CallbackTask(std::shared_ptr<LoopCore> core, Task<void> task)
+      : core_(std::move(core)), task_(std::move(task)) {}
+
+  // On the loop: whatever the coroutine awaits, it comes back.
+  void finish() noexcept override {
+    std::exception_ptr error = task_.coroutine_.promise().error();
+    task_ = Task<void>();
+    if (error != nullptr) report_here<F>(*core_, std::move(error));
+  }
+
+ private:
+  const std::shared_ptr<LoopCore> core_;
+  Task<void> task_;
+};
+
+// What to await of what a callback has returned, which nobody wants the value of: others may.
+template <class T>
+Task<T> end_of(Task<T> task) {
+  return task;
+}
+template <class T>
+FutureEnd<T> end_of(Future<T> future) {
+  return {std::move(future)};
+}
+
+// A task that calls `f` and ends when what it returns has.
+template <class F>
+Task<void> await_callback(F f) {
+  static_cast<void>(co_await end_of(one_shot::invoke(f)));
+}
+template <class F, class... A>
+Task<void> await_callback(std::shared_ptr<F> f, A... arguments) {
+  static_cast<void>(co_await end_of(std::invoke(*f, std::move(arguments)...)));
+}
+
+// A callable that is called once, or not at all.
+template <class F>
+struct RunToEnd {
+  LoopCore* core;
+  F f;
+  void operator()() { CallbackTask<F>::start(*core, await_callback(std::move(f))); }
+};
+template <class F>
+struct one_shot::ReportedType<RunToEnd<F>> : one_shot::ReportedType<F> {};
+
+template <class F>
+decltype(auto) run_to_end(LoopCore& core, F&& f) {
+  if constexpr (AsyncResult<one_shot::Result<std::decay_t<F>>>::kIsAsync) {
+    return RunToEnd<std::decay_t<F>>{&core, std::forward<F>(f)};
+  } else {
+    static_cast<void>(core);
+    return std::forward<F>(f);
+  }
+}
+
+// Calls `f`, which is called any number of times, and runs what it returns to its end.
+template <class F, class... A>
+void start_callback(LoopCore& core, const std::shared_ptr<F>& f, A... arguments) {
+  CallbackTask<F>::start(core, await_callback(f, std::move(arguments)...));
+}
+
+// A callable that is called any number of times; calls whose tasks have not ended overlap.
+template <class F>
+class SharedRunToEnd {
+ public:
+  template <class G>
+  SharedRunToEnd(LoopCore& core, G&& f)
+      : core_(&core), f_(std::make_shared<F>(std::forward<G>(f))) {}
+  template <class... A>
+  requires std::is_invocable_v<F&, A...>
+  void operator()(A... arguments) const {
+    start_callback(*core_, f_, std::move(arguments)...);
+  }
+
+ private:
+  LoopCore* core_;
+  std::shared_ptr<F> f_;
+};
+template <class F>
+struct one_shot::ReportedType<SharedRunToEnd<F>> : one_shot::ReportedType<F> {};
+
+// Whether F returns such a thing when it is called with A, or with nothing if it does not take A.
+template <class F, class... A>
+constexpr bool returns_async() {
+  if constexpr (std::is_invocable_v<F, A...>) {
+    return kReturnsAsync<F, A...>;
+  } else {
+    return kReturnsAsync<F>;
+  }
+}
+
+template <class... A, class F>
+decltype(auto) run_each_to_end(LoopCore& core, F&& f) {
+  if constexpr (returns_async<std::decay_t<F>&, A...>()) {
+    return SharedRunToEnd<std::decay_t<F>>(core, std::forward<F>(f));
+  } else {
+    static_cast<void>(core);
+    return std::forward<F>(f);
+  }
+}
+
+}  // namespace zmqloop
+
+#endif  // ZMQLOOP_RUNTIME_CALLBACK_TASK_H_

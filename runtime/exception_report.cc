@@ -1,0 +1,27 @@
+#include "zmqloop/runtime/exception_report.h"
+
+#include <new>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+
+#include "zmqloop/runtime/exception_text.h"
+#include "zmqloop/runtime/type_name.h"
+#include "zmqloop/threading/host/error_output.h"
+
+namespace zmqloop {
+
+void report_exception(std::string_view loop_name, const std::type_info* callable,
+                      std::exception_ptr error) noexcept {
+  try {
+    write_error(absl::StrCat(
+        "zmqloop: loop '", absl::string_view(loop_name.data(), loop_name.size()),
+        "': exception in callback ", type_name(callable), ": ", exception_text(std::move(error)),
+        "\n"));
+  } catch (const std::bad_alloc&) {
+    write_error("zmqloop: exception in a callback, and no memory to say more\n");
+  }
+}
+
+}  // namespace zmqloop

@@ -1,0 +1,23 @@
+// The default report of an exception that a callable on a loop has thrown.
+//
+// Threads: any.
+// Errors: none; what cannot be written is lost.
+// Internal: see IOLoop::handle_callback_exception().
+
+#ifndef ZMQLOOP_RUNTIME_EXCEPTION_REPORT_H_
+#define ZMQLOOP_RUNTIME_EXCEPTION_REPORT_H_
+
+#include <exception>
+#include <string_view>
+#include <typeinfo>
+
+namespace zmqloop {
+
+// Writes a line to standard error: loop, type of the callable (null: unknown), exception. Takes no
+// lock, that of stdio neither: whoever holds it may be stuck in a write.
+void report_exception(std::string_view loop_name, const std::type_info* callable,
+                      std::exception_ptr error) noexcept;
+
+}  // namespace zmqloop
+
+#endif  // ZMQLOOP_RUNTIME_EXCEPTION_REPORT_H_

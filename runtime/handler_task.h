@@ -1,0 +1,73 @@
+// Handlers that return a Task or a Future: what they return is run to its end, and their
+// registration is not looked at meanwhile. Otherwise a level-triggered handler would be called again
+// in each turn, until its task has read what is there.
+//
+// Threads: loop thread.
+// Owns: the callable lives until the last of its tasks has ended, also if it was removed.
+// Internal.
+
+#ifndef ZMQLOOP_RUNTIME_HANDLER_TASK_H_
+#define ZMQLOOP_RUNTIME_HANDLER_TASK_H_
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <type_traits>
+#include <utility>
+
+#include "zmqloop/poller/events.h"
+#include "zmqloop/poller/pollable.h"
+#include "zmqloop/runtime/callback_task.h"
+#include "zmqloop/runtime/loop_core.h"
+#include "zmqloop/runtime/task.h"
+#include "zmqloop/threading/one_shot.h"
+
+namespace zmqloop {
+
+// Its home is the handler's loop, to which it comes back wherever what `f` returns has gone.
+template <class F>
+Task<void> await_handler(std::shared_ptr<F> f, LoopCore& core, std::uint64_t token,
+                         Pollable pollable, Events events) {
+  try {
+    if constexpr (std::is_invocable_v<F&, Pollable, Events>) {
+      static_cast<void>(co_await end_of(std::invoke(*f, pollable, events)));
+    } else {
+      static_cast<void>(co_await end_of(std::invoke(*f)));
+    }
+  } catch (...) {
+    core.end_task(token);
+    throw;
+  }
+  core.end_task(token);
+}
+
+template <class F>
+class HandlerRunToEnd {
+ public:
+  template <class G>
+  HandlerRunToEnd(LoopCore& core, G&& f)
+      : core_(&core), f_(std::make_shared<F>(std::forward<G>(f))) {}
+  void operator()(Pollable pollable, Events events) const {
+    core_->begin_task([&](std::uint64_t token) {
+      CallbackTask<F>::start(*core_, await_handler(f_, *core_, token, pollable, events));
+    });
+  }
+
+ private:
+  LoopCore* core_;
+  std::shared_ptr<F> f_;
+};
+
+template <class F>
+decltype(auto) run_handler_to_end(LoopCore& core, F&& f) {
+  if constexpr (returns_async<std::decay_t<F>&, Pollable, Events>()) {
+    return HandlerRunToEnd<std::decay_t<F>>(core, std::forward<F>(f));
+  } else {
+    static_cast<void>(core);
+    return std::forward<F>(f);
+  }
+}
+
+}  // namespace zmqloop
+
+#endif  // ZMQLOOP_RUNTIME_HANDLER_TASK_H_

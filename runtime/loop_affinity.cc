@@ -1,0 +1,105 @@
+#include "zmqloop/runtime/loop_affinity.h"
+
+#include <stdexcept>
+
+#include "absl/strings/str_cat.h"
+
+#include "zmqloop/runtime/errors.h"
+#include "zmqloop/threading/host/backoff.h"
+#include "zmqloop/threading/thread_label.h"
+
+namespace zmqloop {
+
+void LoopAffinity::require_process(const char* operation) const {
+  if (!is_foreign()) return;
+  throw std::logic_error(absl::StrCat(operation, ": loop '", name_,
+                                      "' belongs to the parent process; a forked child must make "
+                                      "its own"));
+}
+
+void LoopAffinity::require_owner(const char* operation) const {
+  if (state_ != State::kClosed && is_owned_elsewhere()) throw_wrong_thread(operation);
+}
+
+// Of a loop that does not run on this thread. One that is held becomes another's or is let go in
+// some instructions: see try_use().
+LoopAffinity::Access::Kind LoopAffinity::open(const char* operation, AfterClose after_close) {
+  using Kind = Access::Kind;
+  require_process(operation);
+  for (Backoff backoff;; backoff.step()) {
+    if (state_ == State::kClosed) {
+      if (after_close == AfterClose::kThrows) throw_closed(operation);
+      return is_here() ? Kind::kOwn : Kind::kNone;  // whoever closes it may remove what is left
+    }
+    if (is_here()) return Kind::kOwn;
+    if (owner_ == Owner::kItsThread || thread_.is_bound()) throw_wrong_thread(operation);
+    if (setting_up_ == ThreadChecker::here()) return Kind::kOwn;  // within another such call
+    setting_up_ = ThreadChecker::here();
+    if (state_ == State::kIdle) return Kind::kSetUp;
+    setting_up_ = nullptr;
+  }
+}
+
+void LoopAffinity::take_to_run(const char* operation) {
+  require_process(operation);
+  require_owner(operation);
+  const State before = take(State::kHeld);
+  if (before == State::kRunning) throw_running(operation);
+  if (before == State::kClosed) throw_closed(operation);
+  bind();
+  state_ = State::kRunning;
+}
+
+void LoopAffinity::end_run() noexcept {
+  if (is_foreign()) return;
+  unbind();
+  state_ = State::kIdle;  // last: now another thread may run or close it
+}
+
+bool LoopAffinity::take_to_close(const char* operation) {
+  const State before = take(State::kClosed);
+  if (before == State::kRunning) throw_running(operation);
+  if (before == State::kClosed) return false;
+  bind();
+  return true;
+}
+
+void LoopAffinity::end_close() noexcept { unbind(); }
+
+// Takes the loop from rest into `next`; returns the state before, and nothing has changed if it was
+// not at rest.
+LoopAffinity::State LoopAffinity::take(State next) noexcept {
+  for (Backoff backoff;; backoff.step()) {
+    State before = State::kIdle;
+    if (state_.compare_exchange_strong(before, next) || before != State::kHeld) return before;
+  }
+}
+
+void LoopAffinity::bind() noexcept {
+  if (owner_ == Owner::kUser) thread_.bind();
+}
+
+void LoopAffinity::unbind() noexcept {
+  if (owner_ == Owner::kUser) thread_.unbind();
+}
+
+void LoopAffinity::throw_closed(const char* operation) const {
+  throw LoopClosedError(absl::StrCat(operation, ": loop '", name_, "' is closed"));
+}
+
+void LoopAffinity::throw_running(const char* operation) const {
+  throw std::logic_error(absl::StrCat(operation, ": loop '", name_, "' runs on ", thread_label(),
+                                      "; called on ", current_thread_label(), ". Stop it first."));
+}
+
+void LoopAffinity::throw_wrong_thread(const char* operation) const {
+  const std::string label = thread_label();
+  const char* const relation = owner_ == Owner::kUser ? "' runs on " : "' belongs to ";
+  const std::string thread =
+      label.empty() ? absl::StrCat("a thread of its own (", name_, ") that has yet to begin") : label;
+  throw std::logic_error(absl::StrCat(operation, ": loop '", name_, relation, thread,
+                                      "; called on ", current_thread_label(),
+                                      ". Post a callback to it instead (add_callback)."));
+}
+
+}  // namespace zmqloop

@@ -1,0 +1,82 @@
+// The callables that options hold: copyable, possibly none.
+//
+//   LoopFunction<std::uint64_t> on_high_water = [](std::uint64_t pending) { … };
+//   ThreadHook<> on_thread_start = [] { … };
+//
+// Threads: values; who calls them, and where, is said at each option.
+// Errors: what copying the callable throws.
+// Public, as parts of options.
+
+#ifndef ZMQLOOP_RUNTIME_OPTION_FUNCTIONS_H_
+#define ZMQLOOP_RUNTIME_OPTION_FUNCTIONS_H_
+
+#include <functional>
+#include <memory>
+#include <type_traits>
+#include <typeinfo>
+#include <utility>
+
+#include "zmqloop/runtime/async_result.h"
+#include "zmqloop/threading/one_shot.h"
+
+namespace zmqloop {
+
+class LoopCore;
+
+// Is called by a loop on its thread. A Task or Future that it returns is run to its end there, and
+// its exception goes to IOLoop::handle_callback_exception().
+template <class... A>
+class LoopFunction {
+ public:
+  LoopFunction() = default;
+  LoopFunction(std::nullptr_t) {}
+  template <class F>
+  requires(!std::is_same_v<F, LoopFunction> && std::is_invocable_v<F&, A...>)
+  LoopFunction(F f) : type_(&typeid(F)) {
+    if (one_shot::is_null(f)) return;
+    if constexpr (kReturnsAsync<F&, A...>) {
+      call_ = [shared = std::make_shared<F>(std::move(f))](LoopCore& core, A... arguments) {
+        start_callback(core, shared, std::move(arguments)...);  // callback_task.h
+      };
+    } else {
+      call_ = [g = std::move(f)](LoopCore&, A... arguments) mutable {
+        static_cast<void>(std::invoke(g, std::move(arguments)...));
+      };
+    }
+  }
+
+  explicit operator bool() const noexcept { return static_cast<bool>(call_); }
+  // Internal.
+  void operator()(LoopCore& core, A... arguments) const { call_(core, std::move(arguments)...); }
+  const std::type_info& type() const noexcept { return *type_; }
+
+ private:
+  std::function<void(LoopCore&, A...)> call_;
+  const std::type_info* type_ = &typeid(void);
+};
+
+// Is called by a thread as it begins or ends.
+template <class... A>
+class ThreadHook {
+ public:
+  ThreadHook() = default;
+  ThreadHook(std::nullptr_t) {}
+  template <class F>
+  requires(!std::is_same_v<F, ThreadHook> && std::is_invocable_v<F&, A...>)
+  ThreadHook(F f) {
+    static_assert(!kReturnsAsync<F&, A...>,
+                  "nobody would run the task that this hook returns: have the hook spawn it on "
+                  "IOLoop::current()");
+    if (!one_shot::is_null(f)) call_ = std::move(f);
+  }
+
+  explicit operator bool() const noexcept { return static_cast<bool>(call_); }
+  void operator()(A... arguments) const { call_(std::move(arguments)...); }
+
+ private:
+  std::function<void(A...)> call_;
+};
+
+}  // namespace zmqloop
+
+#endif  // ZMQLOOP_RUNTIME_OPTION_FUNCTIONS_H_

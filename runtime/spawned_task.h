@@ -1,0 +1,88 @@
+// A task that runs on a loop and completes a future: what spawn() and run_sync() start, and submit()
+// for callables that return tasks or futures.
+//
+// Threads: started on any; the rest on the task's loop.
+// Owns: the task, until it has ended or its loop is closed.
+// Internal.
+
+#ifndef ZMQLOOP_RUNTIME_SPAWNED_TASK_H_
+#define ZMQLOOP_RUNTIME_SPAWNED_TASK_H_
+
+#include <memory>
+#include <string>
+#include <type_traits>
+#include <utility>
+
+#include "zmqloop/runtime/async_result.h"
+#include "zmqloop/runtime/errors.h"
+#include "zmqloop/runtime/future.h"
+#include "zmqloop/runtime/late_exception.h"
+#include "zmqloop/runtime/loop_core.h"
+#include "zmqloop/runtime/task.h"
+#include "zmqloop/runtime/task_run.h"
+#include "zmqloop/threading/one_shot.h"
+
+namespace zmqloop {
+
+// Origin: the user's type, for reports of exceptions that nobody has seen.
+template <class T, class Origin>
+class SpawnedTask final : public TaskRun {
+ public:
+  SpawnedTask(std::shared_ptr<LoopCore> core, Task<T> task, const char* operation)
+      : core_(std::move(core)), operation_(operation), task_(std::move(task)) {
+    promise_.set_witness(witness_of<Origin>(core_));
+  }
+  ~SpawnedTask() override {
+    task_ = Task<T>();  // as in finish()
+    promise_.break_with([this] {
+      return LoopClosedError(std::string(operation_) + ": loop '" + core_->affinity().name() +
+                             "' was closed before the task had ended");
+    });
+  }
+
+  // Returns what starts the task.
+  Resumption begin() {
+    task_.coroutine_.promise().begin(*this, core_);
+    return {shared_from_this(), task_.coroutine_};
+  }
+  Future<T> get_future() const { return promise_.get_future(); }
+
+  void finish() noexcept override {
+    promise_.set_from([this] {
+      const Task<T> ending = std::move(task_);  // its variables are gone when the future is ready
+      return ending.coroutine_.promise().take();
+    });
+  }
+
+  // Makes a run of `task`, which is not empty; begin() is to be posted to the loop.
+  static std::shared_ptr<SpawnedTask> make(std::shared_ptr<LoopCore> core, Task<T> task,
+                                           const char* operation) {
+    task.require_valid();
+    return std::make_shared<SpawnedTask>(std::move(core), std::move(task), operation);
+  }
+
+ private:
+  const std::shared_ptr<LoopCore> core_;
+  const char* const operation_;
+  Task<T> task_;
+  Promise<T> promise_;
+};
+
+// Posts a task to a loop; its future receives LoopClosedError if that is closed.
+template <class Origin, class T>
+Future<T> start_task(const std::shared_ptr<LoopCore>& core, Task<T> task, const char* operation) {
+  const auto run = SpawnedTask<T, Origin>::make(core, std::move(task), operation);
+  auto future = run->get_future();
+  static_cast<void>(core->post(run->begin()));
+  return future;
+}
+
+// A task that calls `f` and ends when what it returns has: `f` lives as long.
+template <class F, class T = typename AsyncResult<one_shot::Result<F>>::value_type>
+Task<T> await_call(F f) {
+  co_return co_await one_shot::invoke(f);
+}
+
+}  // namespace zmqloop
+
+#endif  // ZMQLOOP_RUNTIME_SPAWNED_TASK_H_

@@ -1,0 +1,23 @@
+// The library's runtime/loop_affinity.h for loops whose scenarios keep to their threads.
+
+#ifndef ZMQLOOP_TESTS_SCHEDULE_EXCHANGED_RUNTIME_LOOP_AFFINITY_H_
+#define ZMQLOOP_TESTS_SCHEDULE_EXCHANGED_RUNTIME_LOOP_AFFINITY_H_
+
+#include <string>
+#include <utility>
+
+namespace zmqloop {
+
+class LoopAffinity {
+ public:
+  enum class Owner : bool { kUser, kItsThread };
+  LoopAffinity(std::string name, Owner) : name_(std::move(name)) {}
+  const std::string& name() const noexcept { return name_; }
+
+ private:
+  const std::string name_;
+};
+
+}  // namespace zmqloop
+
+#endif  // ZMQLOOP_TESTS_SCHEDULE_EXCHANGED_RUNTIME_LOOP_AFFINITY_H_
