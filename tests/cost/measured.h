@@ -1,0 +1,26 @@
+// Marks the part of a program whose instructions are counted.
+//
+//   measured([&] { loop.start(); });   // valgrind --toggle-collect=zmqloop_cost_measured
+//
+// Threads: any, one at a time.
+
+#ifndef ZMQLOOP_TESTS_COST_MEASURED_H_
+#define ZMQLOOP_TESTS_COST_MEASURED_H_
+
+#include <type_traits>
+
+// Calls `function(argument)`. Callgrind knows it by this name, which needs no header of valgrind's;
+// it stands in a file of its own so that no compiler inlines it.
+extern "C" void zmqloop_cost_measured(void (*function)(void*), void* argument);
+
+namespace zmqloop::cost {
+
+template <class F>
+void measured(F&& f) {
+  using Function = std::remove_reference_t<F>;
+  zmqloop_cost_measured([](void* function) { (*static_cast<Function*>(function))(); }, &f);
+}
+
+}  // namespace zmqloop::cost
+
+#endif  // ZMQLOOP_TESTS_COST_MEASURED_H_

@@ -1,0 +1,31 @@
+// What the operations have in common: the callable they give away, and the options of their loops.
+//
+// Threads: values.
+
+#ifndef ZMQLOOP_TESTS_COST_PAYLOAD_H_
+#define ZMQLOOP_TESTS_COST_PAYLOAD_H_
+
+#include <array>
+#include <cstdint>
+
+#include "zmqloop/poller/clock.h"
+#include "zmqloop/runtime/loop_options.h"
+
+namespace zmqloop::cost {
+
+// The callable that posts and timers are given: a pointer and 24 bytes, as in the benchmarks.
+struct Payload {
+  std::uint64_t* sum;
+  std::array<std::uint64_t, 3> content;
+  void operator()() const { *sum += content[2]; }
+};
+static_assert(sizeof(Payload) == 32);
+
+inline Payload payload(std::uint64_t& sum) { return {&sum, {0, 0, 1}}; }
+
+// Of a loop that never looks for work while the time passes, which it does not.
+inline LoopOptions without_spinning() { return {.name = "cost", .idle_spin = Duration::zero()}; }
+
+}  // namespace zmqloop::cost
+
+#endif  // ZMQLOOP_TESTS_COST_PAYLOAD_H_
