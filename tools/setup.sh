@@ -25,6 +25,9 @@ CHECK_PACKAGES=(
 : "${HOME:=$(getent passwd "$(id -u)" | cut -d: -f6)}"
 export HOME LC_ALL=C.UTF-8
 
+# With its startup options: a build of another tree adds an output folder of its own.
+BAZEL=(bazel)
+
 say() { printf '%s\n' "$*"; }
 
 die() {
@@ -98,12 +101,12 @@ run_bazel() {
   local command=$1 cores jobs
   cores=$(nproc) jobs=$((cores + 1))
   shift
-  (cd "$ROOT" && bazel "$command" --color=no --curses=no --noshow_progress \
+  (cd "$ROOT" && "${BAZEL[@]}" "$command" --color=no --curses=no --noshow_progress \
     --jobs="$jobs" --local_cpu_resources="$jobs" --local_test_jobs="$cores" "$@")
 }
 
 # The server would keep a fifth of a gigabyte; it also disturbs a measurement.
 stop_bazel() {
-  command -v bazel >/dev/null && (cd "$ROOT" && bazel shutdown >/dev/null 2>&1)
+  command -v bazel >/dev/null && (cd "$ROOT" && "${BAZEL[@]}" shutdown >/dev/null 2>&1)
   return 0
 }

@@ -14,22 +14,20 @@ import re
 import shlex
 import shutil
 import signal
-import subprocess
 import sys
-import tempfile
 import unittest
 import xml.etree.ElementTree
 
 HERE = pathlib.Path(__file__).absolute().parent
 TOOLS = HERE.parent.parent / "tools"
-sys.path.insert(0, str(TOOLS))
+sys.path[:0] = [str(TOOLS), str(HERE)]
 
+from tool_runs import TIME_LIMIT, InFolder, ToolRuns  # noqa: E402
 from bench_report import (  # noqa: E402
     atomic_file, charts, document, flags, goals, markdown, page, programs, progress, rounds,
     session, spread, svg, sweeps, system_calls, units, words, workloads,
 )  # fmt: skip
 
-TIME_LIMIT = 100  # seconds, after which a run counts as hung
 HOSTILE = 'W1/<i>&"quoted"'
 
 
@@ -461,17 +459,6 @@ class Progress(unittest.TestCase):
         self.assertAlmostEqual(clock.remaining(), 2 * 10.0 + 2 * 1.0)
 
 
-class InFolder(unittest.TestCase):
-    """Each test has a folder of its own."""
-
-    def setUp(self):
-        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="bench_report_test.", dir="/tmp"))
-        self.addCleanup(shutil.rmtree, self.folder)
-
-    def files(self):
-        return sorted(path.name for path in self.folder.iterdir())
-
-
 class AtomicFiles(InFolder):
     def test_appear_whole_and_leave_nothing_beside(self):
         (self.folder / "a").write_text("old")
@@ -501,7 +488,7 @@ class SystemCalls(unittest.TestCase):
             system_calls.total_calls(head + row)
 
 
-class Command(InFolder):
+class Command(ToolRuns):
     FIGURES = {
         "W1/zmqloop/manual_time": {**rates(30e6, 31e6, 32e6), "ops": [1e6]},
         "W1/libuv/manual_time": {**rates(1e6, 1.1e6, 1.2e6), "ops": [1e6]},
@@ -513,32 +500,13 @@ class Command(InFolder):
         self.program = self.folder / "fake"
         shutil.copy(HERE / "fake_benchmark.py", self.program)
         self.program.chmod(0o755)
-        self.output = self.folder / "out"
         self.figures(self.FIGURES)
 
     def figures(self, figures):
         (self.folder / "FIGURES").write_text(json.dumps(figures))
 
-    def start(self, *arguments):
-        return subprocess.Popen(
-            [sys.executable, "-m", "bench_report", f"--output={self.output}", *arguments],
-            env={**os.environ, "PYTHONPATH": str(TOOLS), "PYTHONDONTWRITEBYTECODE": "1"},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-
-    def run_tool(self, *arguments):
-        """Runs it to its end; returns (exit status, standard output, standard error)."""
-        process = self.start(*arguments)
-        out, err = process.communicate(timeout=TIME_LIMIT)
-        return process.returncode, out, err
-
     def measure(self, *arguments):
         return self.run_tool(f"--program={self.program}", "--rounds=5", *arguments)
-
-    def written(self):
-        return sorted(path.name for path in self.output.iterdir()) if self.output.exists() else []
 
     def test_measures_in_rounds_and_writes_its_report(self):
         status, out, err = self.measure("--markdown", "--seconds=60")

@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
-"""Stands in for a benchmark program: reports figures of the file FIGURES beside it.
+"""Stands in for a benchmark program: reports figures of the file FIGURES beside it, or of the file
+that the environment variable FIGURES names.
 
 FIGURES is JSON: {"benchmark name": {"counter": [value of the first run, of the second, ...]}}.
 Beside counters a benchmark may have "does": "fail" (an error as Google Benchmark reports it),
-"exit", "hang" (until it is killed; tells its pid to the pipe READY if there is one) or "garbage" (an output file that is no JSON).
+"exit", "hang" (until it is killed; tells its pid to the pipe READY if there is one) or "garbage"
+(an output file that is no JSON); with "after": N it does so once N runs have gone well.
 """
 
 import json
@@ -13,7 +15,7 @@ import re
 import signal
 import sys
 
-FIGURES = pathlib.Path(__file__).with_name("FIGURES")
+FIGURES = pathlib.Path(os.environ.get("FIGURES") or pathlib.Path(__file__).with_name("FIGURES"))
 
 
 def flag(name):
@@ -38,9 +40,9 @@ def main():
     run = next_run(name)
     entry = {"name": name, "run_type": "iteration", "iterations": 1, "repetition_index": 0}
     for counter, values in figures[name].items():
-        if counter != "does":
+        if counter not in ("does", "after"):
             entry[counter] = values[run % len(values)]
-    does = figures[name].get("does")
+    does = figures[name].get("does") if run >= figures[name].get("after", 0) else None
     if does == "hang":
         ready = FIGURES.with_name("READY")
         if ready.exists():  # a pipe: whoever waits for us is told

@@ -5,7 +5,10 @@ import os
 import signal
 import sys
 
-from bench_report import atomic_file, document, flags, markdown, page, session, tables, words
+from bench_report import (
+    atomic_file, document, flags, gate, gate_session, gate_text, markdown, page, session, tables,
+    words,
+)  # fmt: skip
 from bench_report.programs import ProgramError
 
 DONE, FAILED, WRONG_USAGE, INTERRUPTED = 0, 1, 2, 130
@@ -16,7 +19,9 @@ class Failure(Exception):
 
 
 def main(arguments):
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) != signal.SIG_IGN:  # nohup's
+            signal.signal(number, signal.default_int_handler)
     try:
         asked = flags.parse(arguments)
         if asked.help:
@@ -47,30 +52,69 @@ def make_report(asked, arguments):
     """Everything that could fail for the user's sake is tried before minutes of measuring."""
     os.makedirs(asked.output, exist_ok=True)
     atomic_file.check_writable(asked.output)
+    interrupted = False
     if asked.recorded is not None:
         report = load(asked.recorded)
-        texts = render(report, asked)
+    elif asked.baseline:
+        report, interrupted = gate_session.measure(asked, ["--compare", *arguments])
     else:
         report = session.measure(asked, ["--compare", *arguments])
+    texts = render(report, asked)
+    if asked.recorded is None:
         recorded = json.dumps(report, indent=1, ensure_ascii=False) + "\n"
-        texts = {"report.json": recorded, **render(report, asked)}
-    atomic_file.write_all(asked.output, texts)
+        texts = {"report.json": recorded, **texts}
+    if not interrupted:
+        atomic_file.write_all(asked.output, texts)
+    show = show_comparison if is_comparison(report) else show_report
+    status = show(report, [] if interrupted else sorted(texts), asked.output)
+    if interrupted:
+        complain("interrupted, the table holds the rounds so far and no report was written")
+        return INTERRUPTED
+    return status
+
+
+def is_comparison(report):
+    """Whether it compares with a baseline, not with rivals."""
+    return "baseline" in report
+
+
+def show_report(report, written, output):
+    """Prints the goals; returns the exit status."""
     if report["goals"]:
         print(f"{tables.as_text(report)}\n\nGoals: {words.score(report)}.")
     print(words.noise(report))
-    for name in sorted(texts):
-        print("wrote", os.path.join(asked.output, name))
+    show_files(report, written, output)
+    return FAILED if report["failures"] else DONE
+
+
+def show_comparison(report, written, output):
+    """Prints the rows, and last whether any is below; returns the exit status."""
+    print(gate_text.as_text(report))
+    show_files(report, written, output)
+    print(gate_text.conclusion(report))
+    return DONE if gate.passed(report) else FAILED
+
+
+def show_files(report, written, output):
+    for name in written:
+        print("wrote", os.path.join(output, name))
+    sys.stdout.flush()  # where both go to one file, complaints keep their place
     for failure in words.failures(report):
         complain(failure)
-    return FAILED if report["failures"] else DONE
 
 
 def render(report, asked):
     """What is written for people, by the names of the files."""
+    texts = {}
     try:
-        texts = {"report.html": page.render(report)}
-        if asked.markdown:
-            texts["report.md"] = markdown.render(report)
+        if is_comparison(report):
+            gate_text.as_text(report)
+            if asked.markdown:
+                texts["report.md"] = gate_text.as_markdown(report)
+        else:
+            texts["report.html"] = page.render(report)
+            if asked.markdown:
+                texts["report.md"] = markdown.render(report)
     except (KeyError, TypeError) as error:
         if asked.recorded is None:
             raise

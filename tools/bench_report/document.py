@@ -37,7 +37,11 @@ def _section(name, measurements, system_calls):
     workload = workloads.find(name, [sample for rounds in samples.values() for sample in rounds])
     measure = workload.measure
     contenders = [
-        _contender(benchmark, workload, rounds, system_calls.get(benchmark))
+        {
+            **contender(benchmark, workload, rounds),
+            "ratio": None,
+            "system_calls_per_operation": system_calls.get(benchmark),
+        }
         for benchmark, rounds in samples.items()
     ]
     contenders = [c for c in contenders if c["figure"]]
@@ -57,7 +61,9 @@ def _section(name, measurements, system_calls):
     }
 
 
-def _contender(benchmark, workload, samples, system_calls):
+def contender(benchmark, workload, samples):
+    """One contender's figures, each with its rounds."""
+
     def counter(name):
         return spread.summarize([sample.get(name) if sample else None for sample in samples])
 
@@ -67,12 +73,10 @@ def _contender(benchmark, workload, samples, system_calls):
         "benchmark": benchmark.full_name,
         "program": benchmark.program.rsplit("/", 1)[-1],
         "figure": spread.summarize([workload.measure.read(s) if s else None for s in samples]),
-        "ratio": None,
         "core_distance_ns": counter("core_distance_ns") if workload.between_cores else None,
         "percentiles": {label: found for label, found in percentiles.items() if found},
         "cpu_ns_per_operation": counter("cpu_ns_per_op"),
         "allocations_per_operation": counter("allocs_per_op"),
-        "system_calls_per_operation": system_calls,
         "extras": {label: found for label, name in workloads.EXTRAS if (found := counter(name))},
     }
 

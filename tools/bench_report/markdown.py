@@ -10,7 +10,7 @@ def render(report):
     alone, swept = sweeps.split(report["workloads"])
     parts = [_facts(report), *_goals(report), *_matrix(alone)]
     parts += [_sweep(name, sections) for name, sections in swept.items()]
-    return "\n\n".join([*parts, _provenance(report)]) + "\n"
+    return "\n\n".join([*parts, provenance(report)]) + "\n"
 
 
 def table(columns, rows):
@@ -64,7 +64,8 @@ def _sweep(name, sections):
     return table(columns, [[place, *(cell for cell, _ in cells)] for place, cells in rows])
 
 
-def _provenance(report):
+def provenance(report):
+    """The command that made the report, and the versions it was made with."""
     versions = ", ".join(f"{name} {version}" for name, version in report["versions"].items())
     seconds = units.figure("time", report["seconds_per_measurement"] * 1e9)
     return (

@@ -19,6 +19,7 @@ class Measurements:
         self.samples = {benchmark: [None] * rounds for benchmark in benchmarks}
         self.failures = {benchmark: [] for benchmark in benchmarks}
         self.hanging = set()
+        self.begun = 0  # rounds
 
     def workloads(self):
         return list(dict.fromkeys(benchmark.workload for benchmark in self.benchmarks))
@@ -57,26 +58,36 @@ class Clock:
         return sum(self._took[b] * left for b, left in self._left.items())
 
 
-def measure_rounds(benchmarks, rounds, seconds, progress):
-    """In each round every workload comes once; its contenders follow each other immediately, in an
-    order that differs from round to round, each in a process of its own."""
-    result = Measurements(benchmarks, rounds)
-    clock = Clock(benchmarks, rounds, seconds)
+def shuffled(number):
+    """Arranges the contenders of a round in an order that differs from round to round, and is the
+    same in every run of the tool."""
+    return random.Random(number).shuffle
+
+
+def alternating(number):
+    """Leaves the two contenders of a round as they are, and swaps them in the next."""
+    return list.reverse if number % 2 else lambda contenders: None
+
+
+def measure_rounds(result, seconds, progress, order=shuffled):
+    """Fills in the result. In each round every workload comes once; its contenders follow each
+    other immediately, each in a process of its own, as arranged by order(number of the round)."""
+    clock = Clock(result.benchmarks, result.rounds, seconds)
     begin = time.monotonic()
-    for number in range(rounds):
-        shuffle = random.Random(number).shuffle  # the same orders in every run of the tool
+    for number in range(result.rounds):
+        result.begun = number + 1
+        arrange = order(number)
         for workload in result.workloads():
             contenders = result.of_workload(workload)
-            shuffle(contenders)
+            arrange(contenders)
             for benchmark in contenders:
                 left, past = clock.remaining(), time.monotonic() - begin
-                activity = f"round {number + 1} of {rounds}  {benchmark.name:<30}"
+                activity = f"round {number + 1} of {result.rounds}  {benchmark.name:<30}"
                 progress.step(activity, past / (past + left), left)
                 _measure_once(result, benchmark, number, seconds)
                 clock.done(benchmark, time.monotonic() - begin - past)
         left = duration(clock.remaining())
-        progress.milestone(f"round {number + 1} of {rounds} done, about {left} left")
-    return result
+        progress.milestone(f"round {number + 1} of {result.rounds} done, about {left} left")
 
 
 def _measure_once(result, benchmark, number, seconds):

@@ -26,8 +26,9 @@ def measure(asked, arguments):
     seconds = seconds_each(asked, len(benchmarks))
     progress = Progress(sys.stderr)
     begin, clock, load = datetime.datetime.now(), time.monotonic(), machine.Load()
+    measured = rounds.Measurements(benchmarks, asked.rounds)
     try:
-        measured = rounds.measure_rounds(benchmarks, asked.rounds, seconds, progress)
+        rounds.measure_rounds(measured, seconds, progress)
         noise = load.finish()
         system_calls_each, remark = count_system_calls(measured, progress)
     finally:
@@ -87,7 +88,8 @@ def seconds_each(asked, count):
     if seconds < LEAST_SECONDS:
         least = rounds.total_seconds(LEAST_SECONDS, count, asked.rounds)
         raise FlagError(
-            f"--seconds needs at least {least:.0f} for {count} contenders in {asked.rounds} rounds"
+            f"--seconds needs at least {least:.0f} for {count} measurements in each of "
+            f"{asked.rounds} rounds"
         )
     return seconds
 

@@ -22,20 +22,25 @@ def noise(report):
     }[told["level"]]
     if told["spread"] is not None:
         words += f": rounds of a typical floor differ by {units.figure('part', told['spread'])}"
-    words += "."
+    return f"{words}. {disturbances(told)}".rstrip()
+
+
+def disturbances(told):
+    """The machine's other work meanwhile, and how far apart its cores were."""
+    sentences = []
     others, stolen = told["others"], told["stolen"]
     if others is not None:
-        words += f" Other processes took {units.figure('part', others)} of the processors' time"
+        words = f"Other processes took {units.figure('part', others)} of the processors' time"
         if stolen:
             words += f", the host {units.figure('part', stolen)}"
-        words += "."
+        sentences.append(words + ".")
     if distance := told["core_distance_ns"]:
-        words += f" A cache line took {units.with_range('time', distance)} from core to core"
+        words = f"A cache line took {units.with_range('time', distance)} from core to core"
         if told["left_out"]:
             pairs = "pair" if told["left_out"] == 1 else "pairs"
             words += f"; {told['left_out']} {pairs} that differed in it were left out of ratios"
-        words += "."
-    return words
+        sentences.append(words + ".")
+    return " ".join(sentences)
 
 
 def failures(report):
