@@ -191,8 +191,8 @@ class Promise {
   // no witness is told.
   template <class Make>
   void break_with(Make&& make) noexcept {
+    if (!is_pending()) return;
     const auto state = state_;
-    if (state == nullptr || state->is_ready()) return;
     std::exception_ptr error = exception_from(std::forward<Make>(make));
     state->set_witness({});
     state->set_exception(std::move(error));

@@ -131,15 +131,13 @@ class IOLoop : public LoopInlet, private ExceptionSink {
   // handle cancels it. (tornado: add_timeout, call_at, call_later)
   template <class F, class... A>
   TimeoutHandle add_timeout(Deadline deadline, F&& f, A&&... arguments) {
-    const LoopAffinity::Access access(core_->affinity(), "IOLoop::add_timeout");
+    LoopCore& loop = *core_.get();
+    const LoopAffinity::Access access(loop.affinity(), "IOLoop::add_timeout");
     require_callable("IOLoop::add_timeout", f);
-    const TimePoint now = deadline.is_delay() ? core_->now() : kAtOnce;  // a clock costs 30 ns
-    return {id_,
-            core_->timers().add(
-                deadline.from(now),
-                run_to_end(*core_, one_shot::bind(std::forward<F>(f),
-                                                  std::forward<A>(arguments)...)),
-                now)};
+    const TimePoint now = deadline.is_delay() ? loop.now() : kAtOnce;  // a clock costs 30 ns
+    auto&& bound = one_shot::bind(std::forward<F>(f), std::forward<A>(arguments)...);
+    return {id_, loop.timers().add(deadline.from(now),
+                                   run_to_end(loop, std::forward<decltype(bound)>(bound)), now)};
   }
   template <class F, class... A>
   TimeoutHandle call_at(AnyTimePoint when, F&& f, A&&... arguments) {

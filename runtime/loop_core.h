@@ -168,7 +168,6 @@ class LoopCore : public std::enable_shared_from_this<LoopCore> {
   std::optional<TimePoint> end_of_sleep(std::optional<Duration> timeout) const;
 
   void dispatch(std::span<const Ready> ready);
-  void dispatch_event(const Ready& event);
   void dispatch_ends();
   void dispatch_to(HandlerTable::Entry& entry, Events found, std::size_t most_calls);
   void set_busy(std::uint64_t handler_token) noexcept;

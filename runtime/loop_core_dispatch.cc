@@ -21,21 +21,20 @@ void LoopCore::dispatch(std::span<const Ready> ready) {
     while (!ready.empty()) {
       const Ready& event = ready.front();
       ready = ready.subspan(1);
-      dispatch_event(event);
+      if (event.token == kInternalToken) {
+        drain_doorbell(event);
+      } else if (event.error != 0) {
+        end_registration(event);
+      } else if (HandlerTable::Entry* entry = handlers_.find(event.token)) {
+        const bool is_socket = entry->pollable.is_socket();
+        if (!entry->is_busy) dispatch_to(*entry, event.events, is_socket ? socket_budget_ : 1);
+      }
       if (mailbox_.poisoned()) return;
     }
   } catch (...) {
     undispatched_ = ready;
     throw;
   }
-}
-
-void LoopCore::dispatch_event(const Ready& event) {
-  if (event.token == kInternalToken) return drain_doorbell(event);
-  if (event.error != 0) return end_registration(event);
-  HandlerTable::Entry* const entry = handlers_.find(event.token);
-  if (entry == nullptr || entry->is_busy) return;
-  dispatch_to(*entry, event.events, entry->pollable.is_socket() ? socket_budget_ : 1);
 }
 
 // The ends of registrations among what is left of a wait, before the next wait overwrites it, which

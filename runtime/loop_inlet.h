@@ -77,7 +77,7 @@ class LoopInlet {
   bool add_callback_from_signal(F&& f) noexcept {
     const std::decay_t<F>& callable = f;  // of a function, its address
     if (one_shot::is_null(callable)) return false;
-    return core_->post_from_signal(run_to_end(*core_, callable));
+    return core_->post_from_signal(run_to_end(*core_.get(), callable));
   }
   // Prepares a callable of any kind for signal handlers: they call raise() on what is returned.
   // `f` takes the number of raises that the call answers, or nothing. Not for signal handlers
@@ -156,7 +156,8 @@ class LoopInlet {
  private:
   template <class F>
   bool post(F&& f) {
-    return core_->post(run_to_end(*core_, std::forward<F>(f)));
+    LoopCore& loop = *core_.get();  // without the null check of operator*, for each post
+    return loop.post(run_to_end(loop, std::forward<F>(f)));
   }
 
   // Posts `f(future)` once the future is ready; returns a future for its result.
