@@ -50,11 +50,11 @@ class Reports {
 int main() {
   Reports reports;
   {
-    zmqloop::LoopPool pool({.loops = 2, .name = "worker"});
-    pool.broadcast([&](zmqloop::IOLoop& loop) {
-      loop.set_blocking_signal_threshold(
-          50ms, [&](const zmqloop::StallReport& stall) { reports.add(stall); });
-    });
+    zmqloop::LoopPool pool(
+        {.loops = 2,
+         .name = "worker",
+         .loop = {.blocking_threshold = 50ms,
+                  .on_stall = [&](const zmqloop::StallReport& stall) { reports.add(stall); }}});
     auto one = pool.loop(0).submit(query_slow_database);
     auto other = pool.loop(1).submit(query_slow_database);
     one.get();

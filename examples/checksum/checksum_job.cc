@@ -39,7 +39,7 @@ ChecksumJob::ChecksumJob(zmqloop::IOLoop& coordinator, std::optional<std::size_t
     : coordinator_(coordinator),
       on_error_(std::move(on_error)),
       walker_(std::move(paths)),
-      pool_({.loops = loops, .name = "hash"}) {
+      pool_({.loops = loops, .name = "hash", .loop = {.block_signals = true}}) {
   most_files_per_worker_ = most_files_per_worker(pool_.size());
   workers_.reserve(pool_.size());
   for (std::size_t i = 0; i < pool_.size(); ++i) {

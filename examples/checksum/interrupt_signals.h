@@ -4,8 +4,8 @@
 // to reach. add_callback_from_signal() is made for that. From then on it is a callback like any
 // other.
 //
-// Threads: one object at a time, made and destroyed on the main thread. The pool's threads block
-// signals, so the handler runs there too.
+// Threads: one object at a time, made and destroyed on the main thread. The pool's threads are told
+// to block signals (LoopOptions::block_signals), so the handler runs on the main thread, too.
 // Errors: std::system_error.
 
 #ifndef ZMQLOOP_EXAMPLES_CHECKSUM_INTERRUPT_SIGNALS_H_
