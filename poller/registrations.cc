@@ -5,6 +5,7 @@
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <zmq.h>
 
 #include "zmqloop/poller/descriptor_state.h"
 #include "zmqloop/poller/poller_error.h"
@@ -166,7 +167,8 @@ bool Registrations::is_intact(const Pollable& pollable) noexcept {
   if (found == nullptr) return false;
   if (!pollable.is_socket()) return is_intact(*found);
   const SocketOption descriptor = read_socket_descriptor(pollable.socket().handle());
-  return descriptor.error == 0 && descriptor.value == found->fd;
+  // One whose context was terminated is still there, and waits to be closed.
+  return descriptor.error == ETERM || (descriptor.error == 0 && descriptor.value == found->fd);
 }
 
 void Registrations::end(RegistrationId id, int error) noexcept {

@@ -91,11 +91,11 @@ class OwnedTimer : public std::enable_shared_from_this<OwnedTimer> {
 
   // Loop thread only.
   TimerId timer_;
-  bool running_ = false;
 
-  // Shared: the calls under way, and kOwned. The owner or call that makes it zero destroys the
+  // Shared. The calls under way, and kOwned. The owner or call that makes it zero destroys the
   // callable.
   std::atomic<std::uint32_t> uses_{kOwned};
+  std::atomic<bool> running_{false};  // written on the loop's thread
 };
 
 // What the loop holds of an OwnedTimer.
