@@ -13,7 +13,7 @@
  *   (no invalid end state)        close() returns, the second one at once
  *
  * Mirrors:
- *   threading/mailbox.cc        Mailbox::close                       784a93c2f3f9
+ *   threading/mailbox.cc        Mailbox::close                       9a2406d86005
  *   threading/mailbox.cc        Mailbox::~Mailbox                    559d69e8a36d
  *   threading/mailbox_inlet.cc  MailboxInlet::publish_signal_post    b88ddbecf717
  *   threading/mailbox_inlet.cc  MailboxInlet::refuse_signal_post     3fde5c00632f
@@ -28,7 +28,7 @@
  *   threading/mailbox_inlet.h   MailboxInlet::no_visitors            cc0a3235e3b9
  *   threading/signal_slots.cc   SignalSlots::claim                   089e4b51291b
  *   threading/signal_slots.cc   SignalSlots::recycle                 62e1f3f998e4
- *   runtime/loop_core.cc        LoopCore::close                      209f465dcdd4
+ *   runtime/loop_core.cc        LoopCore::close                      4debc0a183c7
  *
  * Runs (posts of two threads and a signal handler):
  *   threads   -DA=2 -DB=2 -DSIGNALS=0

@@ -14,7 +14,7 @@
  *
  * Mirrors:
  *   threading/mailbox.cc        Mailbox::take_signal_post            c09d1a70e7a9
- *   threading/mailbox.cc        Mailbox::close                       784a93c2f3f9
+ *   threading/mailbox.cc        Mailbox::close                       9a2406d86005
  *   threading/mailbox_inlet.cc  MailboxInlet::raise                  fc627dc735b6
  *   threading/mailbox_inlet.cc  MailboxInlet::publish_signal_post    b88ddbecf717
  *   threading/mailbox_inlet.h   MailboxInlet::unreserve_signal_slot  eaa9305ce4bd

@@ -14,7 +14,7 @@
  *
  * Mirrors:
  *   threading/control_word.h    View::concerns_posters               d1c3cede90ca
- *   threading/mailbox.cc        Mailbox::close                       784a93c2f3f9
+ *   threading/mailbox.cc        Mailbox::close                       9a2406d86005
  *   threading/mailbox.h         Mailbox::stop_requested              16b0e0a8d9fd
  *   threading/mailbox.h         Mailbox::clear_stop                  b0931357e39b
  *   threading/mailbox.h         Mailbox::all_taken                   9f81ed6ca0b6
@@ -32,9 +32,9 @@
  *   runtime/loop_core.cc        LoopCore::request_stop               3c0fffa46a04
  *   runtime/loop_core.cc        LoopCore::ring_for_post              9eef561b8f6b
  *   runtime/loop_core.cc        LoopCore::ring_for_signal            9b19be981bd8
- *   runtime/loop_core.cc        LoopCore::run_callbacks              b89e3c0dd278
+ *   runtime/loop_core.cc        LoopCore::run_callbacks              5eb4c45a41a4
  *   runtime/loop_core.cc        LoopCore::run                        cf4a9f12dc79
- *   runtime/loop_core.cc        LoopCore::poll_and_dispatch          92b3794db81d
+ *   runtime/loop_core.cc        LoopCore::poll_and_dispatch          7cb8c146d1e4
  *   runtime/loop_core.cc        LoopCore::wait_for_straggler         b8f14592cc73
  *   runtime/loop_core.cc        LoopCore::find_work_spinning         f1d03cbe5558
  *   runtime/loop_core.cc        LoopCore::sleep                      fbae61f9e22b
@@ -43,8 +43,8 @@
  *   runtime/loop_core.h         LoopCore::post_from_signal           fb85d7c259d8
  *   poller/doorbell_sockets.cc  DoorbellSockets::ring                df2042264340
  *   poller/doorbell_sockets.cc  DoorbellSockets::drain               3fd56714e081
- *   poller/signal_doorbell.cc   SignalDoorbell::ring                 7c48a39ddf8d
- *   poller/signal_doorbell.cc   SignalDoorbell::drain                00837676c3f8
+ *   poller/signal_doorbell.cc   SignalDoorbell::ring                 86ff651e7036
+ *   poller/signal_doorbell.cc   SignalDoorbell::drain                43b0f7a9426a
  *   poller/waker.cc             Waker::wake                          7ae61e7c04e7
  *   poller/waker.cc             Waker::drain                         10631cf1aaad
  *
