@@ -26,7 +26,8 @@ int EpollSet::add(int fd, std::uint32_t events, std::uint64_t data) noexcept {
 }
 
 int EpollSet::change(int fd, std::uint32_t events, std::uint64_t data) noexcept {
-  return control(EPOLL_CTL_MOD, fd, events, data);
+  const int error = control(EPOLL_CTL_MOD, fd, events, data);
+  return error == EPERM ? ENOENT : error;  // a regular file, which no entry can be of
 }
 
 int EpollSet::take_out(int fd) noexcept { return control(EPOLL_CTL_DEL, fd, 0, 0); }

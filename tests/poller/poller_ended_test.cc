@@ -105,6 +105,45 @@ TEST_P(PollerEnded, NeverGivesTheEventsOfAnotherFileToAnOldRegistration) {
   EXPECT_TRUE(poll_now(*poller_).empty());
 }
 
+// Opens a file of a kind that no poller can wait for under that very number.
+OwnedFd open_file_as(int number) {
+  OwnedFd file(::open("/proc/self/exe", O_RDONLY | O_CLOEXEC));
+  if (file.get() == number) return file;
+  EXPECT_EQ(dup3(file.get(), number, O_CLOEXEC), number);
+  return OwnedFd(number);
+}
+
+TEST_P(PollerEnded, TellsOfADescriptorWhoseNumberBecameARegularFiles) {
+  OwnedFd event = make_event();
+  const int number = event.get();
+  poller_->add(number, Events::kRead, 1);
+  event.close();
+  const OwnedFd file = open_file_as(number);
+  EXPECT_EQ(error_of_end(1), EBADF);
+  EXPECT_EQ(poller_->size(), 0u);
+  EXPECT_TRUE(poll_now(*poller_).empty());
+}
+
+TEST_P(PollerEnded, TellsOfARegularFilesNumberWhenItsInterestIsChanged) {
+  OwnedFd event = make_event();
+  const int number = event.get();
+  poller_->add(number, Events::kRead, 1);
+  event.close();
+  const OwnedFd file = open_file_as(number);
+  EXPECT_THROW(poller_->modify(number, Events::kWrite), std::system_error);
+  EXPECT_EQ(error_of_end(1), EBADF);
+}
+
+TEST_P(PollerEnded, TellsOfARegularFilesNumberInReadyNow) {
+  OwnedFd event = make_event();
+  const int number = event.get();
+  poller_->add(number, Events::kRead, 1);
+  event.close();
+  const OwnedFd file = open_file_as(number);
+  EXPECT_EQ(poller_->ready_now(number), Events::kError);
+  EXPECT_EQ(error_of_end(1), EBADF);
+}
+
 TEST_P(PollerEnded, TellsTheOwnerOfADescriptorWhoseNumberBecameASockets) {
   OwnedFd event = make_event();
   const int number = event.get();
