@@ -90,13 +90,14 @@ Registration& Registrations::modify(const Pollable& pollable, Events events,
   return found;
 }
 
+// A level-triggered entry becomes an edge-triggered one, for nothing: errors, which the kernel
+// reports unasked, are reported once.
 Registration* Registrations::pause(const Pollable& pollable) noexcept {
   Registration* const found = table_.find(pollable);
   if (found == nullptr || found->paused) return found;
   found->paused = true;
-  // Edge-triggered, for nothing: errors, which the kernel reports unasked, are reported once.
-  if (!pollable.is_socket()) change_kernel_events(*found, EPOLLET);
-  return found;
+  if ((found->kernel_events & EPOLLET) != 0) return found;
+  return ended_unless_changed(*found, EPOLLET);
 }
 
 Registration* Registrations::resume(const Pollable& pollable,
@@ -104,9 +105,16 @@ Registration* Registrations::resume(const Pollable& pollable,
   Registration* const found = table_.find(pollable);
   if (found == nullptr || !found->paused) return found;
   found->paused = false;
-  if (pollable.is_socket()) return found;
-  if (change_kernel_events(*found, kernel_events) == 0) return found;
-  end(table_.id_of(*found), EBADF);
+  if (found->kernel_events == kernel_events) return found;
+  return ended_unless_changed(*found, kernel_events);
+}
+
+// Ends a registration that was closed, whose entry the kernel may go on to report for a duplicate
+// [R3]; returns null then.
+Registration* Registrations::ended_unless_changed(Registration& found,
+                                                  std::uint32_t kernel_events) noexcept {
+  if (change_kernel_events(found, kernel_events) == 0) return &found;
+  end(table_.id_of(found), found.pollable.is_socket() ? ENOTSOCK : EBADF);
   return nullptr;
 }
 

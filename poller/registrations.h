@@ -50,7 +50,7 @@ class Registrations {
   Registration& modify(const Pollable& pollable, Events events, std::uint32_t kernel_events);
 
   // Pauses a registration, or resumes it with `kernel_events`; returns it, or null if there is none.
-  // One that has ended unseen is left for deliver_ended(), once it is resumed.
+  // One that is found to have ended is left for deliver_ended().
   Registration* pause(const Pollable& pollable) noexcept;
   Registration* resume(const Pollable& pollable, std::uint32_t kernel_events) noexcept;
 
@@ -98,6 +98,7 @@ class Registrations {
   [[noreturn]] void refuse(const char* operation) const;
   void reserve_ended();
   int change_kernel_events(Registration& found, std::uint32_t events) noexcept;
+  Registration* ended_unless_changed(Registration& found, std::uint32_t kernel_events) noexcept;
   void rebuild();
   void drop(RegistrationId id) noexcept;
   void replace_stale(RegistrationId stale, const Pollable& by);
