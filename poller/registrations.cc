@@ -170,12 +170,13 @@ bool Registrations::is_intact(const Registration& registration) noexcept {
   return error != EBADF && error != ENOENT;
 }
 
+// The descriptor first: a socket that was freed has closed its own, and another may have its number
+// and its handle. One whose context was terminated says nothing but that.
 bool Registrations::is_intact(const Pollable& pollable) noexcept {
   const Registration* const found = table_.find(pollable);
-  if (found == nullptr) return false;
-  if (!pollable.is_socket()) return is_intact(*found);
+  if (found == nullptr || !is_intact(*found)) return false;
+  if (!pollable.is_socket()) return true;
   const SocketOption descriptor = read_socket_descriptor(pollable.socket().handle());
-  // One whose context was terminated is still there, and waits to be closed.
   return descriptor.error == ETERM || (descriptor.error == 0 && descriptor.value == found->fd);
 }
 

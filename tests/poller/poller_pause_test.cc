@@ -602,6 +602,21 @@ TEST_P(PollerIsIntact, DeniesItOfAPausedNumberThatNamesAnotherFile) {
   }
 }
 
+// It is still there to be closed, and its context waits for that.
+TEST_P(PollerIsIntact, SaysSoOfASocketWhoseContextWasTerminated) {
+  for (const bool knows : {false, true}) {
+    zmq::context_t context;
+    SocketPair pair(context, socket_type::pair, socket_type::pair);
+    poller_->add(pair.near, Events::kRead, 1);
+    context.shutdown();
+    if (knows) {
+      EXPECT_THROW(receive(pair.near), zmq::error_t);  // ETERM
+    }
+    EXPECT_TRUE(poller_->is_intact(pair.near)) << "the socket knows: " << knows;
+    EXPECT_TRUE(poller_->remove(pair.near));
+  }
+}
+
 // See poller_ended_test.cc: a closed socket must not be freed while a test looks at it.
 class PollerClosedSocketPause : public PollerPause {
  protected:

@@ -2,13 +2,17 @@
 
 #include <atomic>
 #include <fcntl.h>
+#include <functional>
 #include <memory>
 #include <string>
 #include <sys/eventfd.h>
+#include <sys/stat.h>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "tests/support/loop_fixture.h"
+#include "tests/support/process_facts.h"
 #include "tests/support/zmq_fixture.h"
 #include <gtest/gtest.h>
 #include <zmq.hpp>
@@ -285,6 +289,227 @@ TEST_P(IOLoopClose, ClosesASocketThatItsHandlerOwns) {
   loop_.add_handler(
       reference, [owned = std::move(socket)] {}, Events::kRead);
   EXPECT_EQ(loop_.close(/*all_fds=*/true).handlers_removed, 1u);
+}
+
+// ---- what is not the loop's to close ----
+
+// A descriptor by its number alone, which is closed and opened again behind a loop's back.
+class ReusedNumber {
+ public:
+  enum class File { kEvent, kRegular };
+
+  ReusedNumber() : number_(::eventfd(0, EFD_CLOEXEC)) { EXPECT_GE(number_, 0); }
+  ReusedNumber(const ReusedNumber&) = delete;
+  ReusedNumber& operator=(const ReusedNumber&) = delete;
+  ~ReusedNumber() { ::close(number_); }
+
+  int get() const { return number_; }
+  void close() const { ::close(number_); }
+  // Opens a file under the number, which is free.
+  void open(File file) {
+    const int fresh = file == File::kEvent ? ::eventfd(0, EFD_CLOEXEC)
+                                           : ::open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+    EXPECT_GE(fresh, 0);
+    if (fresh != number_) {
+      EXPECT_EQ(::dup3(fresh, number_, O_CLOEXEC), number_);
+      ::close(fresh);
+    }
+    EXPECT_EQ(::fstat(number_, &opened_), 0);
+  }
+  // Whether it still names what open() has opened.
+  bool is_as_opened() const {
+    struct stat now = {};
+    return ::fstat(number_, &now) == 0 && now.st_ino == opened_.st_ino &&
+           now.st_mode == opened_.st_mode;
+  }
+
+ private:
+  const int number_;
+  struct stat opened_ = {};
+};
+
+constexpr ReusedNumber::File kFiles[] = {ReusedNumber::File::kEvent, ReusedNumber::File::kRegular};
+
+TEST_P(IOLoopClose, DoesNotCloseANumberThatNamesAnotherFileByNow) {
+  for (const ReusedNumber::File file : kFiles) {
+    IOLoop loop(options());
+    ReusedNumber number;
+    loop.add_handler(
+        number.get(), [] {}, Events::kRead);
+    number.close();
+    number.open(file);
+    EXPECT_EQ(loop.close(/*all_fds=*/true).handlers_removed, 1u);
+    EXPECT_TRUE(number.is_as_opened());
+  }
+}
+
+TEST_P(IOLoopClose, DoesNotCloseANumberThatNamesAnotherFileWhileItsHandlersTaskIsUnderWay) {
+  for (const ReusedNumber::File file : kFiles) {
+    IOLoop loop(options());
+    ReusedNumber number;
+    const Promise<void> never;
+    loop.add_handler(
+        number.get(), [&] { return never.get_future(); }, Events::kRead);
+    ASSERT_EQ(eventfd_write(number.get(), 1), 0);
+    loop.add_callback([&] { loop.add_callback([&] { loop.stop(); }); });
+    loop.start();
+    EXPECT_EQ(loop.stats().handlers_dispatched, 1u);
+    number.close();
+    number.open(file);
+    EXPECT_EQ(loop.close(/*all_fds=*/true).handlers_removed, 1u);
+    EXPECT_TRUE(number.is_as_opened());
+  }
+}
+
+// What a callable owns may be another registered descriptor; its number is free from then on.
+TEST_P(IOLoopClose, DoesNotCloseANumberThatADestructorMeanwhileHasGivenToAnotherFile) {
+  for (const ReusedNumber::File file : kFiles) {
+    for (const bool removes : {false, true}) {
+      IOLoop loop(options());
+      ReusedNumber numbers[4];
+      int given_away = 0;
+      // The first of them to be destroyed frees the numbers of all others.
+      const auto frees_the_others = [&](int self) {
+        return std::make_shared<AtDestruction>([&, self] {
+          if (given_away++ != 0) return;
+          for (int other = 0; other < 4; ++other) {
+            if (other == self) continue;
+            if (removes) loop.remove_handler(numbers[other].get());
+            numbers[other].close();
+            numbers[other].open(file);
+          }
+        });
+      };
+      for (int i = 0; i < 4; ++i) {
+        loop.add_handler(
+            numbers[i].get(), [alive = frees_the_others(i)] {}, Events::kRead);
+      }
+      const CloseReport report = loop.close(/*all_fds=*/true);
+      EXPECT_EQ(report.handlers_removed, removes ? 1u : 4u);
+      int still_there = 0;
+      for (const ReusedNumber& each : numbers) still_there += each.is_as_opened();
+      EXPECT_EQ(still_there, 3) << "removes: " << removes;
+    }
+  }
+}
+
+TEST_P(IOLoopClose, DoesNotCloseANumberThatAnAbandonedCallableHasGivenToAnotherFile) {
+  for (const ReusedNumber::File file : kFiles) {
+    for (const bool timer : {false, true}) {
+      IOLoop loop(options());
+      ReusedNumber number;
+      auto frees = std::make_shared<AtDestruction>([&] {
+        number.close();
+        number.open(file);
+      });
+      loop.add_handler(
+          number.get(), [] {}, Events::kRead);
+      if (timer) {
+        loop.add_timeout(1h, [alive = std::move(frees)] {});
+      } else {
+        loop.add_callback([alive = std::move(frees)] {});
+      }
+      EXPECT_EQ(loop.close(/*all_fds=*/true).handlers_removed, 1u);
+      EXPECT_TRUE(number.is_as_opened()) << "timer: " << timer;
+    }
+  }
+}
+
+// Whoever terminates the context waits until they are closed.
+TEST_P(IOLoopClose, ClosesSocketsOfATerminatedContextWhetherTheyKnowOrNot) {
+  for (const bool know : {false, true}) {
+    zmq::context_t context;
+    IOLoop loop(options());
+    void* const given_up = zmq_socket(context.handle(), ZMQ_PAIR);
+    loop.add_handler(
+        zmq::socket_ref(zmq::from_handle, given_up), [] {}, Events::kRead);
+    context.shutdown();
+    if (know) {
+      char nothing = 0;
+      EXPECT_EQ(zmq_recv(given_up, &nothing, 1, ZMQ_DONTWAIT), -1);
+      EXPECT_EQ(zmq_errno(), ETERM);
+    }
+    EXPECT_EQ(loop.close(/*all_fds=*/true).handlers_removed, 1u);
+    context.close();  // would hang if it were open
+  }
+}
+
+// A raw socket that is closed behind a loop's back, and another one that gets its handle and the
+// number of its descriptor.
+class ReusedHandle {
+ public:
+  ReusedHandle() : first_(zmq_socket(context_.handle(), ZMQ_PAIR)) { EXPECT_NE(first_, nullptr); }
+  ReusedHandle(const ReusedHandle&) = delete;
+  ReusedHandle& operator=(const ReusedHandle&) = delete;
+  ~ReusedHandle() {
+    if (second_ != nullptr && is_open()) zmq_close(second_);
+  }
+
+  zmq::socket_ref get() const { return {zmq::from_handle, first_}; }
+
+  // Closes it and makes another one; false if that one is somewhere else.
+  bool reuse() {
+    const int descriptor = descriptor_of(first_);
+    zmq_close(first_);
+    // A thread of libzmq's closes its descriptor, and frees it in the next moment.
+    EXPECT_TRUE(eventually([&] { return ::fcntl(descriptor, F_GETFD) == -1; }));
+    for (int i = 0; i < 1'000; ++i) std::this_thread::yield();
+    second_ = zmq_socket(context_.handle(), ZMQ_PAIR);
+    return second_ == first_ && descriptor_of(second_) == descriptor;
+  }
+  bool is_open() const {
+    int type = 0;
+    std::size_t size = sizeof type;
+    return zmq_getsockopt(second_, ZMQ_TYPE, &type, &size) == 0;
+  }
+
+ private:
+  static int descriptor_of(void* socket) {
+    int descriptor = -1;
+    std::size_t size = sizeof descriptor;
+    EXPECT_EQ(zmq_getsockopt(socket, ZMQ_FD, &descriptor, &size), 0);
+    return descriptor;
+  }
+
+  zmq::context_t context_;
+  void* first_;
+  void* second_ = nullptr;
+};
+
+constexpr int kAttempts = 100;
+constexpr const char* kNoReuse = "no other socket got handle and descriptor";
+
+TEST_P(IOLoopClose, DoesNotCloseASocketThatHasTheHandleOfAClosedOne) {
+  for (int i = 0; i < kAttempts; ++i) {
+    ReusedHandle handle;
+    IOLoop loop(options());
+    loop.add_handler(
+        handle.get(), [] {}, Events::kRead);
+    const bool reused = handle.reuse();
+    EXPECT_EQ(loop.close(/*all_fds=*/true).handlers_removed, 1u);
+    EXPECT_TRUE(handle.is_open());
+    if (reused) return;
+  }
+  GTEST_SKIP() << kNoReuse;
+}
+
+TEST_P(IOLoopClose, DoesNotCloseASocketThatADestructorMeanwhileHasGivenTheHandle) {
+  for (int i = 0; i < kAttempts; ++i) {
+    ReusedHandle handle;
+    IOLoop loop(options());
+    OwnedFd event = make_event();
+    bool reused = false;
+    loop.add_handler(
+        event.get(), [end = std::make_shared<AtDestruction>([&] { reused = handle.reuse(); })] {},
+        Events::kRead);
+    loop.add_handler(
+        handle.get(), [] {}, Events::kRead);
+    EXPECT_EQ(loop.close(/*all_fds=*/true).handlers_removed, 2u);
+    event.release();
+    EXPECT_TRUE(handle.is_open());
+    if (reused) return;
+  }
+  GTEST_SKIP() << kNoReuse;
 }
 
 // ---- nothing is lost ----
