@@ -19,12 +19,16 @@ inline constinit thread_local std::uint64_t allocations_of_this_thread = 0;
 // How many more the calling thread may make before they fail; negative: any number.
 inline constinit thread_local std::int64_t allocations_left = -1;
 
+// Which of the calling thread's next allocations fails alone: 1 is the next; zero: none.
+inline constinit thread_local std::int64_t allocation_that_fails = 0;
+
 // Of all threads.
 inline constinit std::atomic<std::int64_t> bytes_in_use{0};
 
 inline void* try_allocate(std::size_t size, std::size_t alignment) noexcept {
   if (allocations_left == 0) return nullptr;
   if (allocations_left > 0) --allocations_left;
+  if (allocation_that_fails > 0 && --allocation_that_fails == 0) return nullptr;
   ++allocations;
   ++allocations_of_this_thread;
   const std::size_t rounded = (size + alignment - 1) / alignment * alignment;
