@@ -7,9 +7,11 @@
 #include <functional>
 #include <memory>
 #include <netinet/in.h>
+#include <stdexcept>
 #include <string>
 #include <sys/socket.h>
 #include <system_error>
+#include <utility>
 #include <vector>
 
 #include "tests/support/loop_fixture.h"
@@ -188,10 +190,212 @@ TEST_P(IOLoopEndedHandlers, OfATerminatedContextAreDroppedAlsoWhenTheirLastCallE
   EXPECT_EQ(loop_.close().handlers_removed, 0u);
 }
 
+// ---- found together, while an exception ends the run ----
+
+// Registrations end together, are found by one wait, and the report of the first, or another handler
+// of that wait, ends the run: the others are reported by the next run, each once.
+class IOLoopEndsInOneWait : public IOLoopEndedHandlers {
+ protected:
+  static constexpr std::size_t kEnds = 5;
+
+  // What is thrown the n-th time leaves start(); n is 1, 2, …
+  void let_escape(std::function<bool(std::size_t)> nth) {
+    loop_.on_error = [this, nth = std::move(nth)] { loop_.escape = nth(loop_.errors.size()); };
+  }
+  // Runs until the first exception leaves the loop, then for many turns, past the pollers'
+  // occasional look, starting again whenever one does; returns how many did.
+  int count_escapes() {
+    EXPECT_THROW(loop_.start(), std::exception);
+    return 1 + count_escapes_of_many_turns();
+  }
+  int count_escapes_of_many_turns() {
+    int turns = 600;
+    std::function<void()> turn = [&] {
+      --turns == 0 ? loop_.stop() : static_cast<void>(loop_.add_callback(std::ref(turn)));
+    };
+    loop_.add_callback(std::ref(turn));
+    for (int escapes = 0;; ++escapes) {
+      try {
+        loop_.start();
+        return escapes;
+      } catch (const std::exception&) {
+      }
+    }
+  }
+  // Registers events by their numbers and closes them.
+  void register_and_close(std::size_t count) {
+    for (std::size_t i = 0; i < count; ++i) events_.push_back(make_event());
+    for (const OwnedFd& event : events_) {
+      numbers_.push_back(event.get());
+      loop_.add_handler(
+          event.get(), [alive = alive_] { ADD_FAILURE() << "called"; }, Events::kRead);
+    }
+    events_.clear();
+  }
+  // Has the poller notice now: its next wait reports it, whatever else is ready.
+  void have_the_poller_notice() {
+    for (const int number : numbers_) {
+      EXPECT_THROW(loop_.update_handler(number, Events::kWrite), std::system_error);
+    }
+  }
+  void expect_each_was_reported_once() {
+    std::vector<int> reported(numbers_.size(), 0);
+    for (std::size_t i = 0; i < loop_.errors.size(); ++i) {
+      for (std::size_t j = 0; j < numbers_.size(); ++j) {
+        const std::string name = "fd " + std::to_string(numbers_[j]) + ",";
+        if (loop_.what(i).find(name) != std::string::npos) ++reported[j];
+      }
+    }
+    EXPECT_EQ(reported, std::vector<int>(numbers_.size(), 1));
+    EXPECT_EQ(alive_.use_count(), 1) << "the handlers are gone";
+  }
+
+  std::vector<OwnedFd> events_;
+  std::vector<int> numbers_;
+  const std::shared_ptr<int> alive_ = std::make_shared<int>();
+};
+ZMQLOOP_ON_BOTH_POLLERS(IOLoopEndsInOneWait);
+
+TEST_P(IOLoopEndsInOneWait, OfClosedDescriptorsAreAllReportedAlsoWhenTheFirstReportEscapes) {
+  register_and_close(kEnds);
+  let_escape([](std::size_t n) { return n == 1; });
+  EXPECT_EQ(count_escapes(), 1);
+  EXPECT_EQ(loop_.errors.size(), kEnds);
+  expect_each_was_reported_once();
+  EXPECT_EQ(loop_.close().handlers_removed, 0u);
+}
+
+TEST_P(IOLoopEndsInOneWait, OfClosedDescriptorsAreAllReportedAlsoWhenEachReportEscapes) {
+  register_and_close(kEnds);
+  let_escape([](std::size_t) { return true; });
+  EXPECT_EQ(count_escapes(), static_cast<int>(kEnds));
+  EXPECT_EQ(loop_.errors.size(), kEnds);
+  expect_each_was_reported_once();
+  EXPECT_EQ(loop_.close().handlers_removed, 0u);
+}
+
+TEST_P(IOLoopEndsInOneWait, OfClosedDescriptorsAreAllReportedAlsoWhenAHandlerOfTheSameWaitEscapes) {
+  const OwnedFd ready = make_event(/*readable=*/true);
+  int calls = 0;
+  loop_.add_callback([&] {
+    loop_.add_handler(
+        ready.get(),
+        [&](Pollable self, Events) {
+          ++calls;
+          loop_.remove_handler(self);
+          throw std::runtime_error("from a handler");
+        },
+        Events::kRead);
+    register_and_close(kEnds);
+    have_the_poller_notice();
+  });
+  let_escape([](std::size_t n) { return n == 1; });
+  EXPECT_EQ(error_of<std::runtime_error>([&] { loop_.start(); }), "from a handler");
+  EXPECT_EQ(loop_.errors.size(), 1u) << "the handler's turn comes first";
+  EXPECT_EQ(count_escapes_of_many_turns(), 0);
+  EXPECT_EQ(calls, 1);
+  EXPECT_EQ(loop_.errors.size(), kEnds + 1);
+  expect_each_was_reported_once();
+  EXPECT_EQ(loop_.close().handlers_removed, 0u);
+}
+
+TEST_P(IOLoopEndsInOneWait, OfADescriptorThatIsRemovedBetweenTheRunsIsNotReported) {
+  register_and_close(kEnds);
+  let_escape([](std::size_t n) { return n == 1; });
+  EXPECT_THROW(loop_.start(), std::system_error);
+  for (const int number : numbers_) loop_.remove_handler(number);
+  EXPECT_EQ(count_escapes_of_many_turns(), 0);
+  EXPECT_EQ(loop_.errors.size(), 1u);
+  EXPECT_EQ(alive_.use_count(), 1);
+}
+
+TEST_P(IOLoopEndsInOneWait, IsNotThatOfARegistrationThatTookTheNumberBetweenTheRuns) {
+  register_and_close(2);
+  let_escape([](std::size_t n) { return n == 1; });
+  EXPECT_THROW(loop_.start(), std::system_error);
+  int handled = 0;
+  for (std::size_t i = 0; i < 2; ++i) {
+    events_.push_back(make_event(/*readable=*/true));
+    loop_.add_handler(
+        events_.back().get(), [&] { ++handled; }, Events::kRead);
+  }
+  run_one_iteration();
+  EXPECT_EQ(handled, 2) << "of the new files, under the same numbers";
+  EXPECT_LE(loop_.errors.size(), 2u);
+  EXPECT_EQ(alive_.use_count(), 1);
+  EXPECT_EQ(loop_.close().handlers_removed, 2u);
+}
+
+TEST_P(IOLoopEndsInOneWait, DoesNotHoldUpAClose) {
+  register_and_close(kEnds);
+  let_escape([](std::size_t n) { return n == 1; });
+  EXPECT_THROW(loop_.start(), std::system_error);
+  EXPECT_EQ(loop_.close(/*all_fds=*/true).handlers_removed, kEnds - 1);
+  EXPECT_EQ(loop_.errors.size(), 1u);
+  EXPECT_EQ(alive_.use_count(), 1);
+}
+
+class IOLoopContextEnds : public IOLoopEndsInOneWait {
+ protected:
+  IOLoopContextEnds() {
+    for (std::size_t i = 0; i < kEnds; ++i) {
+      sockets_.emplace_back(context_, socket_type::pair);
+      loop_.add_handler(
+          sockets_.back(),
+          [this, i, alive = alive_](Pollable, Events events) {
+            EXPECT_EQ(events, Events::kError);
+            ++calls_[i];
+            throw std::runtime_error("last call");
+          },
+          Events::kRead);
+    }
+    run_one_iteration();
+  }
+  void expect_each_was_called_once() {
+    EXPECT_EQ(calls_, std::vector<int>(kEnds, 1));
+    EXPECT_EQ(alive_.use_count(), 1) << "the handlers are gone";
+    EXPECT_EQ(loop_.close().handlers_removed, 0u);
+  }
+
+  std::vector<zmq::socket_t> sockets_;
+  std::vector<int> calls_ = std::vector<int>(kEnds, 0);
+};
+ZMQLOOP_ON_BOTH_POLLERS(IOLoopContextEnds);
+
+TEST_P(IOLoopContextEnds, ForEachOfItsSocketsAlsoWhenTheFirstHandlerEscapes) {
+  context_.shutdown();
+  let_escape([](std::size_t n) { return n == 1; });
+  EXPECT_EQ(count_escapes(), 1);
+  expect_each_was_called_once();
+}
+
+TEST_P(IOLoopContextEnds, ForEachOfItsSocketsAlsoWhenEachHandlerEscapes) {
+  context_.shutdown();
+  let_escape([](std::size_t) { return true; });
+  EXPECT_EQ(count_escapes(), static_cast<int>(kEnds));
+  expect_each_was_called_once();
+}
+
+TEST_P(IOLoopContextEnds, ForEachOfItsSocketsAlsoWhenAHandlerOfTheSameWaitEscapes) {
+  const OwnedFd ready = make_event(/*readable=*/true);
+  loop_.add_handler(
+      ready.get(),
+      [&](Pollable self, Events) {
+        loop_.remove_handler(self);
+        throw std::runtime_error("from a handler");
+      },
+      Events::kRead);
+  context_.shutdown();
+  let_escape([](std::size_t n) { return n == 1; });
+  EXPECT_EQ(count_escapes(), 1);
+  EXPECT_EQ(loop_.errors.size(), kEnds + 1);
+  expect_each_was_called_once();
+}
+
 // A closed socket is freed by its context's reaper thread, at some time later. These tests must
 // look at a closed socket and not at freed memory, so that theirs has a message to deliver before
 // it may go, to a peer that binds at the end of the test.
-class IOLoopClosedSocket : public IOLoopEndedHandlers {
+class IOLoopClosedSocket : public IOLoopEndsInOneWait {
  protected:
   IOLoopClosedSocket() : socket_(context_, socket_type::push) {
     sockaddr_in any{};
@@ -202,22 +406,30 @@ class IOLoopClosedSocket : public IOLoopEndedHandlers {
     EXPECT_EQ(bind(port_holder_.get(), address, size), 0);
     EXPECT_EQ(getsockname(port_holder_.get(), address, &size), 0);
     endpoint_ = "tcp://127.0.0.1:" + std::to_string(ntohs(any.sin_port));
-    socket_.set(zmq::sockopt::linger, -1);
-    socket_.set(zmq::sockopt::reconnect_ivl, 1);
-    socket_.connect(endpoint_);
-    send(socket_, "hold");
+    hold(socket_);
   }
   ~IOLoopClosedSocket() override {
     port_holder_.close();
     zmq::socket_t peer(context_, socket_type::pull);
     peer.bind(endpoint_);
-    zmq::message_t message;
-    EXPECT_TRUE(peer.recv(message));
+    for (; held_ > 0; --held_) {
+      zmq::message_t message;
+      EXPECT_TRUE(peer.recv(message));
+    }
+  }
+  // Keeps a socket in memory when it is closed, until the end of the test.
+  void hold(zmq::socket_t& socket) {
+    socket.set(zmq::sockopt::linger, -1);
+    socket.set(zmq::sockopt::reconnect_ivl, 1);
+    socket.connect(endpoint_);
+    send(socket, "hold");
+    ++held_;
   }
 
   // Bound but not listening: keeps the port free for the peer.
   OwnedFd port_holder_{::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
   std::string endpoint_;
+  int held_ = 0;
   zmq::socket_t socket_;
 };
 ZMQLOOP_ON_BOTH_POLLERS(IOLoopClosedSocket);
@@ -233,6 +445,26 @@ TEST_P(IOLoopClosedSocket, Rel_G2_IsReportedOnceAndDropped) {
   EXPECT_EQ(reported_error(0), ENOTSOCK);
   EXPECT_THAT(loop_.what(0), HasSubstr("socket"));
   EXPECT_EQ(alive.use_count(), 1);
+  EXPECT_EQ(loop_.close().handlers_removed, 0u);
+}
+
+TEST_P(IOLoopClosedSocket, IsReportedAsEachOtherIsAlsoWhenTheFirstReportEscapes) {
+  for (const bool all_escape : {false, true}) {
+    loop_.errors.clear();
+    std::vector<zmq::socket_t> sockets;
+    for (std::size_t i = 0; i < kEnds; ++i) {
+      hold(sockets.emplace_back(context_, socket_type::push));
+      loop_.add_handler(
+          sockets.back(), [alive = alive_] { ADD_FAILURE() << "called"; }, Events::kRead);
+    }
+    run_one_iteration();
+    sockets.clear();
+    let_escape([all_escape](std::size_t n) { return all_escape || n == 1; });
+    EXPECT_EQ(count_escapes(), all_escape ? static_cast<int>(kEnds) : 1);
+    ASSERT_EQ(loop_.errors.size(), kEnds);
+    for (std::size_t i = 0; i < kEnds; ++i) EXPECT_EQ(reported_error(i), ENOTSOCK);
+    EXPECT_EQ(alive_.use_count(), 1);
+  }
   EXPECT_EQ(loop_.close().handlers_removed, 0u);
 }
 

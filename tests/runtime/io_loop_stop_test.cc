@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <signal.h>
+#include <stdexcept>
 #include <string>
 #include <thread>
 #include <vector>
@@ -329,6 +330,118 @@ TEST_P(IOLoopEscape, LeavesAStopThatCameInTheSameRunForTheNext) {
   loop_.start();
   EXPECT_EQ(log_, "") << "it returns at once, having run nothing";
   EXPECT_EQ(run_the_rest(), "a") << "one stop ends one run";
+}
+
+// A stop comes and an exception ends the run, in the same callback, timer or handler: whoever called
+// stop(), the next run is the one that it ends.
+class IOLoopStopAndEscape : public IOLoopStopBySignal {
+ protected:
+  enum class From { kHere, kOtherThread, kSignalHandler };
+  static constexpr From kAll[] = {From::kHere, From::kOtherThread, From::kSignalHandler};
+
+  auto stop_and_fail(From from) {
+    return [this, from] {
+      switch (from) {
+        case From::kHere:
+          loop_.stop();
+          break;
+        case From::kOtherThread:
+          std::thread([this] { loop_.stop(); }).join();
+          break;
+        case From::kSignalHandler:
+          raise(SIGUSR1);
+          break;
+      }
+      throw std::runtime_error("escapes");
+    };
+  }
+  template <class F>
+  void expect_escape(F&& run) {
+    loop_.escape = true;
+    EXPECT_EQ(error_of<std::runtime_error>(run), "escapes");
+    loop_.escape = false;
+  }
+  // The next run would end by itself, too, but not before its callback has run.
+  void expect_that_one_run_is_stopped() {
+    log_.clear();
+    loop_.add_callback(write_and_stop('a'));
+    loop_.start();
+    ASSERT_EQ(log_, "") << "the stop was lost";
+    loop_.start();
+    EXPECT_EQ(log_, "a") << "one stop ends one run";
+  }
+};
+ZMQLOOP_ON_BOTH_POLLERS(IOLoopStopAndEscape);
+
+TEST_P(IOLoopStopAndEscape, InACallbackLeaveTheStopForTheNextRun) {
+  for (const From from : kAll) {
+    loop_.add_callback(stop_and_fail(from));
+    expect_escape([this] { loop_.start(); });
+    expect_that_one_run_is_stopped();
+  }
+}
+
+TEST_P(IOLoopStopAndEscape, InATimerLeaveTheStopForTheNextRun) {
+  for (const From from : kAll) {
+    loop_.add_timeout(0s, stop_and_fail(from));
+    expect_escape([this] { loop_.start(); });
+    expect_that_one_run_is_stopped();
+  }
+}
+
+TEST_P(IOLoopStopAndEscape, InAHandlerLeaveTheStopForTheNextRun) {
+  for (const From from : kAll) {
+    loop_.add_handler(event_.get(), stop_and_fail(from), Events::kRead);
+    expect_escape([this] { loop_.start(); });
+    loop_.remove_handler(event_.get());
+    expect_that_one_run_is_stopped();
+  }
+}
+
+TEST_P(IOLoopStopAndEscape, InTheExceptionHookLeaveTheStopForTheNextRun) {
+  loop_.add_callback([] { throw std::runtime_error("escapes"); });
+  loop_.on_error = [this] { loop_.stop(); };
+  expect_escape([this] { loop_.start(); });
+  loop_.on_error = nullptr;
+  expect_that_one_run_is_stopped();
+}
+
+TEST_P(IOLoopStopAndEscape, DuringRunSyncLeaveTheStopForTheNextRun) {
+  for (const From from : kAll) {
+    loop_.add_callback(stop_and_fail(from));
+    expect_escape([this] { loop_.run_sync([] { ADD_FAILURE() << "came after the escape"; }); });
+    expect_that_one_run_is_stopped();
+  }
+}
+
+TEST_P(IOLoopStopAndEscape, DuringRunSyncThatWaitsLeaveTheStopForTheNextRun) {
+  for (const From from : kAll) {
+    const Promise<int> never;
+    expect_escape([&] {
+      loop_.run_sync([&] {
+        loop_.add_callback(stop_and_fail(from));
+        return never.get_future();
+      });
+    });
+    expect_that_one_run_is_stopped();
+  }
+}
+
+TEST_P(IOLoopStopAndEscape, LeaveTheStopForARunSyncThatNeverCallsItsFunctionThen) {
+  loop_.add_callback(stop_and_fail(From::kHere));
+  expect_escape([this] { loop_.start(); });
+  EXPECT_THROW(loop_.run_sync([] { ADD_FAILURE() << "called"; }), StoppedError);
+  EXPECT_EQ(loop_.run_sync([] { return 7; }), 7) << "one stop ends one run";
+}
+
+// Each of them is a run that it does not end.
+TEST_P(IOLoopStopAndEscape, LeaveTheStopForTheFirstRunThatNoExceptionEnds) {
+  for (int i = 0; i < 3; ++i) {
+    loop_.add_callback([] { throw std::runtime_error("escapes"); });
+  }
+  loop_.add_callback(stop_and_fail(From::kHere));
+  for (int i = 0; i < 4; ++i) expect_escape([this] { loop_.start(); });
+  expect_that_one_run_is_stopped();
 }
 
 TEST_P(IOLoopEscape, OfManyCallbacksCanBeHadOneByOne) {
