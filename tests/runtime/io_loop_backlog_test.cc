@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -117,6 +119,25 @@ TEST_P(IOLoopBacklog, HasNoLimitUnlessOneIsSet) {
     ASSERT_EQ(loop_.try_add_callback([] {}), PostOutcome::kAccepted);
   }
   EXPECT_EQ(loop_.stats().pending, 100'000u);
+}
+
+TEST_P(IOLoopBacklog, HasNoLimitWhenTheLargestNumbersAreSet) {
+  constexpr std::size_t kLargest = std::numeric_limits<std::size_t>::max();
+  for (const std::size_t most : {kLargest, kLargest - 1, kLargest - 2, kLargest / 2 + 1,
+                                 kLargest / 2, kLargest / 2 - 1}) {
+    IOLoop::Options unlimited = options("unlimited");
+    unlimited.max_pending = most;
+    IOLoop loop(unlimited);
+    for (int round = 0; round < 3; ++round) {
+      for (std::size_t i = 0; i < 1'000; ++i) {
+        ASSERT_EQ(loop.try_add_callback([] {}), PostOutcome::kAccepted) << most;
+      }
+      run_at_once(loop, 1);
+      EXPECT_EQ(loop.stats().pending, 0u);
+    }
+    loop.close();
+    EXPECT_EQ(loop.try_add_callback([] {}), PostOutcome::kClosed);
+  }
 }
 
 TEST_P(IOLoopBacklog, RefusesANullCallableThatIsTried) {
