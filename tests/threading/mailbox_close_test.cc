@@ -5,11 +5,14 @@
 #include <functional>
 #include <latch>
 #include <memory>
+#include <sched.h>
+#include <string>
 #include <thread>
 #include <utility>
 #include <vector>
 
 #include "tests/support/mailbox_consumer.h"
+#include "tests/support/real_time.h"
 #include <gtest/gtest.h>
 
 #include "zmqloop/threading/mailbox.h"
@@ -184,6 +187,42 @@ TEST(MailboxClose, WaitsForAPosterThatIsHalfWay) {
   EXPECT_EQ(shared.use_count(), 1);
   poster.join();
   releaser.join();
+}
+
+// The closing thread's priority keeps the poster from their CPU until it leaves it.
+TEST(MailboxClose, ByAThreadOfRealTimePriorityLeavesItsCpuToThePosterItWaitsFor) {
+  if (const std::string reason = testing::why_no_real_time(); !reason.empty()) {
+    GTEST_SKIP() << reason;
+  }
+  struct GoesOnWhenClosed {
+    Mailbox* mailbox;
+    std::latch* reached;
+    GoesOnWhenClosed(Mailbox& m, std::latch& r) : mailbox(&m), reached(&r) {}
+    GoesOnWhenClosed(GoesOnWhenClosed&& other) noexcept
+        : mailbox(other.mailbox), reached(other.reached) {
+      reached->count_down();
+      while (!mailbox->look().closed()) sched_yield();
+    }
+    GoesOnWhenClosed& operator=(GoesOnWhenClosed&&) = delete;
+    ~GoesOnWhenClosed() = default;
+    void operator()() const { FAIL(); }
+  };
+  const int cpu = testing::shared_cpu();
+  for (int round = 0; round < 3; ++round) {
+    Mailbox mailbox(0);
+    std::latch reached(1);
+    std::thread poster([&] {
+      testing::run_this_thread_on(cpu);
+      EXPECT_EQ(mailbox.post(GoesOnWhenClosed(mailbox, reached)), PostResult::kAccepted);
+    });
+    reached.wait();
+    std::uint64_t destroyed = 0;
+    const long departures =
+        testing::departures_at_real_time(cpu, [&] { destroyed = mailbox.close(); });
+    poster.join();
+    EXPECT_EQ(destroyed, 1u);
+    EXPECT_GT(departures, 0) << "it kept the CPU, and ended when the kernel took it away";
+  }
 }
 
 // A poster that was told to wake the consumer still uses the mailbox until it says woken().
