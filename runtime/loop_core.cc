@@ -5,10 +5,22 @@
 #include <sched.h>
 #include <utility>
 
+#include "zmqloop/poller/descriptor_preflight.h"
 #include "zmqloop/runtime/user_code.h"
 #include "zmqloop/threading/host/cpu_hints.h"
 
 namespace zmqloop {
+namespace {
+
+// If it may raise the limit, does so where a signal doorbell and a poller lack a descriptor. The
+// waker looks for itself, but for a spare one it needs none.
+DescriptorLimit limit_for(const LoopOptions& options) {
+  if (!options.raise_descriptor_limit) return DescriptorLimit::kKeep;
+  require_free_descriptors(2, "creating a loop", DescriptorLimit::kRaise);
+  return DescriptorLimit::kRaise;
+}
+
+}  // namespace
 
 LoopCore::LoopCore(const LoopOptions& options, std::string name, LoopAffinity::Owner owner,
                    ExceptionSink& sink)
@@ -18,7 +30,7 @@ LoopCore::LoopCore(const LoopOptions& options, std::string name, LoopAffinity::O
       socket_budget_(std::max<std::size_t>(options.socket_budget, 1)),
       mailbox_(options.signal_slots),
       pending_limit_(options.max_pending),
-      waker_(options.raise_descriptor_limit ? DescriptorLimit::kRaise : DescriptorLimit::kKeep),
+      waker_(limit_for(options)),
       poller_(make_poller(options.poller)),
       high_water_(options.high_water_mark, options.on_high_water),
       idle_spin_(options.idle_spin),
