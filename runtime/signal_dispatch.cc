@@ -69,6 +69,8 @@ void put_back(int signum, const Signal& signal) noexcept {
   if (::sigaction(signum, nullptr, &current) != 0) return;
   if ((current.sa_flags & SA_SIGINFO) != 0 && current.sa_sigaction == &zmqloop_on_signal) {
     ::sigaction(signum, &signal.previous, nullptr);
+  } else if (signum == stack_capture::kSignal) {
+    stack_capture::hand_on_to(signal.previous, &zmqloop_on_signal);
   }
 }
 

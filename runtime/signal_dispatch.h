@@ -2,7 +2,8 @@
 // calls of all loops.
 //
 // The first subscription of a signal installs the handler, the last one to go puts back what was
-// there before, unless somebody else has installed a handler meanwhile.
+// there before, unless somebody else has installed a handler meanwhile. (stack_capture.h's, of
+// SIGURG, hands on to what was there before.)
 //
 // Threads: any but signal handlers; the handler itself touches lock-free atomics only.
 // unsubscribe() returns when no handler, on whatever thread, can still raise the callback. Owns:

@@ -81,6 +81,9 @@ struct Installation {
   const ThrowingFunctions throwing;
   const struct sigaction previous;  // before ours
   Request request;
+  // What a signal that is not ours goes to. Changed once, by hand_on_to(): ours is installed once.
+  struct sigaction later = {};
+  std::atomic<const struct sigaction*> next{&previous};
 };
 
 std::atomic<Installation*> installation{nullptr};
@@ -149,7 +152,7 @@ void forward(const struct sigaction& to, int signal, siginfo_t* info, void* cont
 void on_signal(int signal, siginfo_t* info, void* context) {
   const int errno_before = errno;
   if (!stack_capture::answer(*info)) {
-    forward(installation.load()->previous, signal, info, context);
+    forward(*installation.load()->next, signal, info, context);
   }
   errno = errno_before;
 }
@@ -342,6 +345,19 @@ void install() {
     throw std::system_error(errno, std::generic_category(), "installing a handler of SIGURG");
   }
   installed = true;
+}
+
+void hand_on_to(const struct sigaction& next, SignalHandler instead_of) noexcept {
+  Installation* const used = installation;
+  if (used == nullptr) return;
+  const struct sigaction& now = *used->next;
+  if ((now.sa_flags & SA_SIGINFO) == 0 || now.sa_sigaction != instead_of) return;
+  used->later = next;
+  used->next = &used->later;
+  struct sigaction current = {};
+  const struct sigaction ours = action_before(next);
+  if (::sigaction(kSignal, nullptr, &current) != 0 || !is_our_handler(current)) return;
+  ::sigaction(kSignal, &ours, nullptr);
 }
 
 bool answer(const siginfo_t& info) noexcept {

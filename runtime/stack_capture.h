@@ -50,6 +50,12 @@ struct Taken {
 // Installs the handler, if it is not.
 void install();
 
+using SignalHandler = void (*)(int signal, siginfo_t* info, void* context);
+
+// Has what goes to `instead_of`, which was there before our handler, go to `next` from now on: for
+// one that leaves. No other one is behind ours: no effect. One thread at a time.
+void hand_on_to(const struct sigaction& next, SignalHandler instead_of) noexcept;
+
 // Answers what is asked of the calling thread. Returns whether that is what the signal was sent for:
 // then no other handler is to hear of it. For handlers of SIGURG that took the place of ours;
 // async-signal-safe.
