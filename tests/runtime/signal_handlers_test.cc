@@ -2,12 +2,15 @@
 
 #include <atomic>
 #include <csignal>
+#include <cstddef>
 #include <map>
 #include <memory>
 #include <pthread.h>
 #include <stdexcept>
 #include <string>
+#include <sys/mman.h>
 #include <thread>
+#include <ucontext.h>
 #include <unistd.h>
 #include <vector>
 
@@ -128,6 +131,95 @@ TEST_P(SignalHandlersOnLoops, Rel_E11_ChangeNoSignalButTheirOwn) {
   }
   EXPECT_EQ(all(), before);
 }
+
+// ---- on whose stack ----
+
+struct sigaction action_of(int signum) {
+  struct sigaction action = {};
+  EXPECT_EQ(::sigaction(signum, nullptr, &action), 0);
+  return action;
+}
+
+TEST_P(SignalHandlersOnLoops, AreInstalledForTheAlternateStackWhateverTheLibraryInstallsThemFor) {
+  std::vector<SimpleHandler> before;
+  for (int signum = 1; signum < NSIG; ++signum) {
+    struct sigaction action = {};
+    before.push_back(::sigaction(signum, nullptr, &action) == 0 ? action.sa_handler : nullptr);
+  }
+  const std::vector<int> handled = {SIGHUP, SIGINT, SIGUSR1, SIGTERM, SIGCHLD, SIGRTMIN + 1};
+  for (const int signum : handled) loop_.add_signal_handler(signum, [] {});
+  loop_.set_blocking_signal_threshold(1h);
+  std::size_t installed = 0;
+  for (int signum = 1; signum < NSIG; ++signum) {
+    struct sigaction action = {};
+    if (::sigaction(signum, nullptr, &action) != 0) continue;
+    if (action.sa_handler == before[static_cast<std::size_t>(signum) - 1]) continue;
+    ++installed;
+    EXPECT_NE(action.sa_flags & SA_ONSTACK, 0) << signum;
+    EXPECT_NE(action.sa_flags & SA_RESTART, 0) << signum;
+  }
+  EXPECT_GE(installed, handled.size()) << "and SIGURG, if no test before has set a threshold";
+  EXPECT_NE(action_of(SIGURG).sa_flags & SA_ONSTACK, 0);
+  loop_.add_signal_handler(SIGURG, [] {});
+  EXPECT_NE(action_of(SIGURG).sa_flags & SA_ONSTACK, 0);
+}
+
+#if !defined(__SANITIZE_THREAD__) && !defined(__SANITIZE_ADDRESS__)  // which know no fibres
+// A fibre whose stack has no room for a signal handler, on a thread with an alternate stack.
+class SmallFibre {
+ public:
+  static void raise_on(int signum) {
+    static char alternate[65'536];
+    stack_t stack{};
+    stack.ss_sp = alternate;
+    stack.ss_size = sizeof alternate;
+    EXPECT_EQ(::sigaltstack(&stack, nullptr), 0);
+    constexpr std::size_t kPage = 4'096;
+    char* const memory =
+        static_cast<char*>(::mmap(nullptr, 2 * kPage, PROT_READ | PROT_WRITE,
+                                  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+    EXPECT_EQ(::mprotect(memory, kPage, PROT_NONE), 0);
+    signum_ = signum;
+    ::getcontext(&fibre_);
+    fibre_.uc_stack.ss_sp = memory + kPage;
+    fibre_.uc_stack.ss_size = 1'024;  // little is left of it
+    fibre_.uc_link = &back_;
+    ::makecontext(&fibre_, &SmallFibre::run, 0);
+    raise(SIGCONT);  // has the dynamic linker find raise() on the large stack
+    ::swapcontext(&back_, &fibre_);
+    stack.ss_flags = SS_DISABLE;
+    ::sigaltstack(&stack, nullptr);
+    ::munmap(memory, 2 * kPage);
+  }
+
+ private:
+  static void run() { raise(signum_); }
+
+  static inline int signum_ = 0;
+  static inline ucontext_t back_;
+  static inline ucontext_t fibre_;
+};
+
+TEST_P(SignalHandlersOnLoops, AreCalledForASignalThatInterruptsASmallFibre) {
+  for (const int signum : {SIGUSR1, SIGURG}) {
+    const ChildResult child = run_in_child([&] {
+      IOLoop loop(options());
+      int calls = 0;
+      if (signum == SIGURG) loop.set_blocking_signal_threshold(1h);
+      loop.add_signal_handler(signum, [&] {
+        ++calls;
+        loop.stop();
+      });
+      std::thread worker([&] { SmallFibre::raise_on(signum); });
+      loop.start();
+      worker.join();
+      loop.close();
+      return calls == 1 ? 0 : 1;
+    });
+    EXPECT_TRUE(child.ok()) << child << ", signal " << signum;
+  }
+}
+#endif
 
 TEST_P(SignalHandlersOnLoops, LeaveAHandlerAloneThatSomebodyInstalledLater) {
   loop_.add_signal_handler(SIGUSR1, [] {});
