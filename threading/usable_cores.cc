@@ -24,7 +24,8 @@ std::vector<int> cpus_beyond_this_threads() {
   const pid_t main_thread = ::getpid();
   if (current_thread_id() == main_thread) return {};
   std::vector<int> of_process = affinity_of(main_thread);  // empty if that thread has ended
-  if (of_process == affinity_of(0)) return {};
+  const std::vector<int> own = affinity_of(0);
+  if (std::includes(own.begin(), own.end(), of_process.begin(), of_process.end())) return {};
   return of_process;
 }
 

@@ -4,6 +4,7 @@
 #include <fstream>
 #include <latch>
 #include <memory>
+#include <optional>
 #include <pthread.h>
 #include <signal.h>
 #include <stdexcept>
@@ -100,6 +101,54 @@ TEST(NamedThread, RunsOnItsCpuFromTheStart) {
     EXPECT_EQ(seen, cpu);
     EXPECT_EQ(mask, std::vector<int>{cpu});
   }
+}
+
+// The CPUs that a thread started with `cpu` may use.
+std::vector<int> cpus_of_a_thread(std::optional<int> cpu = {}) {
+  std::vector<int> mask;
+  NamedThread({.name = "masked", .cpu = cpu}, [&mask] { mask = affinity_of(0); }).join();
+  return mask;
+}
+
+TEST(NamedThread, MayUseTheCpusOfTheProcessWhenItsCreatorIsPinned) {
+  const std::vector<int> all = usable_cpus();
+  for (const int cpu : all) {
+    std::thread([&] {
+      pin_this_thread(cpu);
+      EXPECT_EQ(cpus_of_a_thread(), all);
+      EXPECT_EQ(cpus_of_a_thread(all.back()), std::vector<int>{all.back()});
+      EXPECT_EQ(affinity_of(0), std::vector<int>{cpu}) << "the creator stays where it is";
+    }).join();
+  }
+}
+
+TEST(NamedThread, LeavesPlainThreadsTheCpusOfTheirCreator) {
+  const int cpu = usable_cpus().front();
+  NamedThread({.name = "pinned", .cpu = cpu}, [&] {
+    std::thread([&] { EXPECT_EQ(affinity_of(0), std::vector<int>{cpu}); }).join();
+  }).join();
+}
+
+TEST(NamedThread, MayUseAllTheCpusOfItsCreatorWhenTheMainThreadIsPinned) {
+  if (usable_cpus().size() == 1) GTEST_SKIP() << "one CPU only";
+  const pid_t child = ::fork();
+  if (child == 0) {
+    const std::vector<int> all = usable_cpus();
+    std::latch pinned(1);
+    std::vector<int> seen;
+    std::thread creator([&] {
+      pinned.wait();
+      seen = cpus_of_a_thread();
+    });
+    pin_this_thread(all.front());
+    pinned.count_down();
+    creator.join();
+    ::_exit(seen == all ? 0 : 1);
+  }
+  int status = 0;
+  EXPECT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_TRUE(WIFEXITED(status));
+  EXPECT_EQ(WEXITSTATUS(status), 0);
 }
 
 TEST(NamedThread, IsNotStartedWhenItCannotBePinned) {

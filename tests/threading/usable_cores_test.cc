@@ -1,5 +1,6 @@
 #include "zmqloop/threading/usable_cores.h"
 
+#include <atomic>
 #include <fstream>
 #include <sched.h>
 #include <string>
@@ -88,6 +89,71 @@ TEST(UsableCores, AreKnownAfterTheMainThreadHasEnded) {
               }).detach();
               ::syscall(SYS_exit, 0);  // ends this thread alone
               return 2;
+            }),
+            0);
+}
+
+// ---- what a thread may not use ----
+
+bool may_use_several_cpus() { return usable_cpus().size() > 1; }
+
+TEST(CpusBeyondThisThreads, AreNoneOfAThreadThatMayUseAll) {
+  EXPECT_TRUE(cpus_beyond_this_threads().empty()) << "the main thread";
+  std::thread([] { EXPECT_TRUE(cpus_beyond_this_threads().empty()); }).join();
+}
+
+TEST(CpusBeyondThisThreads, AreThoseOfTheProcessOnAPinnedThread) {
+  if (!may_use_several_cpus()) GTEST_SKIP() << "one CPU only";
+  for (const int cpu : usable_cpus()) {
+    std::thread([cpu] {
+      pin_this_thread(cpu);
+      EXPECT_EQ(cpus_beyond_this_threads(), usable_cpus());
+    }).join();
+  }
+}
+
+TEST(CpusBeyondThisThreads, AreNoneWhereTheProcessItselfIsPinned) {
+  const int last = usable_cpus().back();
+  EXPECT_EQ(in_child([last] {
+              pin_this_thread(last);  // the child's main thread
+              if (!cpus_beyond_this_threads().empty()) return 1;
+              bool none = false;
+              std::thread([&] { none = cpus_beyond_this_threads().empty(); }).join();
+              return none ? 0 : 2;
+            }),
+            0);
+}
+
+// A program may pin its main thread for its own sake: the others keep what they have.
+TEST(CpusBeyondThisThreads, AreNoneOfAThreadThatMayUseMoreThanTheMainThread) {
+  if (!may_use_several_cpus()) GTEST_SKIP() << "one CPU only";
+  EXPECT_EQ(in_child([] {
+              bool none = false;
+              std::atomic<bool> pinned{false};
+              std::thread wide([&] {
+                while (!pinned) sched_yield();
+                none = cpus_beyond_this_threads().empty();
+              });
+              pin_this_thread(usable_cpus().front());
+              pinned = true;
+              wide.join();
+              return none ? 0 : 1;
+            }),
+            0);
+}
+
+TEST(CpusBeyondThisThreads, AreNotThoseOfAMainThreadThatHasEnded) {
+  EXPECT_EQ(in_child([] {
+              const std::vector<int> all = usable_cpus();
+              std::thread([all] {
+                while (state_of_main_thread() != 'Z') sched_yield();
+                if (!cpus_beyond_this_threads().empty()) ::_exit(1);
+                pin_this_thread(all.front());
+                const std::vector<int> beyond = cpus_beyond_this_threads();
+                ::_exit(beyond.empty() || beyond == all ? 0 : 2);
+              }).detach();
+              ::syscall(SYS_exit, 0);  // ends this thread alone
+              return 3;
             }),
             0);
 }
