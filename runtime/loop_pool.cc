@@ -24,15 +24,17 @@ LoopPool::LoopPool(Options options) {
   threads_.reserve(count);
   try {
     for (std::size_t i = 0; i < count; ++i) {
-      start_thread(options, i, cpus.empty() ? std::nullopt : std::optional(cpus[i % cpus.size()]));
+      try {
+        start_thread(options, i, cpus.empty() ? std::nullopt : std::optional(cpus[i % cpus.size()]));
+      } catch (const std::system_error& error) {
+        // what() ends with the code's text, which the new exception appends itself.
+        const std::string code = absl::StrCat(": ", error.code().message());
+        throw std::system_error(
+            error.code(), absl::StrCat("LoopPool: ", i, " of ", count,
+                                       " loops started: ", absl::StripSuffix(error.what(), code)));
+      }
+      threads_.back()->wait_for_start();  // what this throws is the user's, and stays as it is
     }
-  } catch (const std::system_error& error) {
-    end_all();
-    // what() ends with the code's text, which the new exception appends itself.
-    const std::string code = absl::StrCat(": ", error.code().message());
-    throw std::system_error(
-        error.code(), absl::StrCat("LoopPool: ", threads_.size(), " of ", count,
-                                   " loops started: ", absl::StripSuffix(error.what(), code)));
   } catch (...) {
     end_all();
     throw;
@@ -48,7 +50,8 @@ void LoopPool::start_thread(const Options& options, std::size_t index, std::opti
   if (options.on_thread_end) {
     thread.on_thread_end = [hook = options.on_thread_end, index] { hook(index); };
   }
-  threads_.push_back(std::make_unique<LoopThread>(std::move(thread)));
+  threads_.push_back(
+      std::unique_ptr<LoopThread>(new LoopThread(std::move(thread), LoopThread::Unawaited())));
 }
 
 LoopPool::~LoopPool() {

@@ -18,14 +18,16 @@ LoopOptions named_loop(const LoopThread::Options& options) {
 
 }  // namespace
 
-LoopThread::LoopThread(Options options)
+LoopThread::LoopThread(Options options, Unawaited)
     : loop_(named_loop(options), LoopAffinity::Owner::kItsThread),
       on_thread_start_(std::move(options.on_thread_start)),
       on_thread_end_(std::move(options.on_thread_end)),
       thread_({.name = loop_.name(),
                .cpu = options.cpu,
                .block_signals = options.loop.block_signals},
-              [this] { run(); }) {
+              [this] { run(); }) {}
+
+void LoopThread::wait_for_start() {
   if (!on_thread_start_) return;
   start_is_over_.wait_until(TimePoint::max());
   if (has_started_) return;
@@ -80,8 +82,15 @@ void LoopThread::begin() {
 }
 
 void LoopThread::end() {
-  report_ = loop_.close();
   LoopAffinity& affinity = loop_.core()->affinity();
+  struct Leave {  // also if the hook ends the thread: its place in memory is soon another's
+    LoopAffinity& affinity;
+    ~Leave() {
+      IOLoop::clear_current();
+      affinity.end_ownership();
+    }
+  } leave{affinity};
+  report_ = loop_.close();
   const auto call_hook = [&] {
     if (on_thread_end_ && has_started_ && !affinity.is_foreign()) on_thread_end_();
   };
@@ -89,8 +98,6 @@ void LoopThread::end() {
     if (failure_ == nullptr) failure_ = std::current_exception();
   };
   static_cast<void>(returned(call_hook, fail));
-  IOLoop::clear_current();
-  affinity.end_ownership();
 }
 
 CloseReport LoopThread::join() {

@@ -53,7 +53,9 @@ class LoopThread {
 
   // Starts the thread; loop() is valid at once.
   LoopThread() : LoopThread(Options()) {}
-  explicit LoopThread(Options options);
+  explicit LoopThread(Options options) : LoopThread(std::move(options), Unawaited()) {
+    wait_for_start();
+  }
   // A template, so that LoopThread({.name = "io"}) means Options to every compiler.
   template <class Name>
   requires std::is_convertible_v<Name, std::string>
@@ -80,6 +82,12 @@ class LoopThread {
 
  private:
   friend class LoopPool;
+
+  // Starts the thread, but does not wait for on_thread_start.
+  struct Unawaited {};
+  LoopThread(Options options, Unawaited);
+  // Waits for it; throws what it has thrown, with the thread joined.
+  void wait_for_start();
 
   void run();
   void begin();
