@@ -1,6 +1,7 @@
 #include "zmqloop/runtime/owned_timer.h"
 
 #include <new>
+#include <utility>
 
 namespace zmqloop {
 
@@ -54,26 +55,53 @@ bool OwnedTimer::begin_use() noexcept {
   return true;
 }
 
+void OwnedTimer::end_use() noexcept {
+  if (uses_.fetch_sub(1) == 1) destroy_callable();
+}
+
 void OwnedTimer::fire() {
   if (!begin_use()) return;
+  LoopCore& core = *started_on_;
+  Call under_way(*this, core);
   call_begins();
   try {
-    if (!call(*started_on_)) return;
+    call(core, under_way);
   } catch (...) {
-    end_call();
+    under_way.end();
     throw;
   }
-  end_call();
+  under_way.end();
 }
 
 void OwnedTimer::end_call() {
   struct EndUse {
     OwnedTimer& timer;
-    ~EndUse() {
-      if (timer.uses_.fetch_sub(1) == 1) timer.destroy_callable();
-    }
+    ~EndUse() { timer.end_use(); }
   } end_use{*this};
   call_is_over();
+}
+
+// What is posted to the loop of a call that was dropped, if that loop goes on.
+struct OwnedTimer::DroppedCall {
+  explicit DroppedCall(std::shared_ptr<OwnedTimer> of) noexcept : timer(std::move(of)) {}
+  DroppedCall(DroppedCall&&) noexcept = default;
+  DroppedCall& operator=(DroppedCall&&) = delete;
+  ~DroppedCall() {
+    if (timer != nullptr) timer->end_use();
+  }
+  void operator()() { std::exchange(timer, nullptr)->end_call(); }
+
+  std::shared_ptr<OwnedTimer> timer;
+};
+
+void OwnedTimer::call_is_dropped(LoopCore& core) noexcept {
+  if (!is_owned()) return end_use();  // there is nothing to go on with
+  DroppedCall dropped(shared_from_this());
+  try {
+    static_cast<void>(core.post(std::move(dropped)));
+  } catch (const std::bad_alloc&) {
+    // The callable is let go all the same; but no tick is scheduled any more.
+  }
 }
 
 }  // namespace zmqloop

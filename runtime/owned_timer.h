@@ -56,13 +56,34 @@ class OwnedTimer : public std::enable_shared_from_this<OwnedTimer> {
   // `loop`: null for the one that is current at each start.
   explicit OwnedTimer(IOLoop* loop);
 
+  // A call that is under way, and what it has returned: keeps the callable. Ended once, whatever
+  // becomes of it: by end() on the loop's thread; or dropped, by whoever lets go of a task that the
+  // call has returned: the loop that closes, or another one that the task had gone to.
+  class Call {
+   public:
+    Call(OwnedTimer& timer, LoopCore& core) noexcept : timer_(&timer), core_(&core) {}
+    Call(Call&& other) noexcept
+        : timer_(std::exchange(other.timer_, nullptr)), core_(other.core_) {}
+    Call& operator=(Call&&) = delete;
+    ~Call() {
+      if (timer_ != nullptr) timer_->call_is_dropped(*core_);
+    }
+    // Moved from: no effect.
+    void end() {
+      if (timer_ != nullptr) std::exchange(timer_, nullptr)->end_call();
+    }
+
+   private:
+    OwnedTimer* timer_;  // kept by who has the call
+    LoopCore* core_;
+  };
+
   // Before a call; and when it is over, what it has returned included.
   virtual void call_begins() = 0;
   virtual void call_is_over() {}
-  // Calls the callable; false if it goes on: then end_call() follows, on the loop's thread.
-  virtual bool call(LoopCore& core) = 0;
+  // Calls the callable. If what it returns goes on, the call is moved there.
+  virtual void call(LoopCore& core, Call& under_way) = 0;
   virtual void destroy_callable() noexcept = 0;
-  void end_call();
   // Whether the owner has not ended.
   bool is_owned() const noexcept { return (uses_ & kOwned) != 0; }
 
@@ -81,7 +102,12 @@ class OwnedTimer : public std::enable_shared_from_this<OwnedTimer> {
  private:
   static constexpr std::uint32_t kOwned = std::uint32_t{1} << 31;
 
+  struct DroppedCall;
+
   bool begin_use() noexcept;
+  void end_use() noexcept;
+  void end_call();
+  void call_is_dropped(LoopCore& core) noexcept;
 
   // Constant after construction: null if it is the current one at each start.
   const std::shared_ptr<LoopCore> chosen_;
@@ -116,26 +142,29 @@ class OwnedTimerOf final : public Base {
       : Base(std::forward<A>(arguments)...), f_(std::in_place, std::forward<G>(f)) {}
 
  private:
-  bool call(LoopCore& core) override {
+  using Call = OwnedTimer::Call;
+
+  void call(LoopCore& core, Call& under_way) override {
     if constexpr (kReturnsAsync<F&>) {
       auto self = std::static_pointer_cast<OwnedTimerOf>(this->shared_from_this());
-      CallbackTask<F>::start(core, await(std::move(self)));
-      return false;
+      CallbackTask<F>::start(core, await(std::move(self), under_way));
     } else {
+      static_cast<void>(under_way);
+      static_cast<void>(core);
       static_cast<void>(std::invoke(*f_));
-      return true;
     }
   }
   // Its home is the timer's loop, to which it comes back wherever what the callable returns has
-  // gone.
-  static Task<void> await(std::shared_ptr<OwnedTimerOf> self) {
+  // gone. Takes the call once it has begun: until then that is the caller's, who began it.
+  static Task<void> await(std::shared_ptr<OwnedTimerOf> self, Call& begun) {
+    Call under_way = std::move(begun);
     try {
       static_cast<void>(co_await end_of(std::invoke(*self->f_)));
     } catch (...) {
-      self->end_call();
+      under_way.end();
       throw;
     }
-    self->end_call();
+    under_way.end();
   }
 
   void destroy_callable() noexcept override { one_shot::destroy(f_); }
