@@ -85,6 +85,7 @@ set(ZMQLOOP_HEADERS
     threading/cpu_quota.h
     threading/cpu_set.h
     threading/host/backoff.h
+    threading/host/cancellation_hold.h
     threading/host/cpu_hints.h
     threading/host/error_output.h
     threading/host/fork_guard.h

@@ -4,6 +4,7 @@
 #include <cerrno>
 
 #include "zmqloop/poller/zmq_socket_state.h"
+#include "zmqloop/threading/host/cancellation_hold.h"
 
 namespace zmqloop {
 namespace {
@@ -226,6 +227,7 @@ void EpollPoller::look_around(TimePoint now) {
 }
 
 void EpollPoller::look_at_checked() {
+  const CancellationHold hold;  // libzmq looks in the middle of its own work
   std::size_t kept = 0;
   for (const RegistrationId id : check_) {
     Registration* const found = registrations_.table().get(id);

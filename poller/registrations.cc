@@ -10,6 +10,7 @@
 #include "zmqloop/poller/descriptor_state.h"
 #include "zmqloop/poller/poller_error.h"
 #include "zmqloop/poller/zmq_socket_state.h"
+#include "zmqloop/threading/host/cancellation_hold.h"
 
 namespace zmqloop {
 namespace {
@@ -155,6 +156,7 @@ Registration& Registrations::require(const char* operation, const Pollable& poll
 }
 
 Events Registrations::ready_now(const Registration& registration) {
+  const CancellationHold hold;
   if (registration.pollable.is_socket()) {
     const SocketState state = read_socket_state(registration.pollable.socket().handle());
     return state.error != 0 ? Events::kError : state.events & registration.interest;

@@ -3,6 +3,7 @@
 #include <cerrno>
 #include <cstdint>
 #include <sys/eventfd.h>
+#include <sys/syscall.h>
 #include <system_error>
 #include <unistd.h>
 
@@ -24,11 +25,13 @@ SignalDoorbell::SignalDoorbell() : generation_(fork_generation()), fd_(make_even
 
 SignalDoorbell::~SignalDoorbell() { ::close(fd_); }
 
+// Here and below past the C library, whose write() and read() look for a cancellation of the thread:
+// that must not unwind it from here.
 void SignalDoorbell::ring() noexcept {
   if (fork_generation() != generation_) return;
   const int saved_errno = errno;
   const std::uint64_t one = 1;
-  while (write(fd_, &one, sizeof one) < 0 && errno == EINTR) {
+  while (::syscall(SYS_write, fd_, &one, sizeof one) < 0 && errno == EINTR) {
   }
   errno = saved_errno;
 }
@@ -37,7 +40,7 @@ void SignalDoorbell::drain() noexcept {
   if (fork_generation() != generation_) return;
   // One read takes the whole counter. EAGAIN: nobody rang, which is a harmless spurious wake-up.
   std::uint64_t rings = 0;
-  while (read(fd_, &rings, sizeof rings) < 0 && errno == EINTR) {
+  while (::syscall(SYS_read, fd_, &rings, sizeof rings) < 0 && errno == EINTR) {
   }
 }
 

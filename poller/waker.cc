@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "zmqloop/threading/host/cancellation_hold.h"
 #include "zmqloop/threading/host/fork_guard.h"
 
 namespace zmqloop {
@@ -25,6 +26,7 @@ bool Waker::in_forked_child() const noexcept { return fork_generation() != gener
 void Waker::wake() noexcept {
   // Before the mutex: the parent's other threads may have held it when they vanished in the fork.
   if (in_forked_child()) return;
+  const CancellationHold hold;
   const std::lock_guard lock(mutex_);
   if (closed_) return;
   // It fails only if the runtime context is being shut down, and the loop with it.
@@ -33,11 +35,13 @@ void Waker::wake() noexcept {
 
 void Waker::drain() noexcept {
   if (in_forked_child() || fd_ < 0) return;
+  const CancellationHold hold;
   sockets_.drain();
 }
 
 void Waker::close() noexcept {
   if (in_forked_child() || fd_ < 0) return;
+  const CancellationHold hold;
   fd_ = -1;
   {
     const std::lock_guard lock(mutex_);

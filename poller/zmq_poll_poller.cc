@@ -130,6 +130,9 @@ void ZmqPollPoller::refresh_items() {
 }
 
 // Returns how many items are ready; 0 also if some socket had ended, -1 if a signal handler ran.
+// A pthread_cancel() that takes effect inside zmq_poll() may leave one of its sockets half way
+// through something, and who terminates its context then waits for ever: threads that wait for
+// sockets are better stopped, or use the epoll poller.
 int ZmqPollPoller::poll_items(std::optional<TimePoint> deadline) {
   const int milliseconds = to_milliseconds(deadline);
   // zmq_poll of nothing does not sleep for ever.

@@ -10,6 +10,7 @@
 
 #include "zmqloop/runtime/exception_report.h"
 #include "zmqloop/runtime/idle_spin.h"
+#include "zmqloop/threading/host/cancellation_hold.h"
 #include "zmqloop/threading/host/error_output.h"
 #include "zmqloop/threading/thread_label.h"
 
@@ -216,6 +217,7 @@ CloseReport IOLoop::close(bool all_fds) {
 }
 
 CloseReport IOLoop::close_and_report(const char* operation, bool all_fds) {
+  const CancellationHold hold;  // all of it, or nothing
   LoopAffinity& affinity = core_->affinity();
   if (affinity.is_foreign()) {
     core_->release_descriptors();

@@ -5,6 +5,7 @@
 
 #include "zmqloop/runtime/current_loop.h"
 #include "zmqloop/runtime/user_code.h"
+#include "zmqloop/threading/host/cancellation_hold.h"
 #include "zmqloop/threading/host/error_output.h"
 
 namespace zmqloop {
@@ -82,6 +83,7 @@ void LoopThread::begin() {
 }
 
 void LoopThread::end() {
+  const CancellationHold hold;  // the thread is ending already
   LoopAffinity& affinity = loop_.core()->affinity();
   struct Leave {  // also if the hook ends the thread: its place in memory is soon another's
     LoopAffinity& affinity;

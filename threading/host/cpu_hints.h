@@ -10,6 +10,8 @@
 #include <ctime>
 #include <sched.h>
 
+#include "zmqloop/threading/host/cancellation_hold.h"
+
 namespace zmqloop {
 
 // Tells the core that this thread is waiting: frees its pipeline for the other hardware thread and
@@ -28,6 +30,7 @@ inline void yield_core() noexcept { ::sched_yield(); }
 // Leaves the core for a moment, whoever waits for it: a thread of a lower priority as well. Keeps
 // errno.
 inline void rest_core() noexcept {
+  const CancellationHold hold;
   const int error = errno;
   const timespec moment{0, 50'000};
   ::nanosleep(&moment, nullptr);

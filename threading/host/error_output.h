@@ -11,11 +11,14 @@
 #include <string_view>
 #include <unistd.h>
 
+#include "zmqloop/threading/host/cancellation_hold.h"
+
 namespace zmqloop {
 
 // Writes a text in one piece, if the kernel takes it so. Takes no lock: a thread that is stuck
 // while it writes to stderr holds that of stdio.
 inline void write_error(std::string_view text) noexcept {
+  const CancellationHold hold;
   while (!text.empty()) {
     const ssize_t written = ::write(STDERR_FILENO, text.data(), text.size());
     if (written >= 0) {

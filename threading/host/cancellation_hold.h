@@ -1,0 +1,33 @@
+// Keeps pthread_cancel() from taking effect on this thread for a while.
+//
+//   const CancellationHold hold;
+//   zmq_send(…);                  // looks for cancellations inside, and must not be left half way
+//
+// A cancellation that comes meanwhile takes effect at the next place behind it where the C library
+// looks. For functions that must not throw, and for what would be left half done: a cancellation
+// unwinds the thread from the middle of such a call.
+//
+// Threads: a value of one thread. Async-signal-safe.
+// Internal.
+
+#ifndef ZMQLOOP_THREADING_HOST_CANCELLATION_HOLD_H_
+#define ZMQLOOP_THREADING_HOST_CANCELLATION_HOLD_H_
+
+#include <pthread.h>
+
+namespace zmqloop {
+
+class CancellationHold {
+ public:
+  CancellationHold() noexcept { ::pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before_); }
+  CancellationHold(const CancellationHold&) = delete;
+  CancellationHold& operator=(const CancellationHold&) = delete;
+  ~CancellationHold() { ::pthread_setcancelstate(before_, nullptr); }
+
+ private:
+  int before_;
+};
+
+}  // namespace zmqloop
+
+#endif  // ZMQLOOP_THREADING_HOST_CANCELLATION_HOLD_H_
