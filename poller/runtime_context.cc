@@ -1,8 +1,12 @@
 #include "zmqloop/poller/runtime_context.h"
 
 #include <memory>
+#include <mutex>
+#include <optional>
+#include <pthread.h>
 
 #include "zmqloop/poller/context_preflight.h"
+#include "zmqloop/threading/host/fork_proof_mutex.h"
 #include "zmqloop/threading/host/per_process.h"
 
 namespace zmqloop {
@@ -10,9 +14,37 @@ namespace {
 
 constinit PerProcess<zmq::context_t> contexts;
 
+// Held while a context is made, and across fork(): zmq_ctx_new() locks a mutex of libsodium's, which
+// would stay locked in a child. The thread that forks does without it, for handlers of fork() that
+// make loops.
+constinit ForkProofMutex making_or_forking;
+constinit thread_local bool forks_here = false;
+
+[[gnu::constructor(102)]] void keep_forks_apart() {
+  static_cast<void>(::pthread_atfork(
+      [] {
+        making_or_forking.lock();
+        forks_here = true;
+      },
+      [] {
+        forks_here = false;
+        making_or_forking.unlock();
+      },
+      [] {
+        forks_here = false;
+        making_or_forking.unlock();
+      }));
+}
+
+std::unique_ptr<zmq::context_t> make_context() {
+  std::optional<std::lock_guard<ForkProofMutex>> lock;
+  if (!forks_here) lock.emplace(making_or_forking);
+  return std::make_unique<zmq::context_t>(/*io_threads=*/0);
+}
+
 std::unique_ptr<zmq::context_t> start_context(DescriptorLimit limit) {
   require_startable_context("starting ZeroMQ for a loop's wake-ups", limit);
-  auto made = std::make_unique<zmq::context_t>(/*io_threads=*/0);
+  auto made = make_context();
   // Takes effect only before the first socket.
   made->set(zmq::ctxopt::max_sockets, kRuntimeContextSockets);
   // The first socket starts libzmq's reaper thread, which aborts the process if it lacks

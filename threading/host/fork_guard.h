@@ -9,6 +9,7 @@
 // After fork() only the forking thread exists; sockets, epoll sets and locks of other threads are
 // not the child's to touch. No lock is held across a fork, so that other pthread_atfork handlers
 // may do what they like in any order; the kernel itself marks the child, by a page that it wipes.
+// (But one: see poller/runtime_context.cc.)
 //
 // Threads: any; fork_generation() in signal handlers too.
 // Errors: std::bad_alloc from the constructor of a guard.
