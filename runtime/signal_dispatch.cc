@@ -30,8 +30,10 @@ struct Subscription {
 struct Signal {
   std::atomic<Subscription*> subscriptions{nullptr};
   std::atomic<unsigned> handlers_inside{0};
-  // Written under the mutex, before the handler is installed; meaningful while there are
-  // subscriptions.
+  // Set while the handler may be installed: longer than there are subscriptions, for a child that is
+  // forked before it is taken away.
+  std::atomic<bool> may_be_installed{false};
+  // Written under the mutex, before the handler is installed; meaningful while that may be.
   struct sigaction previous = {};
 };
 
@@ -56,22 +58,24 @@ void install(int signum, Signal& signal) {
   action.sa_sigaction = &zmqloop_on_signal;
   action.sa_flags = SA_RESTART | SA_ONSTACK | SA_SIGINFO;
   ::sigemptyset(&action.sa_mask);
-  if (::sigaction(signum, nullptr, &signal.previous) == 0 &&
-      ::sigaction(signum, &action, nullptr) == 0) {
-    return;
+  if (::sigaction(signum, nullptr, &signal.previous) == 0) {
+    signal.may_be_installed = true;
+    if (::sigaction(signum, &action, nullptr) == 0) return;
+    signal.may_be_installed = false;
   }
   throw std::system_error(errno, std::generic_category(),
                           absl::StrCat("IOLoop::add_signal_handler: sigaction for signal ", signum));
 }
 
-void put_back(int signum, const Signal& signal) noexcept {
+void put_back(int signum, Signal& signal) noexcept {
   struct sigaction current = {};
-  if (::sigaction(signum, nullptr, &current) != 0) return;
-  if ((current.sa_flags & SA_SIGINFO) != 0 && current.sa_sigaction == &zmqloop_on_signal) {
+  if (::sigaction(signum, nullptr, &current) == 0 && (current.sa_flags & SA_SIGINFO) != 0 &&
+      current.sa_sigaction == &zmqloop_on_signal) {
     ::sigaction(signum, &signal.previous, nullptr);
   } else if (signum == stack_capture::kSignal) {
     stack_capture::hand_on_to(signal.previous, &zmqloop_on_signal);
   }
+  signal.may_be_installed = false;
 }
 
 // In a child: the subscriptions are the parent's; what signals do to the child is what they did
@@ -79,7 +83,8 @@ void put_back(int signum, const Signal& signal) noexcept {
 [[maybe_unused]] const ForkGuard& start_afresh = ForkGuard::for_good([](void*) noexcept {
   for (int signum = 1; signum < NSIG; ++signum) {
     Signal& signal = signal_of(signum);
-    if (signal.subscriptions.exchange(nullptr) != nullptr) put_back(signum, signal);
+    signal.subscriptions = nullptr;
+    if (signal.may_be_installed) put_back(signum, signal);
     signal.handlers_inside = 0;
   }
 });
