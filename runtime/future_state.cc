@@ -18,8 +18,8 @@ bool FutureStateBase::wait(std::optional<Duration> limit) const {
   const TimePoint deadline = limit ? saturating_add(Clock::now(), *limit) : TimePoint::max();
   const auto ready = [this] { return is_ready(); };
   std::unique_lock lock(mutex_);
-  if (deadline != TimePoint::max()) return became_ready_.wait_until(lock, deadline, ready);
-  became_ready_.wait(lock, ready);
+  if (deadline != TimePoint::max()) return became_ready_.value.wait_until(lock, deadline, ready);
+  became_ready_.value.wait(lock, ready);
   return true;
 }
 
@@ -72,7 +72,7 @@ void FutureStateBase::complete() {
     phase_ = Phase::kReady;
     continuations.swap(continuations_);
   }
-  became_ready_.notify_all();
+  became_ready_.value.notify_all();
   std::exception_ptr failure;
   for (auto& continuation : continuations) {
     const auto note = [&] {

@@ -99,6 +99,8 @@ class FutureStateBase {
 
   enum class Phase : unsigned char { kEmpty, kSetting, kReady };
 
+  bool is_foreign() const noexcept { return generation_ != fork_generation(); }
+
   // Claims the right to set the outcome; complete() or give_up() must follow.
   bool begin_setting() noexcept;
   void give_up() noexcept { phase_ = Phase::kEmpty; }
@@ -108,7 +110,6 @@ class FutureStateBase {
   void drop_witness() noexcept { witness_ = {}; }
 
  private:
-  bool is_foreign() const noexcept { return generation_ != fork_generation(); }
   void require_own_process() const;
 
   std::atomic<Phase> phase_{Phase::kEmpty};
@@ -116,9 +117,17 @@ class FutureStateBase {
   std::atomic<std::uint32_t> holders_{0};
   const std::uint32_t generation_ = fork_generation();
 
+  // Never destroyed, which would wait for the threads that wait for it: those of the parent, in a
+  // forked child. It holds nothing that is to be freed.
+  union Condition {
+    Condition() : value() {}
+    ~Condition() {}
+    std::condition_variable value;
+  };
+
   // Guarded by mutex_.
   mutable std::mutex mutex_;
-  mutable std::condition_variable became_ready_;
+  mutable Condition became_ready_;
   std::vector<absl::AnyInvocable<void()>> continuations_;
 
  protected:
@@ -159,12 +168,15 @@ class FutureState : public FutureStateBase {
       return *value_;
     }
   }
-  // Moves the value out; ready only, once. Waits for copies that are being made of it.
+  // Moves the value out; ready only, once. Waits for copies that are being made of it; in a forked
+  // child, where those of the parent's threads never end, copies it if there are some.
   T take() {
     rethrow_error();
     if constexpr (!kVoid) {
       if ((use_.fetch_or(kTaken) & kTaken) != 0) throw_taken();
-      for (Backoff backoff; use_ != kTaken;) backoff.step();
+      if constexpr (is_copyable<T>()) {
+        if (!wait_for_copies()) return get();
+      }
       struct PutBack {  // when the move throws
         std::atomic<std::uint32_t>* use;
         ~PutBack() {
@@ -196,6 +208,16 @@ class FutureState : public FutureStateBase {
    private:
     std::atomic<std::uint32_t>& use_;
   };
+
+  // False: the value is not taken.
+  bool wait_for_copies() noexcept {
+    for (Backoff backoff; use_ != kTaken; backoff.step()) {
+      if (!is_foreign()) continue;
+      use_ -= kTaken;
+      return false;
+    }
+    return true;
+  }
 
   void rethrow_error() const {
     if (error_ != nullptr) std::rethrow_exception(exception());
