@@ -8,6 +8,7 @@
 #ifndef ZMQLOOP_RUNTIME_SIGNAL_HANDLERS_H_
 #define ZMQLOOP_RUNTIME_SIGNAL_HANDLERS_H_
 
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <string_view>
@@ -17,6 +18,7 @@
 #include "zmqloop/runtime/callback_task.h"
 #include "zmqloop/runtime/loop_core.h"
 #include "zmqloop/runtime/signal_callback.h"
+#include "zmqloop/threading/host/fork_guard.h"
 #include "zmqloop/threading/one_shot.h"
 
 namespace zmqloop {
@@ -39,10 +41,15 @@ struct one_shot::ReportedType<OnSignal<F>> : one_shot::ReportedType<F> {};
 
 class SignalHandlers {
  public:
-  SignalHandlers() = default;
+  SignalHandlers() {}
   SignalHandlers(const SignalHandlers&) = delete;
   SignalHandlers& operator=(const SignalHandlers&) = delete;
-  ~SignalHandlers() { clear(); }
+  // In a forked child: leaves them as the parent's thread did, perhaps half changed.
+  ~SignalHandlers() {
+    if (generation_ != fork_generation()) return;
+    clear();
+    std::destroy_at(&handlers_);
+  }
 
   // Has the loop call `f(signum)`, or `f()`, once for each signal; replaces what was there.
   template <class F>
@@ -63,7 +70,10 @@ class SignalHandlers {
   static void require_handleable(int signum);
   void add_erased(int signum, SignalCallback handler);
 
-  std::map<int, SignalCallback> handlers_;
+  const std::uint32_t generation_ = fork_generation();
+  union {  // destroyed above
+    std::map<int, SignalCallback> handlers_ = {};
+  };
 };
 
 }  // namespace zmqloop
