@@ -1,5 +1,6 @@
 #include "zmqloop/runtime/stack_trace.h"
 
+#include <atomic>
 #include <string_view>
 #include <utility>
 
@@ -7,12 +8,32 @@
 #include "absl/strings/str_cat.h"
 
 #include "zmqloop/runtime/type_name.h"
+#include "zmqloop/threading/host/fork_guard.h"
 
 namespace zmqloop {
 namespace {
 
+// Abseil looks names up with a lock in its hands, which stays locked in a child that is forked
+// meanwhile: that child does without names.
+constinit std::atomic<int> lookups{0};  // under way
+constinit std::atomic<bool> has_names{true};
+
+[[maybe_unused]] const ForkGuard& after_fork = ForkGuard::for_good([](void*) noexcept {
+  if (lookups.exchange(0) != 0) has_names = false;
+});
+
+class Lookup {
+ public:
+  Lookup() noexcept { ++lookups; }
+  Lookup(const Lookup&) = delete;
+  Lookup& operator=(const Lookup&) = delete;
+  ~Lookup() { --lookups; }
+};
+
 std::string function_at(std::uintptr_t address) {
   char name[1024];
+  if (!has_names) return {};
+  const Lookup lookup;
   if (!absl::Symbolize(reinterpret_cast<const void*>(address), name, sizeof name)) return {};
   // Abseil leaves alone what its own demangler cannot read. (Of "f", the other makes "float".)
   return std::string_view(name).starts_with("_Z") ? demangled(name) : name;

@@ -4,7 +4,8 @@
 //   std::fputs(report.stack.text().c_str(), stderr);
 //
 // Names come from the symbol tables of the program and its libraries: functions of a stripped
-// program, and those that were inlined, have none.
+// program, and those that were inlined, have none. A child that is forked while names are looked up
+// finds none at all.
 //
 // Threads: a value.
 // Errors: std::bad_alloc.
