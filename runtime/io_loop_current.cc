@@ -26,9 +26,14 @@ struct OfThisThread {
 
 OfThisThread& of_this_thread() noexcept { return per_thread<OfThisThread>(); }
 
-// Notes that the thread ends, or that it has called exit().
+// Notes that the thread ends, or that it has called exit(): then a loop that runs on it never goes
+// on, and what is still to be destroyed may run others.
 struct AtThreadEnd {
-  ~AtThreadEnd() { of_this_thread().has_ended = true; }
+  ~AtThreadEnd() {
+    of_this_thread().has_ended = true;
+    of_this_thread().running = {};
+    ThreadRole::set_loop_name(nullptr);
+  }
 };
 
 constinit ForkProofMutex instance_mutex;
