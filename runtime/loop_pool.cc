@@ -62,7 +62,7 @@ LoopPool::~LoopPool() {
                   "'\n");
       std::terminate();
     }
-    thread->thread_.detach();  // this thread, which never goes on with its loop
+    kept_.at_exit = true;  // this thread, which never goes on with its loop
   }
   end_all();
 }

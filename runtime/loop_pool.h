@@ -103,7 +103,19 @@ class LoopPool {
   void start_thread(const Options& options, std::size_t index, std::optional<int> cpu);
   void end_all() noexcept;
 
-  std::vector<std::unique_ptr<LoopThread>> threads_;
+  // Not destroyed when one of the threads has called exit(): that never ends, and main() may be
+  // joining it, until the process has ended.
+  struct Kept {
+    union {
+      std::vector<std::unique_ptr<LoopThread>> threads = {};
+    };
+    bool at_exit = false;
+    Kept() {}
+    ~Kept() {
+      if (!at_exit) std::destroy_at(&threads);
+    }
+  } kept_;
+  std::vector<std::unique_ptr<LoopThread>>& threads_ = kept_.threads;
   std::atomic<std::size_t> turn_{0};
 };
 

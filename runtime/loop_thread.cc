@@ -44,7 +44,7 @@ LoopThread::~LoopThread() {
       write_error("zmqloop: LoopThread '" + name() + "' destroyed on its own loop's thread\n");
       std::terminate();
     }
-    thread_.detach();  // this thread, which never goes on with its loop
+    thread_.abandon();  // this thread, which never goes on with its loop
   }
   end_with_owner();
 }
@@ -119,6 +119,8 @@ CloseReport LoopThread::join() {
 
 void LoopThread::end_with_owner() noexcept {
   stop();
+  if (loop_.core()->affinity().is_foreign() || is_here()) return;
+  const std::lock_guard lock(join_mutex_);  // at exit, main() may be joining it
   if (thread_.joinable()) thread_.join();
 }
 

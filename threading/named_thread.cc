@@ -139,7 +139,7 @@ void* NamedThread::run(void* self) {
 }
 
 NamedThread::~NamedThread() {
-  if (joinable()) join();
+  if (joinable() && !abandoned_) join();
 }
 
 void NamedThread::join() {
@@ -156,11 +156,6 @@ void NamedThread::join() {
     throw std::system_error(error, std::generic_category(),
                             "joining thread \"" + options_.name + "\"");
   }
-  joined_ = true;
-}
-
-void NamedThread::detach() noexcept {
-  if (joinable()) ::pthread_detach(thread_);
   joined_ = true;
 }
 

@@ -51,8 +51,9 @@ class NamedThread {
   // itself, invalid_argument if it was joined before.
   void join();
 
-  // Lets it run on: neither join() nor the destructor waits for it.
-  void detach() noexcept;
+  // Has the destructor not wait. For a thread that never ends, as it has called exit(): whoever joins
+  // it waits until the process has ended.
+  void abandon() noexcept { abandoned_ = true; }
 
   // Whether join() is still to be called.
   bool joinable() const;
@@ -82,6 +83,7 @@ class NamedThread {
   // The joining thread's.
   pthread_t thread_{};
   bool joined_ = false;
+  bool abandoned_ = false;
 };
 
 }  // namespace zmqloop
