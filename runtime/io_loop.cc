@@ -24,6 +24,18 @@ std::uint64_t next_loop_id() {
   return ++last;
 }
 
+// Cores that are never destroyed stay reachable, so that leak checkers are content.
+struct LeftCore {
+  const std::shared_ptr<LoopCore> core;
+  LeftCore* next;
+};
+constinit std::atomic<LeftCore*> left_cores{nullptr};
+
+void leave_for_good(std::shared_ptr<LoopCore> core) {
+  LeftCore* const left = new LeftCore{std::move(core), left_cores};
+  while (!left_cores.compare_exchange_weak(left->next, left)) continue;
+}
+
 }  // namespace
 
 PollerKind configured_poller() noexcept { return configured_kind; }
@@ -103,8 +115,7 @@ IOLoop::~IOLoop() {
   CurrentLoop::forget_instance(*this);
   if (is_exiting || affinity.is_foreign()) {
     if (affinity.is_foreign()) core_->release_descriptors();
-    // Leaked on purpose: what is in it runs, or is the parent's and not to be destroyed twice.
-    static_cast<void>(new std::shared_ptr<LoopCore>(core_));
+    leave_for_good(core_);  // what is in it runs, or is the parent's and not to be destroyed twice
     return;
   }
   close_and_report("IOLoop::~IOLoop", false);
