@@ -79,8 +79,8 @@ class Future {
     ready_state(limit);
     return state_->take();
   }
-  // The same for who does not know whether others hold this future: moves the value out if none do,
-  // else copies a copyable one.
+  // The same for who does not know whether others hold this future: moves the value out if none do
+  // and the promise is gone, which could give out more, else copies a copyable one.
   T get_or_copy(TimeLimit limit = {}) && {
     if constexpr (!std::is_void_v<T> && is_copyable<T>()) {
       if (!checked().has_one_holder()) return std::as_const(*this).get(limit);
@@ -132,12 +132,12 @@ class Promise {
   Promise(Promise&&) noexcept = default;
   Promise& operator=(Promise&& other) noexcept {
     if (this != &other) {
-      break_if_unset();
+      end();
       state_ = std::move(other.state_);
     }
     return *this;
   }
-  ~Promise() { break_if_unset(); }
+  ~Promise() { end(); }
 
   // Returns a future for this promise; any number of times.
   Future<T> get_future() const {
@@ -185,8 +185,12 @@ class Promise {
     static_cast<void>(returned(call, store));
   }
 
-  // Internal: has `witness` told of an exception that is set and never seen.
-  void set_witness(ExceptionWitness witness) noexcept { state_->set_witness(std::move(witness)); }
+  // Internal, of one that gives out a single future: has `witness` told of an exception that is set
+  // and never seen.
+  void set_witness(ExceptionWitness witness) noexcept {
+    state_->set_witness(std::move(witness));
+    state_->expect_no_holders();
+  }
   // Internal: sets an exception of the library's own if nothing was set; that is nobody's fault, and
   // no witness is told.
   template <class Make>
@@ -202,7 +206,9 @@ class Promise {
   [[noreturn]] static void throw_already_set(const char* operation) {
     throw std::logic_error(std::string(operation) + ": a value or exception was set already");
   }
-  void break_if_unset() noexcept {
+  void end() noexcept {
+    if (state_ == nullptr) return;
+    state_->expect_no_holders();
     break_with(
         [] { return BrokenPromiseError("Future: its promise was destroyed without a value"); });
   }

@@ -88,7 +88,10 @@ class FutureStateBase {
   // How many futures refer to this state.
   void add_holder() noexcept { ++holders_; }
   void remove_holder() noexcept { --holders_; }
-  bool has_one_holder() const noexcept { return holders_ == 1; }
+  // Its promise gives out no more of them.
+  void expect_no_holders() noexcept { may_get_holders_ = false; }
+  // Whether a single future refers to this state, and will.
+  bool has_one_holder() const noexcept { return holders_ == 1 && !may_get_holders_; }
 
   // Has `witness` told if the last share goes and nobody has seen the exception. Not once it may be
   // completed. Without one, nobody is told.
@@ -115,6 +118,7 @@ class FutureStateBase {
   std::atomic<Phase> phase_{Phase::kEmpty};
   mutable std::atomic<bool> seen_{false};
   std::atomic<std::uint32_t> holders_{0};
+  std::atomic<bool> may_get_holders_{true};
   const std::uint32_t generation_ = fork_generation();
 
   // Never destroyed, which would wait for the threads that wait for it: those of the parent, in a
@@ -180,7 +184,7 @@ class FutureState : public FutureStateBase {
       struct PutBack {  // when the move throws
         std::atomic<std::uint32_t>* use;
         ~PutBack() {
-          if (use != nullptr) *use = 0;
+          if (use != nullptr) *use &= ~kTaken;  // a reader may be about to see that it was taken
         }
       } put_back{&use_};
       T value = std::move(*value_);
