@@ -5,6 +5,9 @@
 //   core.post(run_to_end(core, f));                    // f itself, if it returns neither
 //   core.post(run_to_end(core, one_shot::bind(f, x))); // the arguments live as long, too
 //
+// A task that has moved to another loop is destroyed when that one closes. Then LoopClosedError is
+// reported here, and whatever waits for the task's end goes on.
+//
 // Threads: made on any, called on the loop's.
 // Owns: the callable lives until what it has returned has ended, or the loop is closed.
 // Internal.
@@ -14,10 +17,12 @@
 
 #include <functional>
 #include <memory>
+#include <new>
 #include <type_traits>
 #include <utility>
 
 #include "zmqloop/runtime/async_result.h"
+#include "zmqloop/runtime/errors.h"
 #include "zmqloop/runtime/late_exception.h"
 #include "zmqloop/runtime/loop_core.h"
 #include "zmqloop/runtime/spawned_task.h"
@@ -26,6 +31,17 @@
 #include "zmqloop/threading/one_shot.h"
 
 namespace zmqloop {
+
+// What is posted to a task's own loop when the task was destroyed with another one. If the own loop
+// closes as well, nothing is said.
+template <class F>
+struct TaskWasDestroyed {
+  void operator()() const {
+    throw LoopClosedError("the task that it has returned was on another loop, which was closed");
+  }
+};
+template <class F>
+struct one_shot::ReportedType<TaskWasDestroyed<F>> : one_shot::ReportedType<F> {};
 
 // The run of a task that nobody waits for. F: the user's callable, for reports.
 template <class F>
@@ -41,9 +57,19 @@ class CallbackTask final : public TaskRun {
 
   CallbackTask(std::shared_ptr<LoopCore> core, Task<void> task)
       : core_(std::move(core)), task_(std::move(task)) {}
+  ~CallbackTask() override {
+    task_ = Task<void>();
+    if (has_ended_ || was_unwound()) return;
+    try {
+      static_cast<void>(core_->post(TaskWasDestroyed<F>()));
+    } catch (const std::bad_alloc&) {
+      // No memory for a lane, and so none to report it.
+    }
+  }
 
   // On the loop: whatever the coroutine awaits, it comes back.
   void finish() noexcept override {
+    has_ended_ = true;
     std::exception_ptr error = task_.coroutine_.promise().error();
     task_ = Task<void>();
     if (error != nullptr) report_here<F>(*core_, std::move(error));
@@ -52,7 +78,21 @@ class CallbackTask final : public TaskRun {
  private:
   const std::shared_ptr<LoopCore> core_;
   Task<void> task_;
+  bool has_ended_ = false;
 };
+
+// Has `f` called on the loop's thread, for what may be destroyed on any: now if this is the one. Not
+// at all if the loop is closed.
+template <class F>
+void call_on_loop(LoopCore& core, F f) noexcept {
+  if (core.affinity().is_closed()) return;
+  if (core.affinity().is_here()) return f();
+  try {
+    static_cast<void>(core.post(std::move(f)));
+  } catch (const std::bad_alloc&) {
+    // No memory for a lane: whatever waits for this waits for ever.
+  }
+}
 
 // What to await of what a callback has returned, which nobody wants the value of: others may.
 template <class T>

@@ -24,21 +24,31 @@
 
 namespace zmqloop {
 
+// Lets a handler be called again when its task ends, or is destroyed.
+class HandlerTaskEnd {
+ public:
+  HandlerTaskEnd(LoopCore& core, std::uint64_t token) noexcept : core_(core), token_(token) {}
+  HandlerTaskEnd(const HandlerTaskEnd&) = delete;
+  HandlerTaskEnd& operator=(const HandlerTaskEnd&) = delete;
+  ~HandlerTaskEnd() {
+    call_on_loop(core_, [&core = core_, token = token_] { core.end_task(token); });
+  }
+
+ private:
+  LoopCore& core_;
+  const std::uint64_t token_;
+};
+
 // Its home is the handler's loop, to which it comes back wherever what `f` returns has gone.
 template <class F>
 Task<void> await_handler(std::shared_ptr<F> f, LoopCore& core, std::uint64_t token,
                          Pollable pollable, Events events) {
-  try {
-    if constexpr (std::is_invocable_v<F&, Pollable, Events>) {
-      static_cast<void>(co_await end_of(std::invoke(*f, pollable, events)));
-    } else {
-      static_cast<void>(co_await end_of(std::invoke(*f)));
-    }
-  } catch (...) {
-    core.end_task(token);
-    throw;
+  const HandlerTaskEnd end(core, token);
+  if constexpr (std::is_invocable_v<F&, Pollable, Events>) {
+    static_cast<void>(co_await end_of(std::invoke(*f, pollable, events)));
+  } else {
+    static_cast<void>(co_await end_of(std::invoke(*f)));
   }
-  core.end_task(token);
 }
 
 template <class F>

@@ -34,10 +34,7 @@ class SpawnedTask final : public TaskRun {
   }
   ~SpawnedTask() override {
     task_ = Task<T>();  // as in finish()
-    promise_.break_with([this] {
-      return LoopClosedError(std::string(operation_) + ": loop '" + core_->affinity().name() +
-                             "' was closed before the task had ended");
-    });
+    promise_.break_with([this] { return LoopClosedError(end_before_its_time()); });
   }
 
   // Returns what starts the task.
@@ -62,6 +59,14 @@ class SpawnedTask final : public TaskRun {
   }
 
  private:
+  std::string end_before_its_time() const {
+    const std::string task =
+        std::string(operation_) + ": the task of loop '" + core_->affinity().name();
+    if (core_->is_closed()) return task + "' had not ended when the loop was closed";
+    if (was_unwound()) return task + "' has ended its thread";
+    return task + "' was on another loop when that one was closed";
+  }
+
   const std::shared_ptr<LoopCore> core_;
   const char* const operation_;
   Task<T> task_;

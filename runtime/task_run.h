@@ -4,7 +4,8 @@
 // exactly one Resumption, held by whatever it waits for (a posted callback, a timer, a future). The
 // run owns the outermost coroutine, which owns the ones it awaits; so whoever lets go of the last
 // Resumption without calling it, such as a loop that closes, ends the whole run: the coroutines are
-// destroyed, innermost last, and the run's future receives LoopClosedError.
+// destroyed, innermost last, and the run's future receives LoopClosedError. That may be another loop
+// than the run's own, which goes on.
 //
 // Threads: a run moves between threads only through the posts that resume it.
 // Owns: the outermost coroutine.
@@ -31,10 +32,15 @@ class TaskRun : public std::enable_shared_from_this<TaskRun> {
   // Called when the outermost coroutine has its result.
   virtual void finish() noexcept = 0;
 
+ protected:
+  // Whether its thread was ended while it executed, by pthread_exit() or cancellation.
+  bool was_unwound() const noexcept { return was_unwound_; }
+
  private:
   friend class Resumption;
   friend struct BareResumption;
   std::shared_ptr<TaskRun> kept_;  // itself, while its one resumption is bare
+  bool was_unwound_ = false;
 };
 
 // A resumption that is trivially copyable, for signal slots. It owns its share of the run all the
@@ -58,7 +64,12 @@ class Resumption {
   void operator()() {
     // On the stack while coroutines execute: none of them is destroyed under its own feet.
     const std::shared_ptr<TaskRun> run = std::move(run_);
-    coroutine_.resume();
+    try {
+      coroutine_.resume();
+    } catch (...) {  // none of the coroutine's: those it keeps
+      run->was_unwound_ = true;
+      throw;
+    }
   }
 
   BareResumption strip() && noexcept {
