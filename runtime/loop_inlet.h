@@ -71,8 +71,9 @@ class LoopInlet {
   }
 
   // Posts from a signal handler, or any other place: async-signal-safe, errno is kept. For
-  // trivially copyable callables of at most 48 bytes. First in, first out among the accepted; false
-  // when Options::signal_slots of them wait already, or the loop is closed. (tornado: same name)
+  // trivially copyable callables of at most 48 bytes, or 40 if they return a Task or Future. First
+  // in, first out among the accepted; false when Options::signal_slots of them wait already, or the
+  // loop is closed. (tornado: same name)
   template <class F>
   bool add_callback_from_signal(F&& f) noexcept {
     const std::decay_t<F>& callable = f;  // of a function, its address

@@ -35,8 +35,8 @@ class LoopFunction {
   LoopFunction(F f) : type_(&typeid(F)) {
     if (one_shot::is_null(f)) return;
     if constexpr (kReturnsAsync<F&, A...>) {
-      call_ = [shared = std::make_shared<F>(std::move(f))](LoopCore& core, A... arguments) {
-        start_callback(core, shared, std::move(arguments)...);  // callback_task.h
+      call_ = [own = OneForEach<F>(std::move(f))](LoopCore& core, A... arguments) {
+        start_callback(core, own.f, std::move(arguments)...);  // callback_task.h
       };
     } else {
       call_ = [g = std::move(f)](LoopCore&, A... arguments) mutable {
@@ -51,6 +51,15 @@ class LoopFunction {
   const std::type_info& type() const noexcept { return *type_; }
 
  private:
+  // The callable, which its tasks share with it. A copy has one of its own: that of another loop.
+  template <class F>
+  struct OneForEach {
+    explicit OneForEach(F&& g) : f(std::make_shared<F>(std::move(g))) {}
+    OneForEach(const OneForEach& other) : f(std::make_shared<F>(*other.f)) {}
+    OneForEach(OneForEach&&) noexcept = default;
+    const std::shared_ptr<F> f;
+  };
+
   std::function<void(LoopCore&, A...)> call_;
   const std::type_info* type_ = &typeid(void);
 };
