@@ -1,0 +1,81 @@
+// Threads that are created and do not begin until they are let: what a young thread's maker may meet.
+//
+//   HeldThreads held;                        // those that this thread creates from here on
+//   LoopThread young("young");               // has a thread, which has not begun
+//   held.let_begin();
+//
+// Defines pthread_create() in front of the C library's: include it in one file of a test. Sanitizers
+// have one of their own in that place; under them nothing is held (kCanHoldThreads).
+//
+// Threads: each holds what it creates itself, with one HeldThreads at a time.
+
+#ifndef ZMQLOOP_TESTS_SUPPORT_HELD_THREADS_H_
+#define ZMQLOOP_TESTS_SUPPORT_HELD_THREADS_H_
+
+#include <atomic>
+#include <dlfcn.h>
+#include <memory>
+#include <pthread.h>
+
+namespace zmqloop::testing {
+
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+inline constexpr bool kCanHoldThreads = false;
+#else
+inline constexpr bool kCanHoldThreads = true;
+#endif
+
+class HeldThreads {
+ public:
+  HeldThreads() { of_this_thread = this; }
+  HeldThreads(const HeldThreads&) = delete;
+  HeldThreads& operator=(const HeldThreads&) = delete;
+  ~HeldThreads() {
+    let_begin();
+    of_this_thread = nullptr;
+  }
+
+  // Lets those begin that were created, and from here on all others at once.
+  void let_begin() {
+    *may_begin_ = true;
+    may_begin_->notify_all();
+  }
+
+  // What a held thread begins with.
+  struct Start {
+    std::shared_ptr<std::atomic<bool>> may_begin;
+    void* (*body)(void*);
+    void* argument;
+  };
+  static void* begin(void* start) {
+    const std::unique_ptr<Start> own(static_cast<Start*>(start));
+    own->may_begin->wait(false);
+    return own->body(own->argument);
+  }
+  Start* hold(void* (*body)(void*), void* argument) const {
+    return new Start{may_begin_, body, argument};
+  }
+
+  static inline constinit thread_local HeldThreads* of_this_thread = nullptr;
+
+ private:
+  const std::shared_ptr<std::atomic<bool>> may_begin_ = std::make_shared<std::atomic<bool>>(false);
+};
+
+}  // namespace zmqloop::testing
+
+#if !defined(__SANITIZE_THREAD__) && !defined(__SANITIZE_ADDRESS__)
+extern "C" int pthread_create(pthread_t* thread, const pthread_attr_t* attributes,
+                              void* (*body)(void*), void* argument) {
+  using zmqloop::testing::HeldThreads;
+  using Create = int(pthread_t*, const pthread_attr_t*, void* (*)(void*), void*);
+  static const auto create = reinterpret_cast<Create*>(::dlsym(RTLD_NEXT, "pthread_create"));
+  if (HeldThreads::of_this_thread == nullptr) return create(thread, attributes, body, argument);
+  HeldThreads::Start* const start = HeldThreads::of_this_thread->hold(body, argument);
+  const int error = create(thread, attributes, &HeldThreads::begin, start);
+  if (error != 0) delete start;
+  return error;
+}
+#endif
+
+#endif  // ZMQLOOP_TESTS_SUPPORT_HELD_THREADS_H_

@@ -1,0 +1,175 @@
+// Every call that belongs to a loop's thread, for tests that make them on others.
+//
+//   OwnedCalls calls(loop);
+//   loop.add_callback([&] { calls.prepare(); });       // what some of them refer to
+//   for (const OwnedCalls::Call& call : calls.all()) expect_refused(call, …);
+//
+// Threads: prepare() the loop's; the calls any, for that is what tests try out. Destroyed on any
+// thread, once no call is under way.
+
+#ifndef ZMQLOOP_TESTS_SUPPORT_OWNED_CALLS_H_
+#define ZMQLOOP_TESTS_SUPPORT_OWNED_CALLS_H_
+
+#include <atomic>
+#include <chrono>
+#include <csignal>
+#include <functional>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "tests/support/zmq_fixture.h"
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "zmqloop/runtime/delayed_callback.h"
+#include "zmqloop/runtime/errors.h"
+#include "zmqloop/runtime/io_loop.h"
+#include "zmqloop/runtime/periodic_callback.h"
+#include "zmqloop/threading/thread_label.h"
+
+namespace zmqloop::testing {
+
+class OwnedCalls {
+ public:
+  // What a call does once the loop is closed.
+  enum class OnceClosed : bool { kIsRefused, kDoesNothing };
+  struct Call {
+    std::string operation;  // which messages name
+    OnceClosed once_closed;
+    std::function<void()> make;
+  };
+
+  explicit OwnedCalls(IOLoop& loop) : loop_(loop), periodic_(count(), kNever, &loop),
+        started_periodic_(count(), kNever, &loop), delayed_(count(), kNever, &loop),
+        started_delayed_(count(), kNever, &loop) {
+    add_unprepared();
+  }
+  OwnedCalls(const OwnedCalls&) = delete;
+  OwnedCalls& operator=(const OwnedCalls&) = delete;
+
+  // Arms, registers and starts what the rest of the calls end.
+  void prepare() {
+    timer_ = loop_.add_timeout(kNever, count());
+    loop_.add_handler(registered_.get(), count(), Events::kRead);
+    loop_.add_signal_handler(SIGUSR2, count());
+    started_periodic_.start();
+    started_delayed_.start();
+    const auto nothing = OnceClosed::kDoesNothing;
+    add("IOLoop::remove_timeout", nothing, [this] { loop_.remove_timeout(timer_); });
+    add("IOLoop::update_handler", OnceClosed::kIsRefused,
+        [this] { loop_.update_handler(registered_.get(), Events::kWrite); });
+    add("IOLoop::touch", OnceClosed::kIsRefused, [this] { loop_.touch(registered_.get()); });
+    add("IOLoop::remove_handler", nothing, [this] { loop_.remove_handler(registered_.get()); });
+    add("PeriodicCallback::stop", nothing, [this] { started_periodic_.stop(); });
+    add("DelayedCallback::stop", nothing, [this] { started_delayed_.stop(); });
+  }
+  // What prepare() has put there, as CloseReport counts it.
+  static constexpr std::uint64_t kTimers = 3;
+  static constexpr std::uint64_t kHandlers = 1;
+
+  // Those that need nothing prepared, and once that has been done all.
+  const std::vector<Call>& all() const { return calls_; }
+  // How many callables were called that these calls were given.
+  int called() const { return called_; }
+
+ private:
+  static constexpr std::chrono::hours kNever{24};
+
+  std::function<void()> count() {
+    return [this] { ++called_; };
+  }
+  void add(std::string operation, OnceClosed once_closed, std::function<void()> make) {
+    calls_.push_back({std::move(operation), once_closed, std::move(make)});
+  }
+  void add_unprepared() {
+    const auto refused = OnceClosed::kIsRefused;
+    const auto nothing = OnceClosed::kDoesNothing;
+    add("IOLoop::add_timeout", refused, [this] { loop_.add_timeout(kNever, count()); });
+    add("IOLoop::add_timeout", refused, [this] { loop_.call_later(kNever, count()); });
+    add("IOLoop::add_timeout", refused, [this] { loop_.call_at(TimePoint::max(), count()); });
+    add("IOLoop::add_handler", refused,
+        [this] { loop_.add_handler(unregistered_.get(), count(), Events::kRead); });
+    add("IOLoop::update_handler", refused,
+        [this] { loop_.update_handler(unregistered_.get(), Events::kRead); });
+    add("IOLoop::remove_handler", nothing, [this] { loop_.remove_handler(unregistered_.get()); });
+    add("IOLoop::touch", refused, [this] { loop_.touch(unregistered_.get()); });
+    add("IOLoop::add_signal_handler", refused,
+        [this] { loop_.add_signal_handler(SIGUSR2, count()); });
+    add("IOLoop::remove_signal_handler", nothing,
+        [this] { static_cast<void>(loop_.remove_signal_handler(SIGUSR2)); });
+    add("IOLoop::set_blocking_signal_threshold", refused,
+        [this] { loop_.set_blocking_signal_threshold(kNever, [](const StallReport&) {}); });
+    add("IOLoop::set_blocking_signal_threshold", refused,
+        [this] { loop_.set_blocking_log_threshold(kNever); });
+    add("IOLoop::set_blocking_signal_threshold", nothing,
+        [this] { loop_.set_blocking_signal_threshold({}); });
+    add("IOLoop::set_blocking_signal_threshold", nothing,
+        [this] { loop_.set_blocking_log_threshold({}); });
+    add("IOLoop::start", refused, [this] { loop_.start(); });
+    add("IOLoop::run_sync", refused, [this] { loop_.run_sync(count()); });
+    add("IOLoop::close", nothing, [this] { EXPECT_EQ(loop_.close(), CloseReport()); });
+    add("IOLoop::close", nothing, [this] { EXPECT_EQ(loop_.close(true), CloseReport()); });
+    add("PeriodicCallback::start", refused, [this] { periodic_.start(); });
+    add("DelayedCallback::start", refused, [this] { delayed_.start(); });
+  }
+
+  IOLoop& loop_;
+  std::atomic<int> called_{0};
+  const OwnedFd unregistered_ = make_event();
+  const OwnedFd registered_ = make_event();
+  PeriodicCallback periodic_;
+  PeriodicCallback started_periodic_;
+  DelayedCallback delayed_;
+  DelayedCallback started_delayed_;
+  TimeoutHandle timer_;
+  std::vector<Call> calls_;
+};
+
+// Expects each call to be refused here, with a std::logic_error that names the call, the loop, the
+// thread that `owner` describes and the calling one.
+inline void expect_refused_elsewhere(const OwnedCalls& calls, const std::string& loop_name,
+                                     const std::string& owner) {
+  using ::testing::AllOf;
+  using ::testing::HasSubstr;
+  ASSERT_NE(owner, current_thread_label());
+  for (const OwnedCalls::Call& call : calls.all()) {
+    try {
+      call.make();
+      ADD_FAILURE() << call.operation << " was accepted";
+    } catch (const LoopClosedError& error) {
+      ADD_FAILURE() << call.operation << " says that an open loop is closed: " << error.what();
+    } catch (const std::logic_error& error) {
+      EXPECT_THAT(error.what(), AllOf(HasSubstr(call.operation + ": "),
+                                      HasSubstr("'" + loop_name + "'"), HasSubstr(owner),
+                                      HasSubstr("called on " + current_thread_label())));
+    }
+  }
+}
+
+// Expects of each call that adds something the LoopClosedError that names the loop, and of each that
+// takes something away no effect.
+inline void expect_closed(const OwnedCalls& calls, const std::string& loop_name) {
+  using ::testing::AllOf;
+  using ::testing::HasSubstr;
+  for (const OwnedCalls::Call& call : calls.all()) {
+    if (call.once_closed == OwnedCalls::OnceClosed::kDoesNothing) {
+      EXPECT_NO_THROW(call.make()) << call.operation;
+      continue;
+    }
+    try {
+      call.make();
+      ADD_FAILURE() << call.operation << " was accepted";
+    } catch (const LoopClosedError& error) {
+      EXPECT_THAT(error.what(), AllOf(HasSubstr(call.operation + ": "),
+                                      HasSubstr("'" + loop_name + "' is closed")));
+    } catch (const std::exception& error) {
+      ADD_FAILURE() << call.operation << " threw another exception: " << error.what();
+    }
+  }
+}
+
+}  // namespace zmqloop::testing
+
+#endif  // ZMQLOOP_TESTS_SUPPORT_OWNED_CALLS_H_
