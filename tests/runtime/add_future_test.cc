@@ -23,6 +23,7 @@ using ::testing::HasSubstr;
 class AddFuture : public OnBothPollers {};
 ZMQLOOP_ON_BOTH_POLLERS(AddFuture);
 
+// Failures: L2
 TEST_P(AddFuture, CallsBackOnTheLoopThreadWithTheReadyFuture) {
   Promise<int> promise;
   int result = 0;
@@ -38,6 +39,7 @@ TEST_P(AddFuture, CallsBackOnTheLoopThreadWithTheReadyFuture) {
   EXPECT_EQ(result, 42);
 }
 
+// Failures: L2
 TEST_P(AddFuture, IsAlwaysAsynchronousAlsoForAReadyFuture) {
   Promise<int> promise;
   promise.set_value(1);

@@ -109,6 +109,7 @@ class DescriptorLimitOfLoops : public ::testing::TestWithParam<PollerKind> {
 INSTANTIATE_TEST_SUITE_P(Pollers, DescriptorLimitOfLoops,
                          ::testing::Values(PollerKind::kEpoll, PollerKind::kZmqPoll), poller_name);
 
+// Failures: H7
 TEST_P(DescriptorLimitOfLoops, StaysWhenLoopsAreMadeUntilThereIsNoneLeft) {
   const ChildResult child = run_in_child([] {
     const FewDescriptors few(60);

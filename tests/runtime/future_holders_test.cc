@@ -110,6 +110,7 @@ TEST_F(FutureHolders, OfAMoveOnlyValueThatTakeAtOnceAreOneThatGetsItAndOneThatIs
       [](const std::unique_ptr<int>& got, int round) { return got != nullptr && *got == round; });
 }
 
+// Failures: L1
 TEST_F(FutureHolders, OfACopyableValueThatTakeAtOnceAreOneThatGetsItAndOneThatIsRefused) {
   const auto text = [](int round) { return "a text that is moved, number " + std::to_string(round); };
   race_for_the_value<std::string>(
@@ -240,6 +241,7 @@ TEST_F(FutureHolders, StillFindAValueThatCouldNotBeMovedOutWhileTheyCopied) {
 // ---- promises that go as soon as their future is ready -----------------------------------------
 
 // The one who waits owns the promise, and is done with it while the one who sets is still at it.
+// Failures: L3
 TEST_F(FutureHolders, MayDestroyThePromiseWhileItsSetterNotifies) {
   if (!kHoldsUpNotifiers) GTEST_SKIP() << "sanitizers have this function to themselves";
   for (const bool fails : {false, true}) {
@@ -278,6 +280,7 @@ TEST_F(FutureHolders, MayDestroyThePromiseWhileItsSetterNotifies) {
 }
 
 // The same by means that every build has: the setter is held up in a continuation.
+// Failures: L10
 TEST_F(FutureHolders, MayDestroyThePromiseWhileItsSetterCallsContinuations) {
   for (const bool fails : {false, true}) {
     std::optional<Promise<std::string>> promise(std::in_place);
@@ -367,6 +370,7 @@ ZMQLOOP_ON_BOTH_POLLERS(SubmittedCallables);
 
 constexpr int kSubmits = 10'000;
 
+// Failures: L11
 TEST_P(SubmittedCallables, AreDestroyedBeforeTheirFutureIsReady) {
   for (int i = 0; i < kSubmits; ++i) {
     auto callable = std::make_shared<int>(i);
@@ -454,6 +458,7 @@ class Copies : public OnBothPollers {
 };
 ZMQLOOP_ON_BOTH_POLLERS(Copies);
 
+// Failures: L12
 TEST_P(Copies, OfWhatRunSyncReturnsAreNone) {
   (void)loop_.run_sync([] { return Counted(); });
   (void)loop_.run_sync([]() -> Task<Counted> { co_return Counted(); });
@@ -469,6 +474,7 @@ TEST_P(Copies, OfWhatRunSyncReturnsAreNone) {
   EXPECT_EQ(Counted::copies, 0);
 }
 
+// Failures: L12
 TEST_P(Copies, OfWhatRunSyncReturnsAreOneWhileOthersHoldIt) {
   const Future<Counted> other = ready();
   (void)loop_.run_sync([&] { return other; });

@@ -127,6 +127,7 @@ TEST_F(FutureTest, RefusesToBeSetTwice) {
   EXPECT_EQ(promise.get_future().get(), 1);
 }
 
+// Failures: L1
 TEST_F(FutureTest, IsSetByOneOfManyThreads) {
   for (int round = 0; round < 100; ++round) {
     Promise<int> promise;
@@ -275,6 +276,7 @@ TEST_P(Submit, IsNotBrokenByAnExceptionWhilePosting) {
   EXPECT_EQ(loop_.stats().pending, 0u);
 }
 
+// Failures: L7
 TEST_P(Submit, Rel_C6_RefusesToBlockALoopsThreadButGivesWhatIsReady) {
   LoopThread thread(thread_options());
   Promise<int> promise;

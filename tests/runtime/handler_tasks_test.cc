@@ -192,6 +192,7 @@ TEST_P(HandlerTasks, MayAwaitTheReadinessOfTheirOwnDescriptorOnAnotherLoop) {
   EXPECT_EQ(there, 1);
 }
 
+// Failures: F17
 TEST_P(HandlerTasks, MissNothingThatComesWhileTheyAreUnderWay) {
   SocketPair pair(context_, socket_type::pair, socket_type::pair);
   constexpr int kMessages = 2'000;
@@ -412,6 +413,7 @@ TEST_P(HandlerTasks, DoNotDisturbALaterHandlerOfAReusedNumber) {
 
 // ---- ends --------------------------------------------------------------------------------------
 
+// Failures: L4
 TEST_P(HandlerTasks, AreDestroyedWithALoopThatClosesMeanwhile) {
   for (const bool all_fds : {false, true}) {
     Lives callables;
@@ -518,6 +520,7 @@ TEST_P(HandlerTasks, LetTheLoopRestWhileTheirSocketHasMessages) {
   loop_.remove_handler(pair.near);
 }
 
+// Failures: F17
 TEST_P(HandlerTasks, LetTheLoopRestWhileTheirDescriptorIsHungUp) {
   auto [near, far] = make_stream();
   far.close();

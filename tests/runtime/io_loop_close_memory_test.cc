@@ -129,6 +129,7 @@ class IOLoopCloseMemory : public OnBothPollers {
 };
 ZMQLOOP_ON_BOTH_POLLERS(IOLoopCloseMemory);
 
+// Failures: D14
 TEST_P(IOLoopCloseMemory, ThatIsMissingFromAnyMomentOnLosesNothing) {
   bool needed_more = true;
   for (int enough_for = 0; needed_more && enough_for < 100; ++enough_for) {

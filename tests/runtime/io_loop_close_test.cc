@@ -330,6 +330,7 @@ class ReusedNumber {
 
 constexpr ReusedNumber::File kFiles[] = {ReusedNumber::File::kEvent, ReusedNumber::File::kRegular};
 
+// Failures: F16
 TEST_P(IOLoopClose, DoesNotCloseANumberThatNamesAnotherFileByNow) {
   for (const ReusedNumber::File file : kFiles) {
     IOLoop loop(options());
@@ -479,6 +480,7 @@ class ReusedHandle {
 constexpr int kAttempts = 100;
 constexpr const char* kNoReuse = "no other socket got handle and descriptor";
 
+// Failures: F16
 TEST_P(IOLoopClose, DoesNotCloseASocketThatHasTheHandleOfAClosedOne) {
   for (int i = 0; i < kAttempts; ++i) {
     ReusedHandle handle;

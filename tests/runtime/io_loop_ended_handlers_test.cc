@@ -256,6 +256,7 @@ class IOLoopEndsInOneWait : public IOLoopEndedHandlers {
 };
 ZMQLOOP_ON_BOTH_POLLERS(IOLoopEndsInOneWait);
 
+// Failures: D11
 TEST_P(IOLoopEndsInOneWait, OfClosedDescriptorsAreAllReportedAlsoWhenTheFirstReportEscapes) {
   register_and_close(kEnds);
   let_escape([](std::size_t n) { return n == 1; });

@@ -147,6 +147,7 @@ Task<int> return_from_another_loop(IOLoop& other) {
   co_return co_await other.submit([] { return kValue; });
 }
 
+// Failures: D14
 TEST_P(IOLoopRunSyncMemory, ThatIsMissingForATaskIsTheCallersErrorOrNotNoticed) {
   EXPECT_GT(fail_everywhere([&] { return loop_.run_sync(return_at_once); }), 0);
 }

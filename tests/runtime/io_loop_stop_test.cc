@@ -227,6 +227,7 @@ TEST_P(IOLoopStopBySignal, WakesTheLoopFromTheHandlerOfAnotherThread) {
 
 // ---- starting again ----
 
+// Failures: N9
 TEST_P(IOLoopStop, LetsTheLoopStartAgainManyTimesWithEverythingKept) {
   int handled = 0;
   int fired = 0;
@@ -373,6 +374,7 @@ class IOLoopStopAndEscape : public IOLoopStopBySignal {
 };
 ZMQLOOP_ON_BOTH_POLLERS(IOLoopStopAndEscape);
 
+// Failures: D11
 TEST_P(IOLoopStopAndEscape, InACallbackLeaveTheStopForTheNextRun) {
   for (const From from : kAll) {
     loop_.add_callback(stop_and_fail(from));

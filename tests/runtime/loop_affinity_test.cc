@@ -397,6 +397,7 @@ class Timers {
   std::atomic<int> intrusions_{0};
 };
 
+// Failures: C9
 TEST_F(LoopAffinityTest, NeverLetsTwoThreadsInWhateverSetsUpRunsAndDestroysAtOnce) {
   const std::uint64_t rounds = light_stress_count(200'000);
   Timers timers;

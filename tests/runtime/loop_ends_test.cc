@@ -113,6 +113,7 @@ TEST_P(PoolEnds, GivesVerdictsToACallbackThatStillRunsWhileThePoolIsDestroyed) {
   }
 }
 
+// Failures: N8
 TEST_P(PoolEnds, GivesVerdictsToDestructorsOfWhatItAbandonsWhileItIsDestroyed) {
   for (std::size_t own = 0; own < kLoops; ++own) {
     ended = 0;
@@ -152,6 +153,7 @@ TEST_P(PoolEnds, GivesVerdictsToTheHookOfItsLastThreadWhileItIsDestroyed) {
 }
 
 // All loops at once, none of which knows how far the destructor is.
+// Failures: N1
 TEST_P(PoolEnds, LosesNothingThatItsLoopsPostToEachOtherWhileItIsDestroyed) {
   const std::uint64_t rounds = stress_count(200) + 5;
   for (std::uint64_t round = 0; round < rounds; ++round) {
@@ -188,6 +190,7 @@ TEST_P(PoolEnds, LosesNothingThatItsLoopsPostToEachOtherWhileItIsDestroyed) {
 }
 
 // The loop of the hook that fails is known to the others by then.
+// Failures: N11
 TEST_P(PoolEnds, KeepsAllItsLoopsUntilAllItsThreadsHaveEndedIfItIsNotMade) {
   for (std::size_t failing = 1; failing < kLoops; ++failing) {
     std::vector<IOLoop*> loops(kLoops);
@@ -334,6 +337,7 @@ void expect_ended(IOLoop& loop) {
   EXPECT_EQ(loop.stats().pending, 0u);
 }
 
+// Failures: D13
 TEST_P(ThreadEnds, CloseTheLoopAndTellEverybodyWhateverHasEndedTheThread) {
   for (const End end : {End::kExit, End::kCancel}) {
     LoopOwner owner(kind(), options());
@@ -464,6 +468,7 @@ TEST_P(LoopThreadEnds, ByACancellationWhileTheLoopSleeps) {
   }
 }
 
+// Failures: D13
 TEST_P(LoopThreadEnds, ByACancellationWhileTheLoopIsBusy) {
   if (!kFollowsCancellations) GTEST_SKIP();
   for (int round = 0; round < 50; ++round) {
@@ -625,6 +630,7 @@ TEST_P(LoopThreadEnds, ByWhatTheClockThrowsWhichIsGivenToWhoJoins) {
   EXPECT_EQ(alive.use_count(), 1);
 }
 
+// Failures: N10
 TEST_P(PoolEnds, OfOneThreadLeaveTheOthersAtWork) {
   for (std::size_t ending = 0; ending < kLoops; ++ending) {
     for (const End end : {End::kExit, End::kCancel}) {

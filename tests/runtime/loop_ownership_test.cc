@@ -124,6 +124,7 @@ TEST_P(OwnedLoop, IsClosedToAllThreadsAtTheEndOfItsOwnAndEverAfter) {
 }
 
 // From the constructor's return on, in whatever moment of the thread's life each call falls.
+// Failures: C9
 TEST_P(OwnedLoop, AcceptsNoCallOfAnotherThreadInAllItsLife) {
   const std::uint64_t rounds = stress_count(100) + 5;
   for (std::uint64_t round = 0; round < rounds; ++round) {

@@ -185,6 +185,7 @@ TEST_P(LoopPoolTest, BroadcastsToEachLoopOnceWithThatLoop) {
 
 // ---- ending ----
 
+// Failures: N5
 TEST_P(LoopPoolTest, ReportsTheSumOfWhatItsLoopsLeftUndone) {
   LoopPool pool(pool_of(2));
   std::atomic<bool> posted{false};
@@ -214,6 +215,7 @@ TEST_P(LoopPoolTest, Rel_C1_RefusesToBeJoinedByAnyOfItsOwnLoops) {
   }
 }
 
+// Failures: N6
 TEST_P(LoopPoolTest, IsStoppedAndJoinedByManyThreadsAtOnce) {
   for (int round = 0; round < 20; ++round) {
     LoopPool pool(pool_of(3));
@@ -233,6 +235,7 @@ TEST_P(LoopPoolTest, IsStoppedAndJoinedByManyThreadsAtOnce) {
   }
 }
 
+// Failures: N7
 TEST_P(LoopPoolTest, StopsAndJoinsWhenDestroyedWhileItsLoopsPostToEachOther) {
   for (int round = 0; round < 20; ++round) {
     const auto alive = std::make_shared<int>();
@@ -248,6 +251,7 @@ TEST_P(LoopPoolTest, StopsAndJoinsWhenDestroyedWhileItsLoopsPostToEachOther) {
   }
 }
 
+// Failures: N10
 TEST_P(LoopPoolTest, WaitsForAllItsLoopsAlsoWhenOneOfThemHasFailed) {
   if (GetParam() != PollerKind::kEpoll) GTEST_SKIP() << "only an epoll set can be taken away";
   const auto pool = std::make_unique<LoopPool>(pool_of(2));

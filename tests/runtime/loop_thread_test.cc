@@ -80,6 +80,7 @@ TEST_P(LoopThreadTest, NamesItsLoopAndItsThread) {
   EXPECT_FALSE(unnamed.name().empty());
 }
 
+// Failures: N8
 TEST_P(LoopThreadTest, ReportsWhatItLeftUndoneAndWhereItDestroyedIt) {
   std::vector<std::thread::id> destroyed_on;
   std::thread::id loop_thread;
@@ -135,6 +136,7 @@ TEST_P(LoopThreadTest, MayBeStoppedByItsOwnCallback) {
   EXPECT_EQ(thread.join(), CloseReport());
 }
 
+// Failures: N7
 TEST_P(LoopThreadTest, StopsAndJoinsWhenDestroyed) {
   const auto alive = std::make_shared<int>();
   {
@@ -176,6 +178,7 @@ TEST_P(LoopThreadTest, RefusesToJoinItselfWhileItClosesToo) {
   EXPECT_NE(text, "");
 }
 
+// Failures: N6
 TEST_P(LoopThreadTest, IsStoppedAndJoinedByManyThreadsAtOnce) {
   for (int round = 0; round < 30; ++round) {
     LoopThread thread(named("worker"));

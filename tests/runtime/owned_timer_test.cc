@@ -397,6 +397,7 @@ TEST_P(OwnedTimerTest, IsOverWithACallWhoseTaskHasGoneWithAnotherLoop) {
   }
 }
 
+// Failures: C10
 TEST_P(OwnedTimerTest, DestroyedByItsOwnCallLivesUntilThatIsOver) {
   for (const bool parks : {false, true}) {
     if (parks && !returns_async(kind())) continue;
@@ -743,6 +744,7 @@ TEST_P(TimerOfAnOwnedLoop, ItsCallThatEndsTheLoopsThreadIsOverWhenThatHasEnded) 
 }
 
 // Wherever the end of the loop comes.
+// Failures: C10
 TEST_P(TimerOfAnOwnedLoop, DestroyedElsewhereAtAnyMomentOfTheLoopsEnd) {
   const std::uint64_t rounds = stress_count(100) + 5;
   for (std::uint64_t round = 0; round < rounds; ++round) {

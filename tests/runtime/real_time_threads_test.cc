@@ -78,6 +78,7 @@ struct GoesOnWhenClosed {
   void operator()() const { ADD_FAILURE() << "ran"; }
 };
 
+// Failures: M12
 TEST_P(RealTimeThreads, LeaveTheirCpuToAPosterWhileTheyCloseALoop) {
   for (int round = 0; round < kRounds; ++round) {
     IOLoop loop(options());

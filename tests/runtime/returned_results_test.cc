@@ -126,6 +126,7 @@ TEST_P(ReturnedResults, ATaskThatNeverSuspendsRunsToItsEndInTheCall) {
   EXPECT_THAT(stage_.reports(), IsEmpty());
 }
 
+// Failures: D12
 TEST_P(ReturnedResults, ATaskThatSleepsRunsToItsEndOnItsLoop) {
   give_task(Pause::kSleep);
   stage_.pass(kNap - 1ns);
@@ -245,6 +246,7 @@ TEST_P(ReturnedResults, ReportWhatATaskThrowsBeforeItSuspends) {
   expect_one_report("zmqloop::testing::ReturnsTask<", "std::range_error: went wrong");
 }
 
+// Failures: D12
 TEST_P(ReturnedResults, ReportWhatATaskThrowsAfterItHasSlept) {
   script_.fails = true;
   give_task(Pause::kSleep);
@@ -344,6 +346,7 @@ TEST_P(ReturnedResults, OfALoopThatClosesWhileTheTaskSleepsAreDestroyedOnce) {
   EXPECT_THAT(stage_.reports(), IsEmpty());
 }
 
+// Failures: L3
 TEST_P(ReturnedResults, OfAClosedLoopAreDestroyedWhenTheFutureThatTheyAwaitIsReady) {
   give_task(Pause::kFuture);
   stage_.end();

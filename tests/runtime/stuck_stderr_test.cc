@@ -75,6 +75,7 @@ class StuckStandardError : public ::testing::TestWithParam<PollerKind> {
 INSTANTIATE_TEST_SUITE_P(Pollers, StuckStandardError,
                          ::testing::Values(PollerKind::kEpoll, PollerKind::kZmqPoll), poller_name);
 
+// Failures: P4
 TEST_P(StuckStandardError, DoesNotHoldUpTheReportOfACallbacksException) {
   const ChildResult child = run_stuck([] {
     IOLoop loop(options());

@@ -329,6 +329,7 @@ TEST_P(Tasks, Rel_H5_ThatNeverSuspendTakeNoStack) {
   EXPECT_EQ(sum, 300'000);
 }
 
+// Failures: L6
 TEST_P(Tasks, ThatSuspendEachTimeTakeNoStack) {
   const auto suspends = []() -> Task<int> {
     co_await sleep_for(0ms);
@@ -356,6 +357,7 @@ TEST_P(Tasks, MayBeNested) {
 
 // ---- ends ----
 
+// Failures: L4
 TEST_P(Tasks, AreDestroyedWithTheLoopThatTheyAreSuspendedOn) {
   std::vector<std::string> order;
   Future<void> result;
@@ -392,6 +394,7 @@ TEST_P(Tasks, OnAClosedLoopNeverBegin) {
   EXPECT_FALSE(ran);
 }
 
+// Failures: L5
 TEST_P(Tasks, ThatMoveToAClosedLoopEnd) {
   bool destroyed = false;
   bool went_on = false;
@@ -407,6 +410,7 @@ TEST_P(Tasks, ThatMoveToAClosedLoopEnd) {
   EXPECT_FALSE(went_on);
 }
 
+// Failures: L5
 TEST_P(Tasks, WhoseAwaiterLivesOnAClosedLoopEnd) {
   // The inner task is on another loop when the loop of its awaiter closes.
   LoopThread other("other");
@@ -450,6 +454,7 @@ TEST_P(Tasks, KeepTheFunctionThatMadeThemAlive) {
 
 // ---- the asynchronous main ----
 
+// Failures: L9
 TEST_P(Tasks, GiveRunSyncItsFourOutcomes) {
   const auto forever = []() -> Task<int> {
     co_await sleep_for(Duration::max());

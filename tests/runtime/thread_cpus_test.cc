@@ -93,6 +93,7 @@ TEST_F(CpusOfThreads, AreThoseOfTheProcessForAPoolThatAPinnedLoopsThreadMakes) {
   }
 }
 
+// Failures: O9
 TEST_F(CpusOfThreads, AreThoseOfTheProcessForWhatACallbackItselfMakes) {
   LoopThread pinned(LoopThread::Options{.cpu = all_.back()});
   const auto pool = pinned.loop().submit([] { return std::make_shared<LoopPool>(); }).get();

@@ -320,6 +320,7 @@ TEST_P(LoopThreadHooks, FailTheConstructorWithThatVeryExceptionAndLeaveNothingBe
   EXPECT_TRUE(before.are_all());
 }
 
+// Failures: N9
 TEST_P(PoolHooks, FailTheConstructorWithThatVeryExceptionAtWhicheverLoop) {
   const Belongings before = Belongings::now();
   for (std::size_t failing = 0; failing < kLoops; ++failing) {

@@ -81,6 +81,7 @@ ZMQLOOP_ON_BOTH_POLLERS(UnseenExceptions);
 
 // ---- dropped futures ---------------------------------------------------------------------------
 
+// Failures: L8
 TEST_P(UnseenExceptions, OfSubmitAreReportedOnce) {
   loop_.submit(FailsUnseen());
   expect_reported(1);
@@ -93,6 +94,7 @@ TEST_P(UnseenExceptions, OfSubmittedTasksAndFuturesAreReportedOnce) {
   expect_reported(2);
 }
 
+// Failures: L8
 TEST_P(UnseenExceptions, OfSpawnAreReportedOnce) {
   spawn(loop_, fails_unseen());
   expect_reported(1);

@@ -336,6 +336,7 @@ class Life {
 class LivesStress : public ::testing::TestWithParam<PollerKind> {};
 ZMQLOOP_ON_BOTH_POLLERS(LivesStress);
 
+// Failures: N11
 TEST_P(LivesStress, LoseNothingAndLeaveNothingHoweverAndWheneverTheyEnd) {
   const std::uint64_t seed = seed_of_this_run();
   std::printf("%llu lives, ZMQLOOP_LIVES_SEED=%llu\n", static_cast<unsigned long long>(kLives),
