@@ -26,7 +26,7 @@
  *   threading/signal_slots.cc   SignalSlots::pop                     735e0573e6ff
  *   runtime/signal_callback.cc  PreparedCallback::raise              1435c8ae5e10
  *   runtime/signal_callback.cc  PreparedCallback::run                9de5f14492e5
- *   runtime/signal_callback.cc  PreparedCallback::release            304bf685f5f0
+ *   runtime/signal_callback.cc  PreparedCallback::release            1283a0e1c302
  *
  * Runs (raises of one of the two handlers):
  *   raise      -DRAISES=3 -DRELEASES=0 -DPLAIN=0

@@ -43,10 +43,10 @@
  *   runtime/loop_core.h         LoopCore::post_from_signal           fb85d7c259d8
  *   poller/doorbell_sockets.cc  DoorbellSockets::ring                df2042264340
  *   poller/doorbell_sockets.cc  DoorbellSockets::drain               3fd56714e081
- *   poller/signal_doorbell.cc   SignalDoorbell::ring                 86ff651e7036
- *   poller/signal_doorbell.cc   SignalDoorbell::drain                43b0f7a9426a
- *   poller/waker.cc             Waker::wake                          7ae61e7c04e7
- *   poller/waker.cc             Waker::drain                         10631cf1aaad
+ *   poller/signal_doorbell.cc   SignalDoorbell::ring                 0cd032a6198e
+ *   poller/signal_doorbell.cc   SignalDoorbell::drain                24551458878e
+ *   poller/waker.cc             Waker::wake                          5b79dc3cc37f
+ *   poller/waker.cc             Waker::drain                         8c295e530196
  *
  * Runs (posts of two threads and a signal handler; stops by a thread, else by the last callback):
  *   posts      -DA=2 -DB=1 -DSIGNALS=1 -DSTOPS=0 -DDESCRIPTORS=1
