@@ -286,6 +286,9 @@ int status_of(pid_t child) {
 }
 
 TEST(ChildThatIsNotForked, ButSharesTheMemoryNoticesNothing) {
+#ifdef __SANITIZE_THREAD__
+  GTEST_SKIP() << "ThreadSanitizer makes a fork() of each vfork()";
+#endif
   const ChildResult process = run_in_child([] {
     Undisturbed undisturbed;
     for (int i = 0; i < 10; ++i) {
