@@ -17,6 +17,7 @@
 #include <zmq.hpp>
 
 #include "zmqloop/poller/clock.h"
+#include "zmqloop/threading/host/cancellation_hold.h"
 #include "zmqloop/threading/host/per_process.h"
 #include "zmqloop/poller/runtime_context.h"
 
@@ -91,6 +92,7 @@ DoorbellSockets::Spares& DoorbellSockets::spares() {
 }
 
 DoorbellSockets DoorbellSockets::acquire(DescriptorLimit limit) {
+  const CancellationHold hold;  // libzmq must not be left in the middle of making sockets
   Spares& spare = spares();
   {
     const std::lock_guard lock(spare.mutex);

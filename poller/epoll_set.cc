@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "zmqloop/poller/poller_error.h"
+#include "zmqloop/threading/host/cancellation_hold.h"
 
 namespace zmqloop {
 
@@ -16,6 +17,7 @@ void EpollSet::open() {
 }
 
 void EpollSet::close() noexcept {
+  const CancellationHold hold;
   if (fd_ >= 0) ::close(fd_);
   fd_ = -1;
   timer_.close();

@@ -4,6 +4,8 @@
 #include <unistd.h>
 #include <zmq.h>
 
+#include "zmqloop/threading/host/cancellation_hold.h"
+
 namespace zmqloop {
 namespace {
 
@@ -26,6 +28,7 @@ int Pollable::socket_fd() const noexcept { return read_option(handle_, ZMQ_FD); 
 
 void Pollable::close() const noexcept {
   if (!is_valid()) return;
+  const CancellationHold hold;
   if (!is_socket_) {
     ::close(fd_);
   } else if (owner_ == nullptr) {

@@ -7,6 +7,7 @@
 #include <system_error>
 #include <unistd.h>
 
+#include "zmqloop/threading/host/cancellation_hold.h"
 #include "zmqloop/threading/host/fork_guard.h"
 
 namespace zmqloop {
@@ -23,7 +24,10 @@ int make_eventfd() {
 
 SignalDoorbell::SignalDoorbell() : generation_(fork_generation()), fd_(make_eventfd()) {}
 
-SignalDoorbell::~SignalDoorbell() { ::close(fd_); }
+SignalDoorbell::~SignalDoorbell() {
+  const CancellationHold hold;
+  ::close(fd_);
+}
 
 // Here and below past the C library, whose write() and read() look for a cancellation of the thread:
 // that must not unwind it from here.

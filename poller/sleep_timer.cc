@@ -5,6 +5,8 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+#include "zmqloop/threading/host/cancellation_hold.h"
+
 namespace zmqloop {
 
 bool SleepTimer::open(int set) noexcept {
@@ -34,6 +36,7 @@ bool SleepTimer::arm(TimePoint deadline, int set) noexcept {
 }
 
 void SleepTimer::close() noexcept {
+  const CancellationHold hold;
   if (fd_ >= 0) ::close(fd_);
   fd_ = -1;
   armed_for_ = kNever;

@@ -6,6 +6,7 @@
 
 #include "zmqloop/poller/poller_error.h"
 #include "zmqloop/poller/zmq_socket_state.h"
+#include "zmqloop/threading/host/cancellation_hold.h"
 
 namespace zmqloop {
 namespace {
@@ -148,6 +149,7 @@ int ZmqPollPoller::poll_items(std::optional<TimePoint> deadline) {
 
 // One bad socket fails zmq_poll as a whole, without a word about which.
 void ZmqPollPoller::end_failed_sockets(int error) {
+  const CancellationHold hold;
   bool found = false;
   registrations_.table().for_each([&](const Registration& each) {
     if (!each.pollable.is_socket() || each.paused) return;

@@ -10,6 +10,8 @@
 #ifndef ZMQLOOP_RUNTIME_CURRENT_LOOP_H_
 #define ZMQLOOP_RUNTIME_CURRENT_LOOP_H_
 
+#include <cstdint>
+
 #include "zmqloop/runtime/loop_options.h"
 #include "zmqloop/threading/host/registry.h"
 
@@ -45,7 +47,8 @@ class CurrentLoop {
   static IOLoop* get() noexcept;
   static void set(LoopReference loop) noexcept;
 
-  // Marks a loop as running and current while it exists; then restores what was current before.
+  // Marks a loop as running and current while it exists; then restores what was current before. In a
+  // child that was forked meanwhile, which has no loops of its parent's, nothing is restored.
   class Running {
    public:
     explicit Running(IOLoop& loop, LoopReference reference);
@@ -55,6 +58,7 @@ class CurrentLoop {
 
    private:
     const LoopReference previous_;
+    const std::uint32_t generation_;
   };
 
   // Has thread_has_ended() tell from here on; done by Running.

@@ -103,7 +103,12 @@ class Future {
 
   // Calls `f` once the future is ready: on the completing thread, or here and now if it is ready.
   // For building adapters; it must not throw, nor block. See IOLoop for callbacks on a loop.
-  void on_ready(absl::AnyInvocable<void()> f) const { checked().on_ready(std::move(f)); }
+  template <class F>
+  void on_ready(F&& f) const {
+    static_assert(!kReturnsAsync<std::decay_t<F>&>,
+                  "nobody would run the task that this returns: use IOLoop::add_future");
+    checked().on_ready(std::forward<F>(f));
+  }
 
  private:
   friend class Promise<T>;

@@ -41,14 +41,20 @@ std::exception_ptr exception_from(Make&& make) noexcept {
   }
 }
 
+// Whether results of type T may be copied. Specialise it as false for a type that says that it can be
+// copied and then does not compile, such as a struct with a vector of unique_ptrs.
+template <class T>
+inline constexpr bool kCopiesResults = std::is_copy_constructible_v<T>;
+
 // Whether a T can be copied. Containers claim so whatever they hold, and then do not compile.
 template <class T>
 constexpr bool is_copyable() {
   if constexpr (requires(T& t) { typename T::value_type; t.begin(); t.end(); }) {
-    return std::is_copy_constructible_v<T> && is_copyable<typename T::value_type>();
-  } else {
-    return std::is_copy_constructible_v<T>;
+    if constexpr (!std::is_same_v<typename T::value_type, T>) {  // as of json, whose elements are json
+      return kCopiesResults<T> && is_copyable<typename T::value_type>();
+    }
   }
+  return kCopiesResults<T>;
 }
 
 // Is told of an exception in a future that nobody can see any more. `tell` may be called on any
@@ -172,15 +178,13 @@ class FutureState : public FutureStateBase {
       return *value_;
     }
   }
-  // Moves the value out; ready only, once. Waits for copies that are being made of it; in a forked
-  // child, where those of the parent's threads never end, copies it if there are some.
+  // Moves the value out; ready only, once. Waits for copies that are being made of it, but for those
+  // of a parent's threads, which are not there in a forked child.
   T take() {
     rethrow_error();
     if constexpr (!kVoid) {
       if ((use_.fetch_or(kTaken) & kTaken) != 0) throw_taken();
-      if constexpr (is_copyable<T>()) {
-        if (!wait_for_copies()) return get();
-      }
+      for (Backoff backoff; use_ != kTaken && !is_foreign();) backoff.step();
       struct PutBack {  // when the move throws
         std::atomic<std::uint32_t>* use;
         ~PutBack() {
@@ -212,16 +216,6 @@ class FutureState : public FutureStateBase {
    private:
     std::atomic<std::uint32_t>& use_;
   };
-
-  // False: the value is not taken.
-  bool wait_for_copies() noexcept {
-    for (Backoff backoff; use_ != kTaken; backoff.step()) {
-      if (!is_foreign()) continue;
-      use_ -= kTaken;
-      return false;
-    }
-    return true;
-  }
 
   void rethrow_error() const {
     if (error_ != nullptr) std::rethrow_exception(exception());

@@ -10,6 +10,7 @@
 
 #include "zmqloop/runtime/exception_report.h"
 #include "zmqloop/runtime/idle_spin.h"
+#include "zmqloop/threading/host/backoff.h"
 #include "zmqloop/threading/host/cancellation_hold.h"
 #include "zmqloop/threading/host/error_output.h"
 #include "zmqloop/threading/thread_label.h"
@@ -48,6 +49,7 @@ class IOLoop::RunScope {
  public:
   RunScope(IOLoop& loop, const char* operation) : loop_(loop) {
     loop.core_->affinity().require_process(operation);
+    loop.core_->affinity().require_owner(operation);
     if (const IOLoop* const other = CurrentLoop::running()) {
       throw std::logic_error(absl::StrCat(operation, ": loop '", other->name(),
                                           "' runs already on ", current_thread_label()));
@@ -104,8 +106,9 @@ IOLoop::IOLoop(Options options, LoopAffinity::Owner owner, std::uint64_t id)
 IOLoop::~IOLoop() {
   LoopAffinity& affinity = core_->affinity();
   // Something that the loop runs here has called exit(): the loop never goes on.
-  const bool is_exiting =
-      affinity.is_running() && affinity.is_here() && CurrentLoop::thread_has_ended();
+  const bool has_called_exit = affinity.is_running() && CurrentLoop::thread_has_ended();
+  const bool is_exiting = has_called_exit && affinity.is_here();
+  if (has_called_exit && !is_exiting) end_run_at_exit();
   if (affinity.is_running() && !is_exiting) {
     write_error(absl::StrCat("zmqloop: IOLoop '", name(), "' destroyed while it runs on ",
                              affinity.thread_label(), "; stop it first\n"));
@@ -115,10 +118,19 @@ IOLoop::~IOLoop() {
   CurrentLoop::forget_instance(*this);
   if (is_exiting || affinity.is_foreign()) {
     if (affinity.is_foreign()) core_->release_descriptors();
+    if (is_exiting) core_->stalls().disable();  // nobody is told of this last one
     leave_for_good(core_);  // what is in it runs, or is the parent's and not to be destroyed twice
     return;
   }
   close_and_report("IOLoop::~IOLoop", false);
+}
+
+// exit() was called on this thread, while the loop runs on another one, which is not to go on: it
+// would end the process a second time, with a status of its own.
+void IOLoop::end_run_at_exit() noexcept {
+  core_->affinity().keep_after_run();
+  stop();
+  for (Backoff backoff; core_->affinity().is_running();) backoff.step();
 }
 
 void IOLoop::install() {
@@ -177,10 +189,9 @@ void IOLoop::run_call(const std::shared_ptr<SyncCallBase>& call, const TimeLimit
 }
 
 void IOLoop::remove_timeout(TimeoutHandle handle) {
-  if (handle == TimeoutHandle()) return;
   const LoopAffinity::Access access(core_->affinity(), "IOLoop::remove_timeout",
                                     LoopAffinity::AfterClose::kNothing);
-  if (!access.is_granted()) return;
+  if (!access.is_granted() || handle == TimeoutHandle()) return;
   if (handle.loop_ != id_) {
     throw std::invalid_argument("IOLoop::remove_timeout: the handle is another loop's, not of '" +
                                 name() + "'");

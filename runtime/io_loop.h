@@ -189,12 +189,14 @@ class IOLoop : public LoopInlet, private ExceptionSink {
   static void close_fd(Pollable pollable) noexcept { pollable.close(); }
 
   // Refuses all later work and destroys what is left, on this thread. `all_fds` also closes what
-  // was registered. Idempotent. While running: std::logic_error. (tornado: close)
+  // was registered, but no number or handle that is another file's or socket's by now. (A number that
+  // names the same open file again, by dup(), is closed.) Idempotent. While running: std::logic_error. (tornado: close)
   CloseReport close(bool all_fds = false);
 
   // Receives what callbacks, timers and handlers throw. The default writes the exception's type and
   // text and the callable's type to standard error. What an override throws leaves start(), and the
-  // loop may be started again. (tornado: same name)
+  // loop may be started again; of a task that a callable has returned, in the next iteration, which is
+  // that of a later start() if the loop was stopped meanwhile. (tornado: same name)
   virtual void handle_callback_exception(std::exception_ptr error);
 
   // Has `action` told of each callback, timer or handler that blocks for `threshold`, while it does
@@ -218,6 +220,7 @@ class IOLoop : public LoopInlet, private ExceptionSink {
   std::optional<Duration> checked_threshold(const char* operation,
                                             const TimeLimit& threshold) const;
   CloseReport close_and_report(const char* operation, bool all_fds);
+  void end_run_at_exit() noexcept;
   void on_user_exception(std::exception_ptr error, const std::type_info* callable) override;
 
   // Constant after construction.

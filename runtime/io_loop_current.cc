@@ -20,7 +20,6 @@ constinit Registry<IOLoop> loops;
 struct OfThisThread {
   LoopReference running;
   LoopReference current;
-  std::uint32_t running_in_process = 0;  // a forked child copies `running` without running it
   bool has_ended = false;
 };
 
@@ -40,10 +39,12 @@ constinit ForkProofMutex instance_mutex;
 constinit std::atomic<IOLoop*> the_instance{nullptr};  // read without the mutex
 constinit bool instance_made_on_demand = false;        // under the mutex
 
-// The parent's loop runs there, and its instance is not the child's.
+// The parent's loops run there, are current there, and its instance is not the child's.
 [[maybe_unused]] const ForkGuard& start_afresh = ForkGuard::for_good([](void*) noexcept {
   ThreadRole::set_loop_name(nullptr);
   the_instance = nullptr;
+  of_this_thread().running = {};
+  of_this_thread().current = {};
 });
 
 }  // namespace
@@ -55,9 +56,8 @@ void LoopEntry::leave() noexcept {
 }
 
 IOLoop* CurrentLoop::running() noexcept {
-  const OfThisThread& state = of_this_thread();
-  IOLoop* const loop = state.running.get();
-  return loop != nullptr && state.running_in_process == fork_generation() ? loop : nullptr;
+  static_cast<void>(fork_generation());  // a child that notices itself here runs none
+  return of_this_thread().running.get();
 }
 
 IOLoop* CurrentLoop::get() noexcept {
@@ -68,16 +68,16 @@ IOLoop* CurrentLoop::get() noexcept {
 void CurrentLoop::set(LoopReference loop) noexcept { of_this_thread().current = loop; }
 
 CurrentLoop::Running::Running(IOLoop& loop, LoopReference reference)
-    : previous_(of_this_thread().current) {
+    : previous_(of_this_thread().current), generation_(fork_generation()) {
   watch_thread();
   OfThisThread& state = of_this_thread();
   state.current = reference;
   state.running = reference;
-  state.running_in_process = fork_generation();
   ThreadRole::set_loop_name(loop.name().c_str());
 }
 
 CurrentLoop::Running::~Running() {
+  if (generation_ != fork_generation()) return;
   OfThisThread& state = of_this_thread();
   state.current = previous_;
   state.running = {};

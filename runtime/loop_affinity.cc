@@ -1,6 +1,7 @@
 #include "zmqloop/runtime/loop_affinity.h"
 
 #include <stdexcept>
+#include <unistd.h>
 
 #include "absl/strings/str_cat.h"
 
@@ -18,7 +19,11 @@ void LoopAffinity::require_process(const char* operation) const {
 }
 
 void LoopAffinity::require_owner(const char* operation) const {
-  if (state_ != State::kClosed && is_owned_elsewhere()) throw_wrong_thread(operation);
+  if (state_ != State::kClosed && is_owned_elsewhere()) {
+    throw_wrong_thread(operation,
+                       "That thread runs and closes it; give it work by add_callback() or submit(), "
+                       "and end it by stop() and join().");
+  }
 }
 
 // Of a loop that does not run on this thread. One that is held becomes another's or is let go in
@@ -32,7 +37,12 @@ LoopAffinity::Access::Kind LoopAffinity::open(const char* operation, AfterClose 
       return is_here() ? Kind::kOwn : Kind::kNone;  // whoever closes it may remove what is left
     }
     if (is_here()) return Kind::kOwn;
-    if (owner_ == Owner::kItsThread || thread_.is_bound()) throw_wrong_thread(operation);
+    if (owner_ == Owner::kItsThread || thread_.is_bound()) {
+      throw_wrong_thread(operation, owner_ == Owner::kUser
+                                        ? "Post a callback to it instead (add_callback)."
+                                        : "Post a callback to it instead (add_callback), or set it up "
+                                          "by options or in on_thread_start.");
+    }
     if (setting_up_ == ThreadChecker::here()) return Kind::kOwn;  // within another such call
     setting_up_ = ThreadChecker::here();
     if (state_ == State::kIdle) return Kind::kSetUp;
@@ -52,8 +62,10 @@ void LoopAffinity::take_to_run(const char* operation) {
 
 void LoopAffinity::end_run() noexcept {
   if (is_foreign()) return;
+  const bool is_kept = is_kept_after_run_;
   unbind();
-  state_ = State::kIdle;  // last: now another thread may run or close it
+  state_ = State::kIdle;  // last: now another thread may run, close or destroy it
+  while (is_kept) ::pause();
 }
 
 bool LoopAffinity::take_to_close(const char* operation) {
@@ -92,14 +104,13 @@ void LoopAffinity::throw_running(const char* operation) const {
                                       "; called on ", current_thread_label(), ". Stop it first."));
 }
 
-void LoopAffinity::throw_wrong_thread(const char* operation) const {
+void LoopAffinity::throw_wrong_thread(const char* operation, const char* instead) const {
   const std::string label = thread_label();
   const char* const relation = owner_ == Owner::kUser ? "' runs on " : "' belongs to ";
   const std::string thread =
       label.empty() ? absl::StrCat("a thread of its own (", name_, ") that has yet to begin") : label;
   throw std::logic_error(absl::StrCat(operation, ": loop '", name_, relation, thread,
-                                      "; called on ", current_thread_label(),
-                                      ". Post a callback to it instead (add_callback)."));
+                                      "; called on ", current_thread_label(), ". ", instead));
 }
 
 }  // namespace zmqloop

@@ -107,6 +107,8 @@ class LoopAffinity {
   // another thread's.
   void take_to_run(const char* operation);
   void end_run() noexcept;
+  // Has end_run() not return: the process ends. Any thread.
+  void keep_after_run() noexcept { is_kept_after_run_ = true; }
   // The same to close it; false if it is closed, or being closed, already.
   bool take_to_close(const char* operation);
   void end_close() noexcept;
@@ -129,7 +131,7 @@ class LoopAffinity {
   void unbind() noexcept;
   [[noreturn]] void throw_closed(const char* operation) const;
   [[noreturn]] void throw_running(const char* operation) const;
-  [[noreturn]] void throw_wrong_thread(const char* operation) const;
+  [[noreturn]] void throw_wrong_thread(const char* operation, const char* instead) const;
 
   // Constant after construction.
   const std::string name_;
@@ -140,6 +142,7 @@ class LoopAffinity {
   std::atomic<State> state_{State::kIdle};         // whoever takes it from kIdle has the loop
   ThreadChecker thread_;                           // bound meanwhile
   std::atomic<const void*> setting_up_{nullptr};   // the thread that uses the loop at rest
+  std::atomic<bool> is_kept_after_run_{false};
 };
 
 }  // namespace zmqloop

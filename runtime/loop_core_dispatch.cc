@@ -108,12 +108,13 @@ void LoopCore::end_registration(const Ready& event) {
     dispatch_to(*entry, Events::kError, 1);
     return;
   }
+  const std::type_info& type = *entry->type;
   handlers_.remove(pollable);
   const std::string what = "IOLoop: dropped the handler of " + event.pollable.describe() +
                            ", which was closed while registered; call remove_handler first";
   sink_.on_user_exception(
       std::make_exception_ptr(std::system_error(event.error, std::generic_category(), what)),
-      nullptr);
+      &type);
 }
 
 void LoopCore::drain_doorbell(const Ready& event) {

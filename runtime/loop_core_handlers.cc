@@ -27,7 +27,7 @@ void LoopCore::set_busy(std::uint64_t handler_token) noexcept {
 
 void LoopCore::pause(std::uint64_t handler_token) {
   HandlerTable::Entry* const entry = handlers_.find(handler_token);
-  if (entry == nullptr || !entry->is_busy) return;
+  if (entry == nullptr || !entry->is_busy || mailbox_.poisoned()) return;
   poller_->pause(entry->pollable);
   entry->is_paused = true;
 }
@@ -36,6 +36,7 @@ void LoopCore::end_task(std::uint64_t handler_token) {
   HandlerTable::Entry* const entry = handlers_.find(handler_token);
   if (entry == nullptr) return;  // removed meanwhile, or added anew
   entry->is_busy = false;
+  if (mailbox_.poisoned()) return;
   if (std::exchange(entry->is_paused, false)) poller_->resume(entry->pollable);
 }
 

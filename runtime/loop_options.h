@@ -64,7 +64,7 @@ struct LoopOptions {
 
   // Whether a LoopThread's or LoopPool's threads block all signals but those of faults. By default
   // they have the mask of the thread that makes them, as any thread; and so have the programs and
-  // threads that callbacks start.
+  // threads that callbacks start: with this, such programs ignore SIGTERM. Other loops: no effect.
   bool block_signals = false;
 
   // Whether the soft limit of descriptors (RLIMIT_NOFILE) may be raised to the hard one, for the

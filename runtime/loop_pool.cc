@@ -105,6 +105,10 @@ void LoopPool::stop() noexcept {
 }
 
 CloseReport LoopPool::join() {
+  if (threads_.front()->loop().core()->affinity().is_foreign()) {
+    throw std::logic_error("LoopPool::join: the threads of loop '" + threads_.front()->name() +
+                           "' and others are the parent process's; a forked child cannot join them");
+  }
   for (const std::unique_ptr<LoopThread>& thread : threads_) {
     if (!thread->is_here()) continue;
     throw std::logic_error("LoopPool::join: called on the thread of its own loop '" +

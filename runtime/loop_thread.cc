@@ -118,6 +118,7 @@ CloseReport LoopThread::join() {
 }
 
 void LoopThread::end_with_owner() noexcept {
+  const CancellationHold hold;
   stop();
   if (loop_.core()->affinity().is_foreign() || is_here()) return;
   const std::lock_guard lock(join_mutex_);  // at exit, main() may be joining it

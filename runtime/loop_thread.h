@@ -10,7 +10,8 @@
 // from the beginning goes into Options, or into on_thread_start.
 //
 // When the thread ends, by a stop, an exception, pthread_exit() or cancellation, the loop closes on
-// it: what was accepted and not run is destroyed there, and later posts are refused.
+// it: what was accepted and not run is destroyed there, and later posts are refused. (on_thread_end is
+// called then as well; if the thread is being unwound, it must not call pthread_exit() itself.)
 //
 // Threads: loop() and stop() any; join() any but the loop's own.
 // Owns: the thread and the loop; the loop lives as long as this object.

@@ -22,6 +22,8 @@
 namespace zmqloop {
 
 class LoopCore;
+template <class F, class... A>
+void start_callback(LoopCore& core, const std::shared_ptr<F>& f, A... arguments);  // callback_task.h
 
 // Is called by a loop on its thread. A Task or Future that it returns is run to its end there, and
 // its exception goes to IOLoop::handle_callback_exception().
@@ -64,7 +66,7 @@ class LoopFunction {
   const std::type_info* type_ = &typeid(void);
 };
 
-// Is called by a thread as it begins or ends.
+// Is called by a thread as it begins or ends, or to tell of a stall; not by a loop.
 template <class... A>
 class ThreadHook {
  public:

@@ -24,11 +24,16 @@ void OwnedTimer::arm(std::shared_ptr<LoopCore> core, TimePoint deadline) {
   running_ = true;
 }
 
+LoopCore* OwnedTimer::loop_for_calls() const noexcept {
+  LoopCore* const core = started_on_ != nullptr ? started_on_.get() : chosen_.get();
+  return core == nullptr || core->affinity().is_closed() ? nullptr : core;
+}
+
 void OwnedTimer::stop(const char* operation) {
-  if (LoopCore* const core = open_loop()) {
+  if (LoopCore* const core = loop_for_calls()) {
     const LoopAffinity::Access access(core->affinity(), operation,
                                       LoopAffinity::AfterClose::kNothing);
-    if (access.is_granted()) core->timers().cancel(timer_);
+    if (access.is_granted() && started_on_ != nullptr) core->timers().cancel(timer_);
   }
   running_ = false;
 }

@@ -90,6 +90,9 @@ class OwnedTimer : public std::enable_shared_from_this<OwnedTimer> {
   // Adds a timer that calls fire(), under the name of the user's callable.
   virtual TimerId add_timer(LoopCore& core, TimePoint deadline) = 0;
 
+  // Returns the loop whose thread may make calls: the one it was started on, else the chosen one.
+  // Null if that is closed, or there is none.
+  LoopCore* loop_for_calls() const noexcept;
   // Returns the loop to start on: the chosen one, else the current one.
   std::shared_ptr<LoopCore> loop_for_start() const;
   // Returns the loop it was started on last; null if it is closed, or there is none.

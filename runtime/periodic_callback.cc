@@ -7,9 +7,9 @@ namespace zmqloop {
 // While a call is in flight no timer is armed: call_is_over() schedules the next tick, whatever
 // stops and starts there were meanwhile. So there is one chain of ticks, and no two calls at a time.
 void PeriodicTimer::start() {
-  if (is_running()) return;
-  std::shared_ptr<LoopCore> core = loop_for_start();
+  std::shared_ptr<LoopCore> core = is_running() ? started_on() : loop_for_start();
   const LoopAffinity::Access access(core->affinity(), "PeriodicCallback::start");
+  if (is_running()) return;
   LoopCore* const calling = in_flight_ ? open_loop() : nullptr;  // null also if that loop is gone
   const TimePoint now = core->now();
   if (calling == core.get()) {
@@ -26,6 +26,14 @@ void PeriodicTimer::start() {
   if (schedule_.is_random()) random_.seed(std::random_device()());
   schedule_tick(std::move(core), now, now);
   in_flight_ = false;
+}
+
+void PeriodicTimer::set_period(AnyPeriod period) {
+  LoopCore* const core = loop_for_calls();
+  if (core == nullptr) return schedule_.set_period(period);
+  const LoopAffinity::Access access(core->affinity(), "PeriodicCallback::set_period",
+                                    LoopAffinity::AfterClose::kNothing);
+  schedule_.set_period(period);
 }
 
 void PeriodicTimer::call_is_over() {

@@ -6,8 +6,10 @@
 //                         100ms, {.jitter = 0.2, .missed = MissedTicks::kDelay}, &loop);
 //
 // The next tick is scheduled when the callable has returned, and if it returned a Future or a Task,
-// when that is ready: calls never overlap, not even if it was stopped and started meanwhile. What
-// becomes of the slots that go by in the meantime is a matter of MissedTicks.
+// when that is ready: calls never overlap, not even if it was stopped and started meanwhile, as long
+// as its loop is open. (After that it may be started on another one, although a task of its last call
+// has gone elsewhere and not ended.) What becomes of the slots that go by in the meantime is a matter
+// of MissedTicks.
 //
 // Threads: the loop's, as for its timers; before the loop runs, the thread that sets it up. Futures
 // may become ready on any thread. The destructor any, at any moment: a call that is running goes on
@@ -44,7 +46,8 @@ class PeriodicTimer : public OwnedTimer {
   PeriodicTimer(const PeriodicSchedule& schedule, IOLoop* loop)
       : OwnedTimer(loop), schedule_(schedule) {}
 
-  PeriodicSchedule& schedule() noexcept { return schedule_; }
+  Duration period() const noexcept { return schedule_.period(); }
+  void set_period(AnyPeriod period);
   void start();
 
  protected:
@@ -96,10 +99,10 @@ class PeriodicCallback {
   // is closed: then it can be started on another.
   bool is_running() const noexcept { return timer_->is_running(); }
 
-  Duration period() const noexcept { return timer_->schedule().period(); }
+  Duration period() const noexcept { return timer_->period(); }
   // Changes the period: from the next tick to be scheduled, not the one that is. (tornado:
   // callback_time)
-  void set_period(AnyPeriod period) { timer_->schedule().set_period(period); }
+  void set_period(AnyPeriod period) { timer_->set_period(period); }
 
  private:
   std::shared_ptr<PeriodicTimer> timer_;

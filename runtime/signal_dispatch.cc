@@ -45,11 +45,12 @@ Signal& signal_of(int signum) { return signals[static_cast<std::size_t>(signum)]
 extern "C" void zmqloop_on_signal(int signum, siginfo_t* info, void*) {
   if (signum == stack_capture::kSignal && stack_capture::answer(*info)) return;
   Signal& signal = signal_of(signum);
+  const std::uint32_t generation = fork_generation();
   signal.handlers_inside.fetch_add(1);
   for (const Subscription* s = signal.subscriptions; s != nullptr; s = s->next) {
     s->callback->raise();
   }
-  signal.handlers_inside.fetch_sub(1);
+  if (generation == fork_generation()) signal.handlers_inside.fetch_sub(1);  // in a child: counts afresh
 }
 
 // On the alternate stack, where a thread has one: it may be on a small stack of its own, as a fibre.

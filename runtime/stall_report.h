@@ -30,11 +30,11 @@
 #define ZMQLOOP_RUNTIME_STALL_REPORT_H_
 
 #include <cstdint>
-#include <functional>
 #include <string>
 #include <sys/types.h>
 
 #include "zmqloop/poller/clock.h"
+#include "zmqloop/runtime/option_functions.h"
 #include "zmqloop/runtime/stack_trace.h"
 
 namespace zmqloop {
@@ -44,7 +44,7 @@ struct StallReport {
   pid_t thread_id = 0;     // the kernel's, as in ps and /proc
   std::string callable;    // the demangled type of the callback, timer or handler
   Duration blocked_for{};  // so far; of a stall that has ended, its length
-  StackTrace stack;        // while it blocked; also in the report of its end
+  StackTrace stack;        // while it blocked; also in the report of its end, where text() omits it
   bool ended = false;
   std::uint64_t suppressed = 0;  // stalls of this loop that were not reported since the last report
 
@@ -53,7 +53,7 @@ struct StallReport {
 };
 
 // What is called with each report. What it throws is written to standard error.
-using StallAction = std::function<void(const StallReport&)>;
+using StallAction = ThreadHook<const StallReport&>;
 
 }  // namespace zmqloop
 

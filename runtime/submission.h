@@ -36,11 +36,9 @@ class Submission {
   Submission(Submission&& other) noexcept(std::is_nothrow_move_constructible_v<F>) = default;
   Submission& operator=(Submission&&) = delete;
   ~Submission() {
+    const bool was_called = !f_.has_value();
     one_shot::destroy(f_);
-    promise_.break_with([this] {
-      return LoopClosedError(operation_ + (": loop '" + core_->affinity().name() +
-                                           "' was closed before it ran this"));
-    });
+    promise_.break_with([&] { return LoopClosedError(end_before_its_time(was_called)); });
   }
 
   Future<Result> get_future() const { return promise_.get_future(); }
@@ -56,6 +54,15 @@ class Submission {
   }
 
  private:
+  std::string end_before_its_time(bool was_called) const {
+    const std::string loop = std::string(operation_) + ": loop '" + core_->affinity().name() + "'";
+    if (core_->affinity().is_foreign()) {
+      return loop + " belongs to the parent process; a forked child must make its own";
+    }
+    return loop + (was_called ? " called this, and it has ended the thread"
+                              : " was closed before it ran this");
+  }
+
   std::optional<F> f_;
   const char* operation_;
   LoopCore* core_;  // in whose mailbox this waits, or which the promise's state keeps

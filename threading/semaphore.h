@@ -7,8 +7,8 @@
 // std::counting_semaphore promises neither a post in a signal handler nor, in libstdc++ 12, that a
 // wait with a limit sees every post.
 //
-// Threads: any; post() is async-signal-safe. What was done before a post is visible only to whom an
-// atomic of the caller's own shows it.
+// Threads: any; post() is async-signal-safe. What was done before a post is visible behind
+// the wait that takes it. A wait may be ended by a cancellation of the thread.
 // Errors: none.
 // Internal.
 
@@ -36,7 +36,7 @@ class Semaphore {
 
   // Takes a post, waiting for one until `deadline`; TimePoint::max() is for ever. False if there
   // was none.
-  bool wait_until(TimePoint deadline) noexcept {
+  bool wait_until(TimePoint deadline) {
     using std::chrono::nanoseconds;
     using std::chrono::seconds;
     const nanoseconds since_boot =

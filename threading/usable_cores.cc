@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cmath>
+#include <iterator>
 #include <sched.h>
 #include <system_error>
 #include <unistd.h>
@@ -25,8 +26,11 @@ std::vector<int> cpus_beyond_this_threads() {
   if (current_thread_id() == main_thread) return {};
   std::vector<int> of_process = affinity_of(main_thread);  // empty if that thread has ended
   const std::vector<int> own = affinity_of(0);
-  if (std::includes(own.begin(), own.end(), of_process.begin(), of_process.end())) return {};
-  return of_process;
+  std::vector<int> all;
+  std::set_union(own.begin(), own.end(), of_process.begin(), of_process.end(),
+                 std::back_inserter(all));
+  if (all == own) return {};
+  return all;
 }
 
 std::size_t usable_cores() { return usable_cores(usable_cpus().size(), cpu_quota()); }

@@ -25,8 +25,8 @@ namespace zmqloop {
 // ascending order; never empty. Pinning another thread does not change it. Makes a system call.
 std::vector<int> usable_cpus();
 
-// Returns the CPUs of the process if the calling thread may not use all of them; else none. A thread
-// that may use more than the main thread keeps them.
+// Returns the CPUs of the process, which are its main thread's, and those of the calling thread, if
+// that may not use all of them; else none.
 std::vector<int> cpus_beyond_this_threads();
 
 // Returns how many threads can run at one time: the number of usable_cpus(), capped by the quota

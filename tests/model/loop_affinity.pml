@@ -25,10 +25,10 @@
  *   runtime/loop_affinity.h   LoopAffinity::is_owned_elsewhere  af014c3afc3e
  *   runtime/loop_affinity.h   LoopAffinity::begin_ownership     b87ab4cbbb20
  *   runtime/loop_affinity.h   LoopAffinity::end_ownership       6743ae521d4c
- *   runtime/loop_affinity.cc  LoopAffinity::require_owner       4fde67a937cc
- *   runtime/loop_affinity.cc  LoopAffinity::open                9c08f4ecc161
+ *   runtime/loop_affinity.cc  LoopAffinity::require_owner       0a278230944e
+ *   runtime/loop_affinity.cc  LoopAffinity::open                288dafdf99f2
  *   runtime/loop_affinity.cc  LoopAffinity::take_to_run         6a6ff91337e4
- *   runtime/loop_affinity.cc  LoopAffinity::end_run             7551d6fe6a6a
+ *   runtime/loop_affinity.cc  LoopAffinity::end_run             5c2b6a48ad7e
  *   runtime/loop_affinity.cc  LoopAffinity::take_to_close       0a08493a9f65
  *   runtime/loop_affinity.cc  LoopAffinity::end_close           4907f0b1531b
  *   runtime/loop_affinity.cc  LoopAffinity::take                1118147fec28

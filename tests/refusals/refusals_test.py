@@ -55,6 +55,14 @@ CASES = [
          "nobody would run the task that this hook returns: have the hook spawn it",
          "options.high_water_mark = 1;"
          "options.on_high_water = [](std::uint64_t) { return Future<int>(); };"),
+    Case("a coroutine as an action of stalls",
+         "options.on_stall = [](const StallReport&) -> Task<void> { co_return; };",
+         "nobody would run the task that this hook returns: have the hook spawn it",
+         "options.on_stall = [](const StallReport&) {};"),
+    Case("a coroutine where a future is ready",
+         "Promise<int>().get_future().on_ready(coroutine);",
+         "nobody would run the task that this returns: use IOLoop::add_future",
+         "Promise<int>().get_future().on_ready([] {});"),
 ]
 
 

@@ -18,6 +18,26 @@
 #include "zmqloop/runtime/loop_pool.h"
 #include "zmqloop/runtime/loop_thread.h"
 
+namespace zmqloop {
+
+// Says that it can be copied, and then does not compile.
+struct HoldsMoveOnly {
+  std::vector<std::unique_ptr<int>> numbers;
+};
+template <>
+inline constexpr bool kCopiesResults<HoldsMoveOnly> = false;
+
+// An element of itself, as JSON values are.
+struct Nested {
+  using value_type = Nested;
+  const Nested* begin() const { return this; }
+  const Nested* end() const { return this; }
+};
+static_assert(is_copyable<Nested>() && !is_copyable<HoldsMoveOnly>());
+static_assert(!is_copyable<std::vector<std::unique_ptr<int>>>());
+
+}  // namespace zmqloop
+
 namespace zmqloop::testing {
 namespace {
 
@@ -367,6 +387,21 @@ TEST_P(AwaitedResults, MayBeOfCallablesThatOnlyMove) {
                 })
                 .get(),
             9);
+}
+
+TEST_P(AwaitedResults, MayBeOfTypesThatOnlySayThatTheyCanBeCopied) {
+  const auto make = [] {
+    HoldsMoveOnly made;
+    made.numbers.push_back(std::make_unique<int>(7));
+    return made;
+  };
+  EXPECT_EQ(*worker().submit(make).get().numbers.at(0), 7);
+  EXPECT_EQ(*loop_.run_sync(make).numbers.at(0), 7);
+  EXPECT_EQ(loop_.run_sync([&]() -> Task<int> {
+    co_return *(co_await worker().submit(make)).numbers.at(0);
+  }),
+            7);
+  EXPECT_EQ(*loop_.run_sync([&]() -> Task<HoldsMoveOnly> { co_return make(); }).numbers.at(0), 7);
 }
 
 }  // namespace

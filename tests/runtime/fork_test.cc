@@ -25,6 +25,7 @@
 
 #include "zmqloop/runtime/loop_pool.h"
 #include "zmqloop/runtime/loop_thread.h"
+#include "zmqloop/runtime/periodic_callback.h"
 
 namespace zmqloop::testing {
 namespace {
@@ -322,6 +323,29 @@ TEST_P(ForkTest, WhileToldOfManyPostsNeverRunsThemInTheChild) {
   loop.add_callback([&] { loop.stop(); });
   run_with_a_fork(loop, child);
   EXPECT_EQ(*runs, 1);
+}
+
+TEST_P(ForkTest, InsideACallbackLeavesTheChildNoCurrentLoop) {
+  loop_.make_current();
+  pid_t child = -1;
+  loop_.add_callback([&] {
+    child = fork_at_rest();
+    if (child != 0) return loop_.stop();
+    bool fine = IOLoop::current_or_null() == nullptr && !IOLoop::initialized();
+    IOLoop own;
+    own.make_current();
+    PeriodicCallback periodic([&] { own.stop(); }, 1ms);
+    periodic.start();
+    own.start();
+    fine = fine && IOLoop::current_or_null() == &own;
+    ::_exit(fine ? 0 : 1);
+  });
+  loop_.start();
+  int status = -1;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
+  EXPECT_EQ(IOLoop::current_or_null(), &loop_);
+  IOLoop::clear_current();
 }
 
 TEST_P(ForkTest, InsideACallbackLetsTheChildRunALoopOfItsOwnThere) {

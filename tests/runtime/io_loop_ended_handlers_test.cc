@@ -70,6 +70,28 @@ TEST_P(IOLoopEndedHandlers, Rel_F3_ReportAClosedDescriptorOnceAndDropIt) {
   EXPECT_EQ(loop_.stats().callback_exceptions, 1u);
 }
 
+struct NamedHandler {
+  void operator()() const {}
+};
+
+TEST_P(IOLoopEndedHandlers, OfAClosedDescriptorAreReportedWithTheirType) {
+  IOLoop loop(options("talkative"));
+  OwnedFd event = make_event();
+  loop.add_handler(event.get(), NamedHandler(), Events::kRead);
+  const int number = event.get();
+  event.close();
+  try {
+    loop.update_handler(number, Events::kWrite);
+  } catch (const std::system_error&) {
+    // The poller with epoll finds out here, the other one in its next wait.
+  }
+  ::testing::internal::CaptureStderr();
+  loop.add_callback([&] { loop.add_callback([&] { loop.stop(); }); });
+  loop.start();
+  EXPECT_THAT(::testing::internal::GetCapturedStderr(),
+              AllOf(HasSubstr("NamedHandler"), HasSubstr("dropped the handler of")));
+}
+
 // Needs real time: it is about what timers do to a poller that looks around when it is quiet.
 TEST_P(IOLoopEndedHandlers, ReportAClosedDescriptorOnALoopThatIsNeverQuietForLong) {
   OwnedFd event = make_event();

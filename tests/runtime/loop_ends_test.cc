@@ -16,6 +16,7 @@
 #include <unistd.h>
 #include <vector>
 
+#include "tests/support/forced_unwinding.h"
 #include "tests/support/loop_fixture.h"
 #include "tests/support/loop_owner.h"
 #include "tests/support/process_facts.h"
@@ -303,6 +304,9 @@ const WayIn kWaysIn[] = {
 
 class ThreadEnds : public ::testing::TestWithParam<std::tuple<OwnerKind, PollerKind, std::size_t>> {
  protected:
+  void SetUp() override {
+    if (!kMayUnwind) GTEST_SKIP() << kWhyNoUnwinding;
+  }
   static OwnerKind kind() { return std::get<0>(GetParam()); }
   static const WayIn& way_in() { return kWaysIn[std::get<2>(GetParam())]; }
   static LoopOptions options() {
@@ -373,6 +377,9 @@ TEST_P(ThreadEnds, CloseTheLoopAndTellEverybodyWhateverHasEndedTheThread) {
 
 class LoopThreadEnds : public OnBothPollers {
  protected:
+  void SetUp() override {
+    if (!kMayUnwind) GTEST_SKIP() << kWhyNoUnwinding;
+  }
   static LoopThread::Options named(std::string name) {
     LoopThread::Options result;
     result.name = std::move(name);
@@ -632,6 +639,7 @@ TEST_P(LoopThreadEnds, ByWhatTheClockThrowsWhichIsGivenToWhoJoins) {
 
 // Failures: N10
 TEST_P(PoolEnds, OfOneThreadLeaveTheOthersAtWork) {
+  if (!kMayUnwind) GTEST_SKIP() << kWhyNoUnwinding;
   for (std::size_t ending = 0; ending < kLoops; ++ending) {
     for (const End end : {End::kExit, End::kCancel}) {
       ended = 0;

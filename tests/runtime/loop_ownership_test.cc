@@ -21,6 +21,9 @@
 namespace zmqloop::testing {
 namespace {
 
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
 class OwnedLoop : public OnAllOwners {
  protected:
   // Expects on another thread that every call is refused, since this one has the loop.
@@ -77,6 +80,19 @@ TEST_P(OwnedLoop, BelongsToItsThreadWhileItRunsAndWhileItSleeps) {
       << "nothing was removed";
   EXPECT_EQ(owner.stop_and_join(), (CloseReport{0, OwnedCalls::kTimers, OwnedCalls::kHandlers}));
   EXPECT_EQ(calls.called(), 0);
+}
+
+TEST_P(OwnedLoop, IsNotStartedByAnotherLoopsThreadEither) {
+  LoopOwner owner(kind(), options());
+  LoopThread other("other");
+  EXPECT_THAT(other.loop()
+                  .submit([&] {
+                    return error_of<std::logic_error>([&] { owner.loop().start(); }) + "|" +
+                           current_thread_label();
+                  })
+                  .get(),
+              AllOf(HasSubstr("IOLoop::start: loop '" + owner.loop().name() + "' belongs to"),
+                    HasSubstr("called on"), HasSubstr("stop() and join()")));
 }
 
 TEST_P(OwnedLoop, IsClosedToAllThreadsWhileItsOwnCloses) {

@@ -367,6 +367,17 @@ TEST_P(ExitInACallback, OfAStaticLoopEndsTheProcess) {
   EXPECT_EQ(count(process.error_output, "used"), 2u) << process;
 }
 
+TEST_P(ExitInACallback, OfALoopThreadWhileMainRunsAStaticLoopEndsTheProcess) {
+  const ChildResult process = end_of([] {
+    static IOLoop loop;
+    static LoopThread thread(thread_options());
+    loop.add_callback([] { arrange_on(thread); });
+    loop.start();
+    return 1;
+  });
+  EXPECT_EQ(process.exit_code, kCode) << process;
+}
+
 TEST_P(ExitInACallback, OfTheInstanceEndsTheProcess) {
   const ChildResult process = end_of([] {
     arrange(IOLoop::instance());

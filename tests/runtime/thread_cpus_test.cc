@@ -208,6 +208,20 @@ TEST_F(CpusOfThreads, AreAllOfTheMakersWhereTheMainThreadIsPinned) {
   EXPECT_TRUE(child.ok()) << child;
 }
 
+TEST_F(CpusOfThreads, AreThoseOfTheMakerTooWhereTheMainThreadIsPinnedToOthers) {
+  const ChildResult child = run_in_child([this] {
+    pin_this_thread(all_.front());
+    const auto seen = on_a_plain_thread([this] {
+      pin_this_thread(all_.back());
+      return cpus_of_a_pool(2);
+    });
+    const Cpus both{all_.front(), all_.back()};
+    ZMQLOOP_CHILD_EXPECT(seen == std::vector<Cpus>(2, both));
+    return 0;
+  });
+  EXPECT_TRUE(child.ok()) << child;
+}
+
 // Ends the calling thread as main() may. On a stack of its own: GoogleTest lets no exception pass,
 // and pthread_exit() unwinds by one.
 void end_this_thread_by_pthread_exit() {

@@ -2,18 +2,21 @@
 // an exception that is none: whatever it unwinds ends, futures are told, and nothing aborts.
 
 #include <atomic>
+#include <fcntl.h>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <pthread.h>
 #include <stdexcept>
 #include <string>
+#include <sys/eventfd.h>
 #include <thread>
 #include <tuple>
 #include <utility>
 
 #include "tests/support/child_process.h"
 #include "tests/support/entry_points.h"
+#include "tests/support/forced_unwinding.h"
 #include "tests/support/loop_fixture.h"
 #include "tests/support/zmq_fixture.h"
 #include <gmock/gmock.h>
@@ -57,6 +60,9 @@ bool is_ended_in(const std::function<void()>& f) {
 
 class ThreadsThatEnd : public ::testing::TestWithParam<std::tuple<How, PollerKind>> {
  protected:
+  void SetUp() override {
+    if (!kMayUnwind) GTEST_SKIP() << kWhyNoUnwinding;
+  }
   static How how() { return std::get<How>(GetParam()); }
   static LoopOptions options(const char* name = "tested") {
     return {.poller = std::get<PollerKind>(GetParam()), .name = name};
@@ -470,6 +476,9 @@ TEST_P(ThreadsThatEnd, InTheTaskOfRunSyncLeaveTheLoopUsable) {
 // the library that must not throw is such a place.
 class ThreadsToBeCancelled : public OnBothPollers {
  protected:
+  void SetUp() override {
+    if (!kMayUnwind) GTEST_SKIP() << kWhyNoUnwinding;
+  }
   // Calls `f` with the loop that the thread runs, and with another thread's.
   template <class F>
   static void expect_clean_cancellation(F f) {
@@ -524,6 +533,87 @@ TEST_P(ThreadsToBeCancelled, EndWhenTheyWaitForAFuture) {
     }));
     promise.set_value(7);
     ZMQLOOP_CHILD_EXPECT(future.get() == 7);
+    return 0;
+  });
+  EXPECT_TRUE(child.ok()) << child;
+}
+
+// The first loop of a process as well, for which libzmq is started.
+TEST_P(ThreadsToBeCancelled, MayMakeALoop) {
+  const ChildResult child = run_in_child([] {
+    bool made = false;
+    ZMQLOOP_CHILD_EXPECT(is_ended_in([&] {
+      pthread_cancel(pthread_self());
+      const IOLoop loop(options());
+      made = true;
+      pthread_testcancel();
+    }));
+    ZMQLOOP_CHILD_EXPECT(made);
+    return IOLoop(options()).run_sync([] { return 0; });
+  });
+  EXPECT_TRUE(child.ok()) << child;
+}
+
+TEST_P(ThreadsToBeCancelled, MayCloseALoop) {
+  struct CancelsThisThread {
+    ~CancelsThisThread() { pthread_cancel(pthread_self()); }
+  };
+  const ChildResult child = run_in_child([] {
+    bool closed = false;
+    ZMQLOOP_CHILD_EXPECT(is_ended_in([&] {
+      {
+        IOLoop loop(options());
+        loop.add_callback([cancels = std::make_shared<CancelsThisThread>()] {});
+      }
+      closed = true;
+      pthread_testcancel();
+    }));
+    ZMQLOOP_CHILD_EXPECT(closed);
+    return 0;
+  });
+  EXPECT_TRUE(child.ok()) << child;
+}
+
+TEST_P(ThreadsToBeCancelled, MayMakeAndDestroyALoopThread) {
+  const ChildResult child = run_in_child([] {
+    std::atomic<int> hooks{0};
+    LoopThread::Options hooked;
+    hooked.loop = options("hooked");
+    hooked.on_thread_start = [&] { ++hooks; };
+    ZMQLOOP_CHILD_EXPECT(is_ended_in([&] {
+      pthread_cancel(pthread_self());
+      const LoopThread thread(hooked);  // waits for the hook, and is unwound
+      pthread_testcancel();
+    }));
+    ZMQLOOP_CHILD_EXPECT(hooks == 1);
+    bool destroyed = false;
+    ZMQLOOP_CHILD_EXPECT(is_ended_in([&] {
+      {
+        const LoopThread thread(hooked);
+        pthread_cancel(pthread_self());
+      }
+      destroyed = true;
+      pthread_testcancel();
+    }));
+    ZMQLOOP_CHILD_EXPECT(destroyed);
+    return 0;
+  });
+  EXPECT_TRUE(child.ok()) << child;
+}
+
+TEST_P(ThreadsToBeCancelled, MayCloseWhatIsRegistered) {
+  const ChildResult child = run_in_child([] {
+    bool closed = false;
+    ZMQLOOP_CHILD_EXPECT(is_ended_in([&] {
+      IOLoop loop(options());
+      const int event = ::eventfd(0, EFD_CLOEXEC);
+      loop.add_handler(event, [] {}, Events::kRead);
+      pthread_cancel(pthread_self());
+      loop.close(true);
+      closed = ::fcntl(event, F_GETFD) == -1;
+      pthread_testcancel();
+    }));
+    ZMQLOOP_CHILD_EXPECT(closed);
     return 0;
   });
   EXPECT_TRUE(child.ok()) << child;

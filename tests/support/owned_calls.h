@@ -62,6 +62,8 @@ class OwnedCalls {
         [this] { loop_.update_handler(registered_.get(), Events::kWrite); });
     add("IOLoop::touch", OnceClosed::kIsRefused, [this] { loop_.touch(registered_.get()); });
     add("IOLoop::remove_handler", nothing, [this] { loop_.remove_handler(registered_.get()); });
+    add("PeriodicCallback::start", OnceClosed::kIsRefused, [this] { started_periodic_.start(); });
+    add("PeriodicCallback::set_period", nothing, [this] { started_periodic_.set_period(kNever); });
     add("PeriodicCallback::stop", nothing, [this] { started_periodic_.stop(); });
     add("DelayedCallback::stop", nothing, [this] { started_delayed_.stop(); });
   }
@@ -113,6 +115,11 @@ class OwnedCalls {
     add("IOLoop::close", nothing, [this] { EXPECT_EQ(loop_.close(true), CloseReport()); });
     add("PeriodicCallback::start", refused, [this] { periodic_.start(); });
     add("DelayedCallback::start", refused, [this] { delayed_.start(); });
+    add("PeriodicCallback::set_period", nothing, [this] { periodic_.set_period(kNever); });
+    // What has nothing to do is refused as well.
+    add("IOLoop::remove_timeout", nothing, [this] { loop_.remove_timeout({}); });
+    add("PeriodicCallback::stop", nothing, [this] { periodic_.stop(); });
+    add("DelayedCallback::stop", nothing, [this] { delayed_.stop(); });
   }
 
   IOLoop& loop_;

@@ -5,6 +5,7 @@
 #include <optional>
 #include <pthread.h>
 
+#include "tests/support/forced_unwinding.h"
 #include <gtest/gtest.h>
 
 namespace zmqloop {
@@ -43,6 +44,7 @@ class CancelledThread {
 };
 
 TEST(CancellationHold, HasACancellationWaitUntilItEnds) {
+  if (!testing::kMayUnwind) GTEST_SKIP() << testing::kWhyNoUnwinding;
   const CancelledThread thread([](CancelledThread& self) {
     {
       const CancellationHold hold;
@@ -58,6 +60,7 @@ TEST(CancellationHold, HasACancellationWaitUntilItEnds) {
 }
 
 TEST(CancellationHold, LeavesAnOuterHoldInForce) {
+  if (!testing::kMayUnwind) GTEST_SKIP() << testing::kWhyNoUnwinding;
   const CancelledThread thread([](CancelledThread& self) {
     std::optional<CancellationHold> outer(std::in_place);
     { const CancellationHold inner; }
