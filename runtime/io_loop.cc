@@ -189,9 +189,10 @@ void IOLoop::run_call(const std::shared_ptr<SyncCallBase>& call, const TimeLimit
 }
 
 void IOLoop::remove_timeout(TimeoutHandle handle) {
+  if (handle == TimeoutHandle()) return;
   const LoopAffinity::Access access(core_->affinity(), "IOLoop::remove_timeout",
                                     LoopAffinity::AfterClose::kNothing);
-  if (!access.is_granted() || handle == TimeoutHandle()) return;
+  if (!access.is_granted()) return;
   if (handle.loop_ != id_) {
     throw std::invalid_argument("IOLoop::remove_timeout: the handle is another loop's, not of '" +
                                 name() + "'");

@@ -148,7 +148,7 @@ class IOLoop : public LoopInlet, private ExceptionSink {
     return add_timeout(delay.value(), std::forward<F>(f), std::forward<A>(arguments)...);
   }
   // Cancels a timer and destroys its callable, also from a callback or timer of the same iteration.
-  // Any number of times; one that has fired, or nothing: no effect.
+  // Any number of times; one that has fired: no effect. Nothing: no effect on any thread.
   void remove_timeout(TimeoutHandle handle);
   // Returns the time of the loop's clock.
   TimePoint time() const { return core_->now(); }

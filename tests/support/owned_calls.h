@@ -117,7 +117,6 @@ class OwnedCalls {
     add("DelayedCallback::start", refused, [this] { delayed_.start(); });
     add("PeriodicCallback::set_period", nothing, [this] { periodic_.set_period(kNever); });
     // What has nothing to do is refused as well.
-    add("IOLoop::remove_timeout", nothing, [this] { loop_.remove_timeout({}); });
     add("PeriodicCallback::stop", nothing, [this] { periodic_.stop(); });
     add("DelayedCallback::stop", nothing, [this] { delayed_.stop(); });
   }
