@@ -64,7 +64,7 @@ class Registrations {
 
   // Returns whether a raw descriptor still names the file it was registered with. One system call.
   bool is_intact(const Registration& registration) noexcept;
-  // The same for whatever is registered under that name; false if nothing is.
+  // The same for what is registered under that name; false if nothing is.
   bool is_intact(const Pollable& pollable) noexcept;
 
   // Drops a registration and queues the report of it.

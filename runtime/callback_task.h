@@ -6,7 +6,7 @@
 //   core.post(run_to_end(core, one_shot::bind(f, x))); // the arguments live as long, too
 //
 // A task that has moved to another loop is destroyed when that one closes. Then LoopClosedError is
-// reported here, and whatever waits for the task's end goes on.
+// reported here, and what waits for the task's end goes on.
 //
 // Threads: made on any, called on the loop's.
 // Owns: the callable lives until what it has returned has ended, or the loop is closed.
@@ -67,7 +67,7 @@ class CallbackTask final : public TaskRun {
     }
   }
 
-  // On the loop: whatever the coroutine awaits, it comes back.
+  // On the loop: the coroutine comes back here from all that it awaits.
   void finish() noexcept override {
     has_ended_ = true;
     std::exception_ptr error = task_.coroutine_.promise().error();
@@ -90,7 +90,7 @@ void call_on_loop(LoopCore& core, F f) noexcept {
   try {
     static_cast<void>(core.post(std::move(f)));
   } catch (const std::bad_alloc&) {
-    // No memory for a lane: whatever waits for this waits for ever.
+    // No memory for a lane: what waits for this waits for ever.
   }
 }
 

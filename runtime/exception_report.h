@@ -14,7 +14,7 @@
 namespace zmqloop {
 
 // Writes a line to standard error: loop, type of the callable (null: unknown), exception. Takes no
-// lock, that of stdio neither: whoever holds it may be stuck in a write.
+// lock, that of stdio neither: its holder may be stuck in a write.
 void report_exception(std::string_view loop_name, const std::type_info* callable,
                       std::exception_ptr error) noexcept;
 

@@ -64,7 +64,7 @@ class Future {
 
   // Waits and returns the value, or throws the exception that was set. A copyable value is copied
   // from an lvalue, so that several holders may get it; otherwise it is moved out, once: of several
-  // holders that try, on whatever threads, one gets it and the others std::logic_error.
+  // holders that try, on any threads, one gets it and the others std::logic_error.
   T get(TimeLimit limit = {}) const& {
     ready_state(limit);
     if constexpr (std::is_void_v<T>) {
@@ -164,7 +164,7 @@ class Promise {
   // As above; false if something was set already.
   template <class... A>
   bool try_set_value(A&&... value) {
-    const auto state = state_;  // as long as this call lasts, whoever destroys the promise meanwhile
+    const auto state = state_;  // as long as this call lasts: the promise may go meanwhile
     return state != nullptr && state->set_value(std::forward<A>(value)...);
   }
   bool try_set_exception(std::exception_ptr error) {

@@ -46,7 +46,7 @@ std::exception_ptr exception_from(Make&& make) noexcept {
 template <class T>
 inline constexpr bool kCopiesResults = std::is_copy_constructible_v<T>;
 
-// Whether a T can be copied. Containers claim so whatever they hold, and then do not compile.
+// Whether a T can be copied. Containers claim so of any elements, and then do not compile.
 template <class T>
 constexpr bool is_copyable() {
   if constexpr (requires(T& t) { typename T::value_type; t.begin(); t.end(); }) {
@@ -128,7 +128,7 @@ class FutureStateBase {
   const std::uint32_t generation_ = fork_generation();
 
   // Never destroyed, which would wait for the threads that wait for it: those of the parent, in a
-  // forked child. It holds nothing that is to be freed.
+  // forked child. It holds nothing that needs freeing.
   union Condition {
     Condition() : value() {}
     ~Condition() {}

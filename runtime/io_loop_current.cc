@@ -16,7 +16,7 @@ namespace {
 
 constinit Registry<IOLoop> loops;
 
-// Trivially destructible: read by destructors of other thread-locals, after whatever else.
+// Trivially destructible: read by destructors of other thread-locals, after all else.
 struct OfThisThread {
   LoopReference running;
   LoopReference current;

@@ -34,7 +34,7 @@ LoopAffinity::Access::Kind LoopAffinity::open(const char* operation, AfterClose 
   for (Backoff backoff;; backoff.step()) {
     if (state_ == State::kClosed) {
       if (after_close == AfterClose::kThrows) throw_closed(operation);
-      return is_here() ? Kind::kOwn : Kind::kNone;  // whoever closes it may remove what is left
+      return is_here() ? Kind::kOwn : Kind::kNone;  // its closer may remove what is left
     }
     if (is_here()) return Kind::kOwn;
     if (owner_ == Owner::kItsThread || thread_.is_bound()) {

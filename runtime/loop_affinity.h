@@ -139,7 +139,7 @@ class LoopAffinity {
   const std::uint32_t generation_ = fork_generation();
 
   // Shared.
-  std::atomic<State> state_{State::kIdle};         // whoever takes it from kIdle has the loop
+  std::atomic<State> state_{State::kIdle};         // the thread that takes it from kIdle has the loop
   ThreadChecker thread_;                           // bound meanwhile
   std::atomic<const void*> setting_up_{nullptr};   // the thread that uses the loop at rest
   std::atomic<bool> is_kept_after_run_{false};

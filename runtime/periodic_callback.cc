@@ -4,8 +4,8 @@
 
 namespace zmqloop {
 
-// While a call is in flight no timer is armed: call_is_over() schedules the next tick, whatever
-// stops and starts there were meanwhile. So there is one chain of ticks, and no two calls at a time.
+// While a call is in flight no timer is armed: call_is_over() schedules the next tick, also
+// after stops and starts meanwhile. So there is one chain of ticks, and no two calls at a time.
 void PeriodicTimer::start() {
   std::shared_ptr<LoopCore> core = is_running() ? started_on() : loop_for_start();
   const LoopAffinity::Access access(core->affinity(), "PeriodicCallback::start");

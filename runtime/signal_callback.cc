@@ -46,7 +46,7 @@ void PreparedCallback::release(std::shared_ptr<PreparedCallback> prepared) noexc
   }
   // Nothing waits in the slot, and a call in progress keeps the object alive.
   if (prepared->raises_ == 0) return core.unreserve_signal_slot(*prepared->slot_);
-  // A closed loop keeps the slot: whoever closes it may be reading it.
+  // A closed loop keeps the slot: its closer may be reading it.
   if (core.is_closed()) return;
   // Else behind the raise that waits: what is posted first runs first.
   const auto let_go = [prepared] { prepared->core_->unreserve_signal_slot(*prepared->slot_); };

@@ -51,7 +51,7 @@ class SpawnedTask final : public TaskRun {
     });
   }
 
-  // Makes a run of `task`, which is not empty; begin() is to be posted to the loop.
+  // Makes a run of `task`, which is not empty; post begin() to the loop.
   static std::shared_ptr<SpawnedTask> make(std::shared_ptr<LoopCore> core, Task<T> task,
                                            const char* operation) {
     task.require_valid();

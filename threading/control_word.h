@@ -4,7 +4,7 @@
 // Every question that two threads could answer differently is decided by the modification order of
 // this single variable, so that no fence and no re-check is needed:
 //   W1  A post's ticket is its place in the order of posts. If post(a) returned before post(b)
-//       began, ticket(a) < ticket(b); and whoever sees a ticket count above ticket(b) sees a's slot
+//       began, ticket(a) < ticket(b); and a thread that sees a ticket count above ticket(b) sees a's slot
 //       published.
 //   W2  A post whose ticket was taken with kClosed clear is accepted; all others are refused.
 //   W3  The loop falls asleep only by a compare-and-swap from "every ticket consumed, no flag", so

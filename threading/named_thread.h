@@ -51,8 +51,8 @@ class NamedThread {
   // itself, invalid_argument if it was joined before.
   void join();
 
-  // Has the destructor not wait. For a thread that never ends, as it has called exit(): whoever joins
-  // it waits until the process has ended.
+  // Has the destructor not wait. For a thread that never ends, as it has called exit(): join()
+  // waits until the process has ended.
   void abandon() noexcept { abandoned_ = true; }
 
   // Whether join() is still to be called.

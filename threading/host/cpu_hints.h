@@ -27,8 +27,7 @@ inline void cpu_relax() noexcept {
 // Lets another thread of the same priority have the core, if one waits for it.
 inline void yield_core() noexcept { ::sched_yield(); }
 
-// Leaves the core for a moment, whoever waits for it: a thread of a lower priority as well. Keeps
-// errno.
+// Leaves the core for a moment, to threads of a lower priority as well. Keeps errno.
 inline void rest_core() noexcept {
   const CancellationHold hold;
   const int error = errno;
