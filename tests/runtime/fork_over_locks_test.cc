@@ -530,7 +530,7 @@ const Operation kChanges[] = {
        for (const TimeoutHandle& timer : timers) parents->epoll.remove_timeout(timer);
      },
      true},
-    {"posts, of which many wait",
+    {"many posts that wait",
      [](Parents* parents) {
        for (int i = 0; i < 50; ++i) {
          parents->epoll.add_callback(

@@ -1,5 +1,5 @@
-// Handlers that return tasks: while one is under way, its registration is not looked at, whatever
-// becomes of the registration, the descriptor or the socket meanwhile.
+// Handlers that return tasks: while one is under way, its registration is not looked at,
+// through all that becomes of it, the descriptor or the socket meanwhile.
 
 #include <atomic>
 #include <cstddef>

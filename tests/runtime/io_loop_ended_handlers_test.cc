@@ -254,7 +254,7 @@ class IOLoopEndsInOneWait : public IOLoopEndedHandlers {
     }
     events_.clear();
   }
-  // Has the poller notice now: its next wait reports it, whatever else is ready.
+  // Has the poller notice now: its next wait reports it beside all else.
   void have_the_poller_notice() {
     for (const int number : numbers_) {
       EXPECT_THROW(loop_.update_handler(number, Events::kWrite), std::system_error);

@@ -320,7 +320,7 @@ TEST_P(IOLoopEscape, FromAHandlerLeavesTheOthersReady) {
   EXPECT_EQ(handled, 2);
 }
 
-// The run that it was meant for did not end by it: whoever starts again finds it.
+// The run that it was meant for did not end by it: the next start finds it.
 TEST_P(IOLoopEscape, LeavesAStopThatCameInTheSameRunForTheNext) {
   loop_.add_callback([this] {
     loop_.stop();
@@ -333,8 +333,8 @@ TEST_P(IOLoopEscape, LeavesAStopThatCameInTheSameRunForTheNext) {
   EXPECT_EQ(run_the_rest(), "a") << "one stop ends one run";
 }
 
-// A stop comes and an exception ends the run, in the same callback, timer or handler: whoever called
-// stop(), the next run is the one that it ends.
+// A stop comes and an exception ends the run, in the same callback, timer or handler. Any thread may
+// have called stop(): the next run is the one that it ends.
 class IOLoopStopAndEscape : public IOLoopStopBySignal {
  protected:
   enum class From { kHere, kOtherThread, kSignalHandler };

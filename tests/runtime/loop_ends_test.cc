@@ -153,7 +153,7 @@ TEST_P(PoolEnds, GivesVerdictsToTheHookOfItsLastThreadWhileItIsDestroyed) {
   calls.expect_all_told();
 }
 
-// All loops at once, none of which knows how far the destructor is.
+// All loops at once; none knows how far the destructor is.
 // Failures: N1
 TEST_P(PoolEnds, LosesNothingThatItsLoopsPostToEachOtherWhileItIsDestroyed) {
   const std::uint64_t rounds = stress_count(200) + 5;

@@ -139,7 +139,7 @@ TEST_P(OwnedLoop, IsClosedToAllThreadsAtTheEndOfItsOwnAndEverAfter) {
   EXPECT_EQ(calls->called(), 0);
 }
 
-// From the constructor's return on, in whatever moment of the thread's life each call falls.
+// From the constructor's return on, in any moment of the thread's life.
 // Failures: C9
 TEST_P(OwnedLoop, AcceptsNoCallOfAnotherThreadInAllItsLife) {
   const std::uint64_t rounds = stress_count(100) + 5;

@@ -79,13 +79,13 @@ class Account {
   }
 
   Future<void> gate() const { return gate_.get_future(); }
-  // Lets the call that is parked go on, on whatever thread, and all later ones.
+  // Lets the call that is parked go on, on any thread, and all later ones.
   void open_gate() {
     parks = false;
     gate_.set_value();
   }
 
-  // Of one callable that was made, used and destroyed, whatever happened to its calls.
+  // Of one callable that was made, used and destroyed, in any kind of call.
   void expect_over() const {
     expect_over_but_for_a_call_under_way();
     EXPECT_EQ(late_, 0) << "a call has begun after the end of the owner";

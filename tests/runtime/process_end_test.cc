@@ -641,7 +641,7 @@ TEST(ForkedChild, DestroysTheParentsLoopsWithoutDestroyingWhatIsTheirs) {
 // Whether no more loops run than cores are usable; on one core nobody can tell.
 // Failures: I7
 TEST(ForkedChild, CountsTheLoopsThatRunAfresh) {
-  if (usable_cores() < 2) GTEST_SKIP() << "with one core no loop spins, whatever runs";
+  if (usable_cores() < 2) GTEST_SKIP() << "with one core no loop spins";
   const ChildResult process = end_of([] {
     std::vector<std::unique_ptr<RunningLoop>> running;
     for (std::size_t i = 0; i < usable_cores() + 1; ++i) {
@@ -669,7 +669,7 @@ TEST(ForkedChild, CountsTheLoopsThatRunAfresh) {
 }
 
 TEST(ForkedChild, OfACallbackCountsTheLoopsThatRunAfreshOnceTheParentsHasEndedThere) {
-  if (usable_cores() < 2) GTEST_SKIP() << "with one core no loop spins, whatever runs";
+  if (usable_cores() < 2) GTEST_SKIP() << "with one core no loop spins";
   const ChildResult process = end_of([] {
     const pid_t parent = ::getpid();
     std::vector<std::unique_ptr<RunningLoop>> running;

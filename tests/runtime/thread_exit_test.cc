@@ -1,5 +1,5 @@
 // pthread_exit() and cancellation inside of what a loop runs. The C library ends such a thread with
-// an exception that is none: whatever it unwinds ends, futures are told, and nothing aborts.
+// an exception that is none: all that it unwinds ends, futures are told, and nothing aborts.
 
 #include <atomic>
 #include <fcntl.h>

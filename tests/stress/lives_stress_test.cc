@@ -2,8 +2,8 @@
 // from threads that outlive it and futures that are waited for outside, and each ended at a moment
 // and in a way that a seed decides. Whatever the way, nothing is lost and nothing is left.
 //
-// The seed of a run is printed; ZMQLOOP_LIVES_SEED=seed takes the same decisions again, in whatever
-// order the threads then come.
+// The seed of a run is printed; ZMQLOOP_LIVES_SEED=seed takes the same decisions again, though the
+// threads may come in another order.
 
 #include <algorithm>
 #include <atomic>
