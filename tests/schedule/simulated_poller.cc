@@ -7,6 +7,7 @@
 
 #include "tests/schedule/failure.h"
 
+#include "zmqloop/poller/descriptor_preflight.h"
 #include "zmqloop/poller/poller.h"
 #include "zmqloop/runtime/loop_options.h"
 #include "zmqloop/threading/usable_cores.h"
@@ -88,5 +89,7 @@ std::unique_ptr<Poller> make_poller(PollerKind) {
 PollerKind configured_poller() noexcept { return PollerKind::kEpoll; }
 
 std::size_t usable_cores() { return 2; }
+
+void require_free_descriptors(int, const char*, DescriptorLimit) {}
 
 }  // namespace zmqloop

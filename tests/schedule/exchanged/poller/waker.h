@@ -9,9 +9,9 @@
 #include "tests/schedule/simulated_poller.h"
 #include "tests/schedule/thread.h"
 
-namespace zmqloop {
+#include "zmqloop/poller/descriptor_preflight.h"
 
-enum class DescriptorLimit : bool { kKeep, kRaise };
+namespace zmqloop {
 
 class Waker {
  public:
