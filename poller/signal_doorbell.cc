@@ -3,7 +3,6 @@
 #include <cerrno>
 #include <cstdint>
 #include <sys/eventfd.h>
-#include <sys/syscall.h>
 #include <system_error>
 #include <unistd.h>
 
@@ -29,22 +28,22 @@ SignalDoorbell::~SignalDoorbell() {
   ::close(fd_);
 }
 
-// Here and below past the C library, whose write() and read() look for a cancellation of the thread:
-// that must not unwind it from here.
 void SignalDoorbell::ring() noexcept {
   if (fork_generation() != generation_) return;
+  const CancellationHold hold;
   const int saved_errno = errno;
   const std::uint64_t one = 1;
-  while (::syscall(SYS_write, fd_, &one, sizeof one) < 0 && errno == EINTR) {
+  while (::write(fd_, &one, sizeof one) < 0 && errno == EINTR) {
   }
   errno = saved_errno;
 }
 
 void SignalDoorbell::drain() noexcept {
   if (fork_generation() != generation_) return;
+  const CancellationHold hold;
   // One read takes the whole counter. EAGAIN: nobody rang, which is a harmless spurious wake-up.
   std::uint64_t rings = 0;
-  while (::syscall(SYS_read, fd_, &rings, sizeof rings) < 0 && errno == EINTR) {
+  while (::read(fd_, &rings, sizeof rings) < 0 && errno == EINTR) {
   }
 }
 

@@ -35,7 +35,7 @@
  *   runtime/loop_core.cc        LoopCore::ring_for_post              9eef561b8f6b
  *   runtime/loop_core.cc        LoopCore::ring_for_signal            9b19be981bd8
  *   poller/doorbell_sockets.cc  DoorbellSockets::ring                df2042264340
- *   poller/signal_doorbell.cc   SignalDoorbell::ring                 0cd032a6198e
+ *   poller/signal_doorbell.cc   SignalDoorbell::ring                 7aa8f65d3453
  *   poller/waker.cc             Waker::wake                          5b79dc3cc37f
  *
  * Runs (posts of the thread; signals that interrupt it, those handlers, and the loop):

@@ -43,8 +43,8 @@
  *   runtime/loop_core.h         LoopCore::post_from_signal           fb85d7c259d8
  *   poller/doorbell_sockets.cc  DoorbellSockets::ring                df2042264340
  *   poller/doorbell_sockets.cc  DoorbellSockets::drain               3fd56714e081
- *   poller/signal_doorbell.cc   SignalDoorbell::ring                 0cd032a6198e
- *   poller/signal_doorbell.cc   SignalDoorbell::drain                24551458878e
+ *   poller/signal_doorbell.cc   SignalDoorbell::ring                 7aa8f65d3453
+ *   poller/signal_doorbell.cc   SignalDoorbell::drain                8a97d17dc94e
  *   poller/waker.cc             Waker::wake                          5b79dc3cc37f
  *   poller/waker.cc             Waker::drain                         8c295e530196
  *
