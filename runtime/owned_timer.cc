@@ -4,6 +4,13 @@
 #include <utility>
 
 namespace zmqloop {
+namespace {
+
+LoopCore* if_open(const std::shared_ptr<LoopCore>& core) noexcept {
+  return core == nullptr || core->affinity().is_closed() ? nullptr : core.get();
+}
+
+}  // namespace
 
 OwnedTimer::OwnedTimer(IOLoop* loop) : chosen_(loop == nullptr ? nullptr : loop->core()) {}
 
@@ -11,9 +18,10 @@ std::shared_ptr<LoopCore> OwnedTimer::loop_for_start() const {
   return chosen_ != nullptr ? chosen_ : IOLoop::current().core();
 }
 
-LoopCore* OwnedTimer::open_loop() const noexcept {
-  return started_on_ == nullptr || started_on_->affinity().is_closed() ? nullptr
-                                                                       : started_on_.get();
+LoopCore* OwnedTimer::open_loop() const noexcept { return if_open(started_on_); }
+
+LoopCore* OwnedTimer::loop_for_calls() const noexcept {
+  return if_open(started_on_ != nullptr ? started_on_ : chosen_);
 }
 
 // Writes the loop only if it is another one: a timer that arms itself again on the loop's thread
@@ -22,11 +30,6 @@ void OwnedTimer::arm(std::shared_ptr<LoopCore> core, TimePoint deadline) {
   timer_ = add_timer(*core, deadline);
   if (started_on_ != core) started_on_ = std::move(core);
   running_ = true;
-}
-
-LoopCore* OwnedTimer::loop_for_calls() const noexcept {
-  LoopCore* const core = started_on_ != nullptr ? started_on_.get() : chosen_.get();
-  return core == nullptr || core->affinity().is_closed() ? nullptr : core;
 }
 
 void OwnedTimer::stop(const char* operation) {

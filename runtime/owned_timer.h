@@ -56,9 +56,9 @@ class OwnedTimer : public std::enable_shared_from_this<OwnedTimer> {
   // `loop`: null for the one that is current at each start.
   explicit OwnedTimer(IOLoop* loop);
 
-  // A call that is under way, and what it has returned: keeps the callable. Ended once, in
-  // one way or the other: by end() on the loop's thread; or dropped, with the task that the call has
-  // returned, by the loop that closes, or another one that the task had gone to.
+  // A call that is under way, and what it has returned: keeps the callable. Ended once, in one way or
+  // the other: by end() on the loop's thread; or dropped, with the task that the call has returned,
+  // by the loop that closes, or another one that the task had gone to.
   class Call {
    public:
     Call(OwnedTimer& timer, LoopCore& core) noexcept : timer_(&timer), core_(&core) {}

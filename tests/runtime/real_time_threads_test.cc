@@ -148,7 +148,7 @@ TEST_P(RealTimeThreads, LeaveTheirCpuToAThreadThatHoldsTheLoopTheyTake) {
   }
 }
 
-// Is copied for as long as it is told to.
+// Is copied for as long as the test wants.
 struct SlowToCopy {
   struct Copying {
     std::latch begun{1};

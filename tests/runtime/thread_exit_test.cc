@@ -472,7 +472,7 @@ TEST_P(ThreadsThatEnd, InTheTaskOfRunSyncLeaveTheLoopUsable) {
 
 // ---- cancellation that waits for its moment ----------------------------------------------------
 
-// A thread that is to be cancelled ends at the next call of the system that may wait; no function of
+// A thread that is being cancelled ends at the next call of the system that may wait; no function of
 // the library that must not throw is such a place.
 class ThreadsToBeCancelled : public OnBothPollers {
  protected:

@@ -13,8 +13,8 @@
 // each guard of a static variable. Two locks are no mutexes: one (ForkProofMutex) is held while
 // signal handlers change, so they stop before and after each call of sigaction(); and Abseil's, while
 // it looks up the names of functions, around each syscall(SYS_mmap). Mutexes of libzmq and of the
-// libraries below it count too; those inside the C library do not: fork() takes care of them. If
-// they are told to, they stop at each allocation and each release of memory by C++ instead, where
+// libraries below it count too; those inside the C library do not: fork() takes care of them. On
+// request they stop at each allocation and each release of memory by C++ instead, where
 // they may be half through changing what they own.
 //
 // Defines the functions themselves, in front of the C library's: include it in one file of a test.
