@@ -80,6 +80,7 @@ set(ZMQLOOP_HEADERS
     runtime/times.h
     runtime/type_name.h
     runtime/user_code.h
+    threading/claim.h
     threading/control_word.h
     threading/counter.h
     threading/cpu_quota.h
@@ -91,6 +92,7 @@ set(ZMQLOOP_HEADERS
     threading/host/fork_guard.h
     threading/host/fork_proof_mutex.h
     threading/host/per_process.h
+    threading/host/process_fence.h
     threading/host/registry.h
     threading/lane.h
     threading/lane_set.h
@@ -166,6 +168,7 @@ set(ZMQLOOP_SOURCES
     threading/cpu_quota.cc
     threading/cpu_set.cc
     threading/host/fork_guard.cc
+    threading/host/process_fence.cc
     threading/lane.cc
     threading/lane_set.cc
     threading/mailbox.cc

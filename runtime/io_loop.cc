@@ -188,15 +188,17 @@ void IOLoop::run_call(const std::shared_ptr<SyncCallBase>& call, const TimeLimit
   }
 }
 
+[[noreturn, gnu::noinline]] static void throw_others_handle(const std::string& loop_name) {
+  throw std::invalid_argument("IOLoop::remove_timeout: the handle is another loop's, not of '" +
+                              loop_name + "'");
+}
+
 void IOLoop::remove_timeout(TimeoutHandle handle) {
   if (handle == TimeoutHandle()) return;
   const LoopAffinity::Access access(core_->affinity(), "IOLoop::remove_timeout",
                                     LoopAffinity::AfterClose::kNothing);
   if (!access.is_granted()) return;
-  if (handle.loop_ != id_) {
-    throw std::invalid_argument("IOLoop::remove_timeout: the handle is another loop's, not of '" +
-                                name() + "'");
-  }
+  if (handle.loop_ != id_) throw_others_handle(name());
   core_->timers().cancel(handle.timer_);
 }
 

@@ -26,12 +26,13 @@ void LoopAffinity::require_owner(const char* operation) const {
   }
 }
 
-// Of a loop that does not run on this thread. One that is held becomes another's or is let go in
+// Of a loop that could not be entered at once. One that is held becomes another's or is let go in
 // some instructions: see try_use().
 LoopAffinity::Access::Kind LoopAffinity::open(const char* operation, AfterClose after_close) {
   using Kind = Access::Kind;
   require_process(operation);
   for (Backoff backoff;; backoff.step()) {
+    if (const Kind kind = enter(); kind != Kind::kNone) return kind;
     if (state_ == State::kClosed) {
       if (after_close == AfterClose::kThrows) throw_closed(operation);
       return is_here() ? Kind::kOwn : Kind::kNone;  // its closer may remove what is left
@@ -43,10 +44,7 @@ LoopAffinity::Access::Kind LoopAffinity::open(const char* operation, AfterClose 
                                         : "Post a callback to it instead (add_callback), or set it up "
                                           "by options or in on_thread_start.");
     }
-    if (setting_up_ == ThreadChecker::here()) return Kind::kOwn;  // within another such call
-    setting_up_ = ThreadChecker::here();
-    if (state_ == State::kIdle) return Kind::kSetUp;
-    setting_up_ = nullptr;
+    if (is_set_up_here()) return Kind::kOwn;  // within another such call
   }
 }
 

@@ -18,6 +18,7 @@
 #include <string>
 #include <utility>
 
+#include "zmqloop/threading/claim.h"
 #include "zmqloop/threading/host/fork_guard.h"
 #include "zmqloop/threading/thread_checker.h"
 
@@ -56,15 +57,15 @@ class LoopAffinity {
    public:
     Access(LoopAffinity& affinity, const char* operation,
            AfterClose after_close = AfterClose::kThrows)
-        : affinity_(affinity) {
-      if (!affinity.runs_here()) [[unlikely]]
+        : affinity_(affinity), kind_(affinity.enter()) {
+      if (kind_ == Kind::kNone) [[unlikely]]
         kind_ = affinity.open(operation, after_close);
     }
     Access(const Access&) = delete;
     Access& operator=(const Access&) = delete;
     ~Access() {
       if (kind_ == Kind::kSetUp) [[unlikely]]
-        affinity_.setting_up_ = nullptr;
+        affinity_.setting_up_.drop();
     }
     // False: the loop is closed, and there is nothing left to use.
     bool is_granted() const noexcept { return kind_ != Kind::kNone; }
@@ -74,7 +75,7 @@ class LoopAffinity {
     enum class Kind : unsigned char { kOwn, kSetUp, kNone };
 
     LoopAffinity& affinity_;
-    Kind kind_ = Kind::kOwn;
+    Kind kind_;
   };
 
   // What became of try_use().
@@ -94,7 +95,7 @@ class LoopAffinity {
       return Use::kElsewhere;
     }
     // Whoever sets the loop up has said so before it looked at the state.
-    const void* const setting_up = setting_up_;
+    const void* const setting_up = setting_up_.holder();
     const bool is_free = setting_up == nullptr || setting_up == ThreadChecker::here();
     if (is_free) f();
     state_ = State::kIdle;
@@ -121,10 +122,22 @@ class LoopAffinity {
   // Held: by a thread that is about to take it, or in try_use(), for some instructions.
   enum class State : unsigned char { kIdle, kHeld, kRunning, kClosed };
 
-  bool runs_here() const noexcept {
-    return state_ == State::kRunning && is_here() && !is_foreign();
-  }
   bool is_owned_elsewhere() const noexcept { return owner_ == Owner::kItsThread && !is_here(); }
+  bool is_set_up_here() const noexcept { return setting_up_.is_held_by(ThreadChecker::here()); }
+  // Enters a loop that runs here, or a user's that is at rest and not entered yet; else kNone. No
+  // call, so that arming a timer saves no registers for it.
+  Access::Kind enter() noexcept {
+    if (!is_generation(generation_)) return Access::Kind::kNone;
+    const State state = state_;
+    if (state == State::kRunning) return is_here() ? Access::Kind::kOwn : Access::Kind::kNone;
+    if (state != State::kIdle || owner_ != Owner::kUser || is_set_up_here()) {
+      return Access::Kind::kNone;
+    }
+    setting_up_.take(ThreadChecker::here());
+    if (state_ == State::kIdle) [[likely]] return Access::Kind::kSetUp;
+    setting_up_.drop();
+    return Access::Kind::kNone;
+  }
   Access::Kind open(const char* operation, AfterClose after_close);
   State take(State next) noexcept;
   void bind() noexcept;
@@ -141,7 +154,7 @@ class LoopAffinity {
   // Shared.
   std::atomic<State> state_{State::kIdle};         // the thread that takes it from kIdle has the loop
   ThreadChecker thread_;                           // bound meanwhile
-  std::atomic<const void*> setting_up_{nullptr};   // the thread that uses the loop at rest
+  Claim setting_up_;                               // of the thread that uses the loop at rest
   std::atomic<bool> is_kept_after_run_{false};
 };
 

@@ -2,8 +2,10 @@
  * timers that come from any thread.
  *
  * A thread that sets the loop up says so before it looks at the state; a destructor holds the state
- * before it looks at who sets the loop up. At least one of the two sees the other. All accesses are
- * seq_cst, so steps in some order are all that there is.
+ * before it looks at who sets the loop up. At least one of the two sees the other. What a thread says
+ * stays in its x86 store buffer for a while, unless it fences (FENCED): the destructor has the kernel
+ * empty all buffers before it looks. All other accesses are seq_cst, so steps in some order are all
+ * that there is.
  *
  * The user keeps the rule that one thread at a time sets the loop up, begins to run it or closes it:
  * USER_RULE. Calls of that kind while another thread runs the loop, and destructors at any moment,
@@ -14,19 +16,25 @@
  *   user==0                   no two threads use timers and handlers at one time
  *   !elsewhere                a call that belongs to the loop's thread is refused while it runs on
  *                             another one, and while it belongs to another one
- *   !alone                    a destructor is sent away only if another thread had the loop
+ *   !alone                    a destructor is sent away only if another thread had the loop; that
+ *                             one has it no more once others can see a store it made afterwards
  *   bound==me                 the thread that has the loop is the one it is bound to
  *
  * Mirrors:
- *   runtime/loop_affinity.h   Access::Access                    59d1158a4ca1
- *   runtime/loop_affinity.h   Access::~Access                   6d207268d11d
- *   runtime/loop_affinity.h   LoopAffinity::try_use             74843b21b7d3
- *   runtime/loop_affinity.h   LoopAffinity::runs_here           900f7025daab
+ *   runtime/loop_affinity.h   Access::Access                    58106c59f17d
+ *   runtime/loop_affinity.h   Access::~Access                   2a85cf77c2dd
+ *   runtime/loop_affinity.h   LoopAffinity::try_use             2753370e0e64
+ *   runtime/loop_affinity.h   LoopAffinity::enter               c1ad23163337
+ *   runtime/loop_affinity.h   LoopAffinity::is_set_up_here      7c8dae164070
  *   runtime/loop_affinity.h   LoopAffinity::is_owned_elsewhere  af014c3afc3e
  *   runtime/loop_affinity.h   LoopAffinity::begin_ownership     b87ab4cbbb20
  *   runtime/loop_affinity.h   LoopAffinity::end_ownership       6743ae521d4c
+ *   threading/claim.h         Claim::take                       f0875c7926a3
+ *   threading/claim.h         Claim::drop                       37d6089a48b1
+ *   threading/claim.h         Claim::is_held_by                 7d41c15cdd30
+ *   threading/claim.h         Claim::holder                     7d4350aa8872
  *   runtime/loop_affinity.cc  LoopAffinity::require_owner       0a278230944e
- *   runtime/loop_affinity.cc  LoopAffinity::open                288dafdf99f2
+ *   runtime/loop_affinity.cc  LoopAffinity::open                0b4119eff49e
  *   runtime/loop_affinity.cc  LoopAffinity::take_to_run         6a6ff91337e4
  *   runtime/loop_affinity.cc  LoopAffinity::end_run             5c2b6a48ad7e
  *   runtime/loop_affinity.cc  LoopAffinity::take_to_close       0a08493a9f65
@@ -37,6 +45,7 @@
  *
  * Runs (threads that set the loop up, run it and close it, and destructors; OWNED: a LoopThread's):
  *   set_up   -DSETTERS=1 -DCALLS=2 -DRUNNERS=1 -DCLOSERS=0 -DDESTRUCTORS=2
+ *   fenced   -DFENCED -DSETTERS=1 -DCALLS=2 -DRUNNERS=1 -DCLOSERS=0 -DDESTRUCTORS=2
  *   closing  -DSETTERS=1 -DCALLS=1 -DRUNNERS=1 -DCLOSERS=1 -DDESTRUCTORS=1
  *   runs     -DSETTERS=1 -DCALLS=1 -DRUNNERS=2 -DCLOSERS=0 -DDESTRUCTORS=1
  *   owned    -DOWNED -DSETTERS=1 -DCALLS=2 -DRUNNERS=1 -DCLOSERS=1 -DDESTRUCTORS=1
@@ -44,15 +53,17 @@
  * Bugs:
  *   STATE_LOOKED_AT_FIRST        set_up   user
  *   SETTING_UP_LOOKED_AT_FIRST   set_up   user
- *   SETTING_UP_NEVER_SAID        set_up   setting_up==me
+ *   SETTING_UP_NEVER_SAID        set_up   setting_up_said==me
+ *   BUFFERS_NOT_EMPTIED          set_up   user
+ *   SAID_WITHOUT_A_FENCE         fenced   user
  *   NOT_HELD                     runs     user
- *   HELD_BY_STORE                runs     bound
- *   HELD_COUNTS_AS_REST          runs     bound
+ *   HELD_BY_STORE                runs     elsewhere
+ *   HELD_COUNTS_AS_REST          runs     elsewhere
  *   CLOSES_WHAT_IS_HELD          closing  bound
  *   LEFT_HELD                    set_up   invalid end state
- *   SETTING_UP_NOT_TAKEN_BACK    set_up   setting_up!=me
+ *   SETTING_UP_NOT_TAKEN_BACK    set_up   setting_up_said!=me
  *   OWN_SETTING_UP_IS_ANOTHERS   set_up   alone
- *   AT_REST_BEFORE_UNBOUND       runs     bound
+ *   AT_REST_BEFORE_UNBOUND       runs     elsewhere
  *   RUNNING_IS_NOT_LOOKED_AT     runs     elsewhere
  *   OWNED_ONLY_ONCE_BOUND        owned    elsewhere
  *   OWNED_ONLY_WHILE_IT_RUNS     owned    elsewhere
@@ -62,7 +73,8 @@
 mtype = { idle, held, running, closed };
 mtype state = idle;
 byte bound;      /* the thread that has the loop; 0: none */
-byte setting_up; /* the thread that uses it at rest */
+byte setting_up; /* the thread that uses it at rest, as others see it */
+byte setting_up_said; /* as that thread has stored it */
 
 #define THREADS (1 + SETTERS + RUNNERS + CLOSERS + DESTRUCTORS)
 #define SETTER(i) (1 + i)
@@ -85,6 +97,8 @@ inline enter() {
   alone[me] = at_work == 1
 }
 inline leave() { at_work-- }
+/* Others learn it from a store of the setter's that follows all that it made before. */
+inline leave_set_up() { d_step { empty_buffer(); leave() } }
 
 inline begin_use() { d_step { assert(user == 0); user = me } }
 inline end_use() { d_step { assert(user == me); user = 0 } }
@@ -131,6 +145,32 @@ inline end_beginning() { beginning = false }
 
 mtype = { own, set_up, refused, after_close };
 
+/* The setter's store buffer. */
+inline empty_buffer() { setting_up = setting_up_said }
+active proctype store_buffer() {
+end:
+  do
+  :: setting_up != setting_up_said -> empty_buffer()
+  od
+}
+
+/* Claim */
+inline say_setting_up() {
+#if defined(FENCED) && !defined(SAID_WITHOUT_A_FENCE)
+  d_step { setting_up_said = me; empty_buffer() }
+#else
+  setting_up_said = me
+#endif
+}
+inline take_back_setting_up() { setting_up_said = 0 }
+inline look_who_sets_up() {
+#if defined(FENCED) || defined(BUFFERS_NOT_EMPTIED)
+  seen = setting_up
+#else
+  d_step { empty_buffer(); seen = setting_up }
+#endif
+}
+
 /* open(): `granted` is own or set_up, else the call was refused or came after the close. */
 inline open_here() {
   if
@@ -140,7 +180,37 @@ inline open_here() {
 }
 inline open_elsewhere() {
   do
-  :: if
+  :: /* enter() */
+#ifdef RUNNING_IS_NOT_LOOKED_AT
+     at_rest = !owned && (state == idle || state == running);
+#else
+     at_rest = !owned && state == idle;
+#endif
+     if
+     :: at_rest ->
+        assert(setting_up_said != me);
+#ifdef STATE_LOOKED_AT_FIRST
+        say_setting_up();
+        granted = set_up; break
+#else
+#ifndef SETTING_UP_NEVER_SAID
+        say_setting_up();
+#endif
+        if
+#ifdef RUNNING_IS_NOT_LOOKED_AT
+        :: state == idle || state == running -> granted = set_up; break
+#else
+        :: state == idle -> granted = set_up; break
+#endif
+        :: else
+        fi;
+#ifndef SETTING_UP_NOT_TAKEN_BACK
+        take_back_setting_up()
+#endif
+#endif
+     :: else
+     fi;
+     if
      :: state == closed -> granted = after_close; break
      :: else
      fi;
@@ -149,33 +219,9 @@ inline open_elsewhere() {
      :: owned_elsewhere || (!owned && bound_elsewhere) -> granted = refused; break
      :: else
      fi;
-     assert(setting_up != me);
-#ifdef STATE_LOOKED_AT_FIRST
-     if
-     :: state == idle -> setting_up = me; granted = set_up; break
-     :: else
-     fi;
-#elif defined(SETTING_UP_NEVER_SAID)
-     if
-     :: state == idle -> granted = set_up; break
-     :: else
-     fi;
-#else
-     setting_up = me;
-     if
-#ifdef RUNNING_IS_NOT_LOOKED_AT
-     :: state == idle || state == running -> granted = set_up; break
-#else
-     :: state == idle -> granted = set_up; break
-#endif
-     :: else
-     fi;
-#ifndef SETTING_UP_NOT_TAKEN_BACK
-     setting_up = 0;
-#endif
-#endif
      state == idle || state == closed || bound != 0 /* the back-off */
-  od
+  od;
+  at_rest = false
 }
 
 inline try_use_here() {
@@ -190,7 +236,7 @@ inline try_use_elsewhere() {
   :: else ->
      assert(bound != me);
 #ifdef SETTING_UP_LOOKED_AT_FIRST
-     seen = setting_up;
+     look_who_sets_up();
 #endif
 #ifdef HELD_BY_STORE
      if
@@ -216,7 +262,7 @@ inline try_use_elsewhere() {
      :: !got -> outcome = refused
      :: else ->
 #ifndef SETTING_UP_LOOKED_AT_FIRST
-        seen = setting_up;
+        look_who_sets_up();
 #endif
         if
 #ifdef OWN_SETTING_UP_IS_ANOTHERS
@@ -289,7 +335,7 @@ inline end_run() {
 proctype setter(byte me) {
   byte calls, seen, i;
   mtype granted, outcome;
-  bit got, within, elsewhere;
+  bit got, within, elsewhere, at_rest;
   do
   :: calls < CALLS ->
      begin_set_up_call();
@@ -303,18 +349,19 @@ proctype setter(byte me) {
         begin_use();
         if
         :: calls == 0 ->
-           assert(setting_up == me && state != closed && bound == 0); /* open() returns own */
+           assert(setting_up_said == me && state != closed && bound == 0); /* open() returns own */
            use();
+           empty_buffer(); /* compare_exchange */
            try_use_elsewhere();
            assert(outcome == own || !alone[me])
         :: else
         fi;
         end_use();
-        setting_up = 0 /* ~Access() */
+        take_back_setting_up() /* ~Access() */
      :: else
      fi;
 #endif
-     leave();
+     leave_set_up();
      end_set_up_call();
      calls++
   :: else -> break

@@ -3,35 +3,17 @@
 #include "zmqloop/poller/epoll_poller.h"
 
 #include <cerrno>
-#include <cstddef>
-#include <linux/audit.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <string>
-#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <system_error>
 #include <utility>
 #include <vector>
 
+#include "tests/support/refused_system_call.h"
 #include "tests/support/zmq_fixture.h"
 
 namespace zmqloop::testing {
 namespace {
-
-// Has the kernel refuse a system call with `error` from now on, in this process: as an old kernel
-// or a container's filter does.
-bool refuse_system_call(unsigned number, unsigned error) {
-  sock_filter program[] = {
-      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, number, 0, 1),
-      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | error),
-      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-  };
-  const sock_fprog filter{sizeof program / sizeof program[0], program};
-  return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
-         prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0;
-}
 
 TEST(EpollPoller, Rel_H4_O6_SleepsInMillisecondsWhereTheKernelHasNoFinerWait) {
   for (const unsigned error : {unsigned{ENOSYS}, unsigned{EMFILE}}) {

@@ -18,6 +18,7 @@
 #ifndef ZMQLOOP_THREADING_HOST_FORK_GUARD_H_
 #define ZMQLOOP_THREADING_HOST_FORK_GUARD_H_
 
+#include <atomic>
 #include <cstdint>
 
 #include "zmqloop/threading/host/registry.h"
@@ -30,6 +31,8 @@ inline constexpr std::uint32_t kFirstGeneration = 1;
 // Returns a number that is constant for the life of a process and differs in each forked child.
 // Objects that remember another one are the parent's. Costs two loads.
 std::uint32_t fork_generation() noexcept;
+// Returns whether that is `generation`. Calls nothing: no guard is told.
+bool is_generation(std::uint32_t generation) noexcept;
 
 class ForkGuard {
  public:
@@ -52,13 +55,35 @@ class ForkGuard {
 
  private:
   friend std::uint32_t fork_generation() noexcept;
+  friend bool is_generation(std::uint32_t generation) noexcept;
+  friend struct ForkWatch;
+  static std::uint32_t notice_fork(std::atomic<std::uint32_t>& mark) noexcept;
   static void tell_all() noexcept;
+  static void watch_for_forks() noexcept;
+  static void in_forked_child() noexcept;
 
   const std::uint32_t generation_;
   const InChild in_child_;
   void* const context_;
   Registry<const ForkGuard>::Place& place_;
+
+  // The generation, or zero in a child that has not yet noticed what it is.
+  using Mark = std::atomic<std::uint32_t>;
+  static_assert(Mark::is_always_lock_free, "read in signal handlers");
+  static Mark ordinary_memory_;
+  static std::atomic<Mark*> mark_;
 };
+
+inline std::uint32_t fork_generation() noexcept {
+  ForkGuard::Mark& mark = *ForkGuard::mark_.load();
+  if (const std::uint32_t generation = mark) [[likely]] return generation;
+  return ForkGuard::notice_fork(mark);
+}
+
+// A child that has not noticed what it is finds zero there.
+inline bool is_generation(std::uint32_t generation) noexcept {
+  return *ForkGuard::mark_.load() == generation;
+}
 
 }  // namespace zmqloop
 

@@ -1,0 +1,32 @@
+// Scenarios: who has a thing at this moment, where no kernel fences for it.
+#include "tests/schedule/scenario.h"
+#include "tests/schedule/thread.h"
+
+#include "zmqloop/threading/claim.h"
+#include "zmqloop/threading/primitives.h"
+
+namespace zmqloop::schedule {
+namespace {
+
+SCENARIO(claim_against_a_look, "Rel_C10",
+         "of who takes a claim and who closes what it is about, one sees the other") {
+  const auto* const me = reinterpret_cast<const void*>(1);  // in each process the same
+  Claim claim;
+  Atom<bool> closed{false};
+  int uses = 0;  // by one of the two at a time: the race detector looks
+  // Three times, so that a look may find what was left from before.
+  const Thread taker("taker", [&] {
+    for (int call = 0; call < 3; ++call) {
+      claim.take(me);
+      if (!closed.load()) ++uses;
+      claim.drop();
+    }
+  });
+  const Thread closer("closer", [&] {
+    closed.exchange(true);
+    if (claim.holder() == nullptr) ++uses;
+  });
+}
+
+}  // namespace
+}  // namespace zmqloop::schedule

@@ -1,0 +1,13 @@
+// The library's threading/host/process_fence.h where the kernel fences nobody.
+
+#ifndef ZMQLOOP_TESTS_SCHEDULE_EXCHANGED_THREADING_HOST_PROCESS_FENCE_H_
+#define ZMQLOOP_TESTS_SCHEDULE_EXCHANGED_THREADING_HOST_PROCESS_FENCE_H_
+
+namespace zmqloop {
+
+inline bool can_fence_process() noexcept { return false; }
+inline bool fence_process() noexcept { return false; }
+
+}  // namespace zmqloop
+
+#endif  // ZMQLOOP_TESTS_SCHEDULE_EXCHANGED_THREADING_HOST_PROCESS_FENCE_H_
