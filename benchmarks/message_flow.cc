@@ -65,16 +65,17 @@ bool MessageStream::on_event(std::size_t) {
   return wants_more();
 }
 
-MessageEcho::MessageEcho(std::size_t idle, bool to_the_end)
+MessageEcho::MessageEcho(std::size_t idle, bool to_the_end, zmq::socket_type idle_type)
     : Inbox(kOwnSockets + static_cast<int>(idle)),
       to_the_end_(to_the_end),
       push_(context_, zmq::socket_type::push),
-      silent_(context_, zmq::socket_type::push) {
+      silent_(context_, idle_type == zmq::socket_type::rep ? zmq::socket_type::dealer
+                                                           : zmq::socket_type::push) {
   pull_.bind("inproc://echo");
   push_.connect("inproc://echo");
   silent_.bind("inproc://silence");
   for (std::size_t i = 0; i < idle; ++i) {
-    zmq::socket_t& socket = idle_.emplace_back(context_, zmq::socket_type::pull);
+    zmq::socket_t& socket = idle_.emplace_back(context_, idle_type);
     socket.connect("inproc://silence");
     watched_.push_back(socket);
   }

@@ -87,8 +87,9 @@ class MessageStream final : public Inbox {
 class MessageEcho final : public Inbox {
  public:
   // `to_the_end`: receives until there is nothing left before it sends the next, so that the socket
-  // has to signal it.
-  MessageEcho(std::size_t idle, bool to_the_end);
+  // has to signal it. The idle ones are of type `idle_type`, PULL or REP.
+  MessageEcho(std::size_t idle, bool to_the_end,
+              zmq::socket_type idle_type = zmq::socket_type::pull);
   ~MessageEcho() = default;
 
   bool on_event(std::size_t socket) override;

@@ -4,6 +4,7 @@
 //   W8-one             one message at a time, on one thread: received, and the next one sent
 //   W8-idle            the same, each message received to the end so that the next one has to be
 //                      signalled, beside N sockets that receive nothing
+//   W8-idle-rep        the same beside N idle REP sockets, which can become ready without a signal
 //   scale-sockets      the same beside more of them
 //
 // A contender is a class with
@@ -53,11 +54,12 @@ Row stream_row(const std::string& name, const std::string& address) {
 }
 
 template <class Contender>
-Row echo_row(const std::string& name, std::size_t idle, bool to_the_end) {
+Row echo_row(const std::string& name, std::size_t idle, bool to_the_end,
+             zmq::socket_type idle_type = zmq::socket_type::pull) {
   // zmq_poll takes milliseconds for each message beside thousands of sockets.
   const std::uint64_t messages = idle < 100 ? 20'000 : 200;
   return {name, [=](benchmark::State& state, Duration window) {
-            MessageEcho echo(idle, to_the_end);
+            MessageEcho echo(idle, to_the_end, idle_type);
             Contender contender(echo);
             measure_rounds(state, window, [&] { return receive_round(contender, echo, messages); });
           }};
@@ -66,14 +68,16 @@ Row echo_row(const std::string& name, std::size_t idle, bool to_the_end) {
 template <class Contender>
 std::vector<Row> echo_rows(const std::string& contender) {
   std::vector<Row> rows;
-  const auto add = [&rows](const std::string& name, std::size_t idle, bool to_the_end) {
+  const auto add = [&rows](const std::string& name, std::size_t idle, bool to_the_end,
+                           zmq::socket_type idle_type = zmq::socket_type::pull) {
     if (!can_open_descriptors(idle, name.c_str())) return;
-    rows.push_back(echo_row<Contender>(name, idle, to_the_end));
+    rows.push_back(echo_row<Contender>(name, idle, to_the_end, idle_type));
   };
   add("W8-one/" + contender, 0, false);
   for (const std::size_t idle : {0u, 1'000u}) {
     add("W8-idle/" + contender + "/idle:" + std::to_string(idle), idle, true);
   }
+  add("W8-idle-rep/" + contender + "/idle:1000", 1'000, true, zmq::socket_type::rep);
   add("scale-sockets/" + contender + "/idle:4000", 4'000, true);
   return rows;
 }

@@ -16,6 +16,7 @@ set(ZMQLOOP_HEADERS
     poller/poller_interface.h
     poller/registration_table.h
     poller/registrations.h
+    poller/rescan.h
     poller/runtime_context.h
     poller/signal_doorbell.h
     poller/sleep_timer.h
@@ -88,6 +89,7 @@ set(ZMQLOOP_HEADERS
     threading/host/backoff.h
     threading/host/cancellation_hold.h
     threading/host/cpu_hints.h
+    threading/host/cycle_clock.h
     threading/host/error_output.h
     threading/host/fork_guard.h
     threading/host/fork_proof_mutex.h

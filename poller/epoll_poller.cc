@@ -5,6 +5,7 @@
 
 #include "zmqloop/poller/zmq_socket_state.h"
 #include "zmqloop/threading/host/cancellation_hold.h"
+#include "zmqloop/threading/host/cycle_clock.h"
 
 namespace zmqloop {
 namespace {
@@ -15,16 +16,13 @@ namespace {
 constexpr std::size_t kFirstBuffer = 64;
 constexpr std::size_t kLargestBuffer = 8'192;
 
-// A sleep this long is interrupted once for a look at everything.
-constexpr Duration kQuiet = std::chrono::milliseconds(100);
-
-// One round in so many asks the kernel whether the descriptors it reports are still those that were
-// registered (0.3 us each): a descriptor closed while a dup lives would otherwise be reported for
-// ever.
+// One look in so many asks the kernel about every descriptor it reports: one that was closed while a
+// duplicate lives would otherwise be reported for ever.
 constexpr std::uint32_t kVerifyEvery = 256;
 
-// A loop that never sleeps for kQuiet looks around as well: at so many registrations, every kQuiet.
-constexpr std::size_t kLookAroundAt = 256;
+// A socket that was closed is freed by another thread, which has to wake up for it. Before that is
+// done there is no other one in its place.
+constexpr std::uint64_t kTrustedFor = 10 * kCyclesPerMicrosecond;
 
 Events from_kernel(std::uint32_t bits) noexcept {
   Events events = static_cast<Events>(bits & (EPOLLIN | EPOLLOUT));
@@ -47,37 +45,43 @@ std::uint32_t EpollPoller::kernel_events(const Pollable& pollable, Events events
   return detection_ == DrainDetection::kByEdge ? EPOLLIN | EPOLLOUT | EPOLLET : EPOLLIN;
 }
 
-void EpollPoller::add(Pollable pollable, Events events, std::uint64_t token) {
-  registrations_.require_usable("add");
+void EpollPoller::add(Pollable pollable, Events events, std::uint64_t token,
+                      const char* call) {
+  registrations_.require_usable(call);
   if (pollable.is_socket() && !detection_) detection_ = drain_detection();
   const RegistrationId id =
-      registrations_.add(pollable, events, token, kernel_events(pollable, events));
+      registrations_.add(pollable, events, token, kernel_events(pollable, events), call);
   if (!pollable.is_socket()) return;
   try {
     check_.reserve(check_.size() + registrations_.table().sockets());
-    check(*registrations_.table().get(id));
-    if (flips_silently(pollable.socket().handle())) flippers_.push_back(id);
+    Registration& added = *registrations_.table().get(id);
+    added.alternates = alternates(pollable.socket().handle());
+    if (added.alternates) {
+      flippers_.reserve(flippers_.size() + registrations_.table().sockets());
+    }
+    check(added);
   } catch (...) {  // out of memory
     registrations_.remove(pollable);
     throw;
   }
 }
 
-void EpollPoller::modify(Pollable pollable, Events events) {
-  registrations_.require_usable("modify");
-  Registration& changed = registrations_.modify(pollable, events, kernel_events(pollable, events));
+void EpollPoller::modify(Pollable pollable, Events events, const char* call) {
+  registrations_.require_usable(call);
+  Registration& changed =
+      registrations_.modify(pollable, events, kernel_events(pollable, events), call);
   if (pollable.is_socket()) check(changed);
 }
 
 bool EpollPoller::remove(Pollable pollable) noexcept { return registrations_.remove(pollable); }
 
 void EpollPoller::pause(Pollable pollable) {
-  registrations_.require_usable("pause");
+  registrations_.require_usable("Poller::pause");
   registrations_.pause(pollable);
 }
 
 void EpollPoller::resume(Pollable pollable) {
-  registrations_.require_usable("resume");
+  registrations_.require_usable("Poller::resume");
   const Registration* const paused = registrations_.table().find(pollable);
   if (paused == nullptr) return;
   Registration* const found =
@@ -85,15 +89,15 @@ void EpollPoller::resume(Pollable pollable) {
   if (found != nullptr && pollable.is_socket()) check(*found);
 }
 
-void EpollPoller::touch(Pollable pollable) {
-  registrations_.require_usable("touch");
-  Registration& touched = registrations_.require("touch", pollable);
+void EpollPoller::touch(Pollable pollable, const char* call) {
+  registrations_.require_usable(call);
+  Registration& touched = registrations_.require(call, pollable);
   if (pollable.is_socket()) check(touched);
 }
 
 Events EpollPoller::ready_now(Pollable pollable) {
-  registrations_.require_usable("ready_now");
-  Registration& found = registrations_.require("ready_now", pollable);
+  registrations_.require_usable("Poller::ready_now");
+  Registration& found = registrations_.require("Poller::ready_now", pollable);
   // Looking takes the signal; the next wait looks again rather than rely on hearing of that.
   if (pollable.is_socket()) check(found);
   return registrations_.ready_now(found);
@@ -107,10 +111,10 @@ void EpollPoller::close() noexcept {
 }
 
 std::span<const Ready> EpollPoller::wait_until(std::optional<TimePoint> deadline) {
-  registrations_.require_usable("wait");
+  registrations_.require_usable("Poller::wait");
   registrations_.refresh();
   ready_.clear();
-  check_unreliable_sockets();
+  check_unsignalled_sockets();
   if (deadline == kAtOnce) {
     look(kAtOnce);
     return ready_;
@@ -119,33 +123,27 @@ std::span<const Ready> EpollPoller::wait_until(std::optional<TimePoint> deadline
     const Wake wake = look(kAtOnce);
     if (!ready_.empty() || wake == Wake::kInterrupted) return ready_;
   }
-  // What is registered may have been closed: a look at everything after kQuiet, if it comes to
-  // that.
-  std::optional<TimePoint> quiet;
-  if (registrations_.table().external() != 0) {
-    const TimePoint now = Clock::now();
-    quiet = saturating_add(now, kQuiet);
-    if (now >= saturating_add(looked_around_, kQuiet)) look_around(now);
-  }
+  const TimePoint began = Clock::now();
+  rescan_.begin_sleep(began,
+                      registrations_.table().external() == 0 ? 0 : registrations_.table().places());
+  if (rescan_.next() && rescan_.is_overdue(began)) rescan(began);
   for (;;) {
-    const Wake wake = look(!quiet || (deadline && *deadline < *quiet) ? deadline : quiet);
+    const std::optional<TimePoint> next = rescan_.next();
+    const bool wait_for_all = !next || (deadline && *deadline < *next);
+    const Wake wake = look(wait_for_all ? deadline : next);
     if (!ready_.empty() || wake == Wake::kInterrupted) return ready_;
-    if (wake == Wake::kNothing) {
-      const TimePoint now = Clock::now();
-      if (deadline && now >= *deadline) return ready_;
-      if (quiet && now >= *quiet) {
-        look_at_all();
-        quiet.reset();
-      }
-    }
-    // Neither ready nor over: a report of our own look, of an entry that is nobody's, or of the
-    // timer, which was set for an earlier wait.
+    // Neither ready nor, perhaps, over: a report of our own look, of an entry that is nobody's, or
+    // of the timer, which was set for an earlier wait.
+    const TimePoint now = Clock::now();
+    if (deadline && now >= *deadline) return ready_;
+    if (rescan_.is_due(now)) rescan(now);
     registrations_.refresh();
   }
 }
 
 // Polls once: sleeps only if there is nothing to look at already.
 EpollPoller::Wake EpollPoller::look(std::optional<TimePoint> deadline) {
+  ++looks_;
   if (has_work()) deadline = kAtOnce;
   const int count = registrations_.set().wait(buffer_, deadline);
   if (count > 0) sort_reports(static_cast<std::size_t>(count));
@@ -156,27 +154,27 @@ EpollPoller::Wake EpollPoller::look(std::optional<TimePoint> deadline) {
 }
 
 void EpollPoller::sort_reports(std::size_t count) {
-  const bool verify = ++report_rounds_ % kVerifyEvery == 0;
   for (std::size_t i = 0; i < count; ++i) {
     const RegistrationId id = RegistrationId::unpack(buffer_[i].data.u64);
     Registration* const found = registrations_.table().get(id);
     if (found == nullptr) {
       registrations_.mark_stale();
     } else if (found->pollable.is_socket()) {
+      found->vouched_at = cycles();
       check(*found);
     } else if (!found->paused) {
-      take_descriptor(*found, buffer_[i].events, verify);
+      take_descriptor(*found, buffer_[i].events);
     }
   }
   if (count == buffer_.size()) grow_buffer();
 }
 
-void EpollPoller::take_descriptor(Registration& found, std::uint32_t events, bool verify) {
-  if (verify && !registrations_.is_intact(found)) {
-    registrations_.end(registrations_.table().id_of(found), EBADF);
-  } else {
-    ready_.push_back({found.pollable, from_kernel(events), found.token, 0});
-  }
+// A loop's own doorbells are spared the question.
+void EpollPoller::take_descriptor(Registration& found, std::uint32_t events) {
+  const bool was_silent = found.reported_in + 1 != looks_ || looks_ % kVerifyEvery == 0;
+  found.reported_in = looks_;
+  if (was_silent && found.token != kInternalToken && registrations_.end_if_closed(found)) return;
+  ready_.push_back({found.pollable, from_kernel(events), found.token, 0});
 }
 
 // As large as all registrations could fill, at once, so that the next round serves them all.
@@ -191,37 +189,30 @@ void EpollPoller::check(Registration& socket) noexcept {
   socket.in_check = true;
 }
 
-void EpollPoller::check_unreliable_sockets() {
+// A socket that is on a list of either kind has room on the other.
+void EpollPoller::check_unsignalled_sockets() {
   if (detection_ == DrainDetection::kByScan) {
-    check_all_sockets();
+    registrations_.table().for_each([this](Registration& each) {
+      if (each.pollable.is_socket()) check(each);
+    });
     return;
   }
-  std::erase_if(flippers_, [this](RegistrationId id) {
+  for (const RegistrationId id : flippers_) {
     Registration* const found = registrations_.table().get(id);
-    if (found != nullptr) check(*found);
-    return found == nullptr;
-  });
+    if (found == nullptr) continue;
+    found->can_flip = false;
+    check(*found);
+  }
+  flippers_.clear();
 }
 
-void EpollPoller::check_all_sockets() {
-  if (registrations_.table().sockets() == 0) return;
-  registrations_.table().for_each([this](Registration& each) {
-    if (each.pollable.is_socket()) check(each);
-  });
-}
-
-void EpollPoller::look_at_all() {
-  registrations_.end_closed_descriptors();
-  check_all_sockets();
-}
-
-void EpollPoller::look_around(TimePoint now) {
-  looked_around_ = now;
-  registrations_.table().for_some(kLookAroundAt, [this](Registration& each) {
-    if (each.pollable.is_socket()) {
+// A socket that is found to have something to say is looked at again as one of those to check.
+void EpollPoller::rescan(TimePoint now) {
+  rescan_.run(registrations_.table(), now, [this](Registration& each) {
+    if (!each.pollable.is_socket()) {
+      registrations_.end_if_closed(each);
+    } else if (!each.in_check && !each.paused && any(look_at_socket(each))) {
       check(each);
-    } else if (!registrations_.is_intact(each)) {
-      registrations_.end(registrations_.table().id_of(each), EBADF);
     }
   });
 }
@@ -232,22 +223,38 @@ void EpollPoller::look_at_checked() {
   for (const RegistrationId id : check_) {
     Registration* const found = registrations_.table().get(id);
     if (found == nullptr) continue;
-    if (found->paused) {
-      found->in_check = false;
-      continue;
+    if (!found->paused) {
+      const Events events = look_at_socket(*found);
+      if (any(events)) {
+        ready_.push_back({found->pollable, events, found->token, 0});
+        check_[kept++] = id;
+        continue;
+      }
     }
-    const SocketState state = read_socket_state(found->pollable.socket().handle());
-    const Events events = state.events & found->interest;
-    if (state.error != 0) {
-      registrations_.end(id, state.error);
-    } else if (any(events)) {
-      ready_.push_back({found->pollable, events, found->token, 0});
-      check_[kept++] = id;
-    } else {
-      found->in_check = false;
-    }
+    found->in_check = false;
   }
   check_.resize(kept);
+}
+
+// Returns what the socket is ready for, within its interest; ends one that is no more.
+Events EpollPoller::look_at_socket(Registration& socket) noexcept {
+  const RegistrationId id = registrations_.table().id_of(socket);
+  const std::uint64_t now = cycles();
+  if (now - socket.vouched_at > kTrustedFor) {
+    if (registrations_.end_if_closed(socket)) return Events::kNone;
+    socket.vouched_at = now;
+  }
+  const SocketState state = read_socket_state(socket.pollable.socket().handle());
+  if (state.error != 0) {
+    registrations_.end(id, state.error);
+    return Events::kNone;
+  }
+  const Events events = state.events & socket.interest;
+  if (socket.alternates && any(state.events) && !any(events) && !socket.can_flip) {
+    flippers_.push_back(id);
+    socket.can_flip = true;
+  }
+  return events;
 }
 
 }  // namespace zmqloop

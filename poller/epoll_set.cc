@@ -9,6 +9,12 @@
 #include "zmqloop/threading/host/cancellation_hold.h"
 
 namespace zmqloop {
+namespace {
+
+// What an entry carries that is taken out before it can be reported.
+constexpr std::uint64_t kNobody = 0;
+
+}  // namespace
 
 void EpollSet::open() {
   if (fd_ >= 0) return;
@@ -34,10 +40,16 @@ int EpollSet::change(int fd, std::uint32_t events, std::uint64_t data) noexcept 
 
 int EpollSet::take_out(int fd) noexcept { return control(EPOLL_CTL_DEL, fd, 0, 0); }
 
+bool EpollSet::holds(int fd) noexcept {
+  const int error = add(fd, 0, kNobody);
+  if (error == 0) take_out(fd);  // another file, which is none of our business
+  return error == EEXIST;
+}
+
 int EpollSet::wait(std::span<epoll_event> reports, std::optional<TimePoint> deadline) {
   const int timeout = milliseconds_until(deadline);
   const int count = epoll_wait(fd_, reports.data(), static_cast<int>(reports.size()), timeout);
-  if (count < 0 && errno != EINTR) throw_call_failed("wait", "epoll_wait", errno);
+  if (count < 0 && errno != EINTR) throw_call_failed("Poller::wait", "epoll_wait", errno);
   if (count <= 0 || !timer_.armed()) return count;
   return without_timer(reports.first(static_cast<std::size_t>(count)));
 }
@@ -63,7 +75,9 @@ int EpollSet::without_timer(std::span<epoll_event> reports) noexcept {
   return static_cast<int>(reports.size());
 }
 
+// The timer's entry is nobody else's to change, though its number was another file's before.
 int EpollSet::control(int operation, int fd, std::uint32_t events, std::uint64_t data) noexcept {
+  if (timer_.has_number(fd)) return operation == EPOLL_CTL_ADD ? EBADF : ENOENT;
   epoll_event event{};
   event.events = events;
   event.data.u64 = data;

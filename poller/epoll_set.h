@@ -37,10 +37,15 @@ class EpollSet {
 
   // Add, change, take out: 0 or errno. The kernel keys its entries by open file *and* number, so
   // add() tells whether a number still names the file it was added with: EEXIST if so, 0 if not.
-  // change() tells the same by 0 and ENOENT, EBADF.
+  // change() tells the same by 0 and ENOENT, EBADF. The number of the timer is no caller's: EBADF
+  // from add(), ENOENT from the others.
   int add(int fd, std::uint32_t events, std::uint64_t data) noexcept;
   int change(int fd, std::uint32_t events, std::uint64_t data) noexcept;
   int take_out(int fd) noexcept;
+
+  // Returns whether `fd` still names a file that was added under that number, and changes nothing:
+  // unlike change(), it does not have an edge-triggered entry reported again. One system call.
+  bool holds(int fd) noexcept;
 
   // Waits until something is reported, or until `deadline` (empty: for ever; kAtOnce: not at all),
   // and fills `reports` from the start; returns how many, -1 if a signal handler ran. 0 also means

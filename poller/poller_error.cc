@@ -21,7 +21,7 @@ class SocketError final : public zmq::error_t {
   std::string text_;
 };
 
-std::string prefix(const char* operation) { return std::string("Poller::") + operation + ": "; }
+std::string prefix(const char* call) { return std::string(call) + ": "; }
 
 const char* remedy(int error) {
   switch (error) {
@@ -48,44 +48,44 @@ const char* remedy(int error) {
 
 }  // namespace
 
-void require_known_events(const char* operation, const Pollable& pollable, Events events) {
+void require_known_events(const char* call, const Pollable& pollable, Events events) {
   if (events == (events & kAllEvents)) return;
-  throw std::invalid_argument(prefix(operation) + "unknown events " + to_string(events) + " for " +
+  throw std::invalid_argument(prefix(call) + "unknown events " + to_string(events) + " for " +
                               pollable.describe() + ": use kRead, kWrite, kError");
 }
 
-void require_valid_pollable(const char* operation, const Pollable& pollable) {
+void require_valid_pollable(const char* call, const Pollable& pollable) {
   if (pollable.is_valid()) return;
-  throw std::invalid_argument(prefix(operation) + pollable.describe() +
+  throw std::invalid_argument(prefix(call) + pollable.describe() +
                               " cannot be waited for: pass an open descriptor or socket");
 }
 
-void throw_call_failed(const char* operation, const char* call, const Pollable& pollable,
+void throw_call_failed(const char* call, const char* system_call, const Pollable& pollable,
                        int error) {
   throw std::system_error(
       error, std::system_category(),
-      prefix(operation) + call + " for " + pollable.describe() + " (" + remedy(error) + ")");
+      prefix(call) + system_call + " for " + pollable.describe() + " (" + remedy(error) + ")");
 }
 
-void throw_call_failed(const char* operation, const char* call, int error) {
+void throw_call_failed(const char* call, const char* system_call, int error) {
   throw std::system_error(error, std::system_category(),
-                          prefix(operation) + call + " (" + remedy(error) + ")");
+                          prefix(call) + system_call + " (" + remedy(error) + ")");
 }
 
-void throw_socket_failed(const char* operation, const char* call, const Pollable& pollable,
+void throw_socket_failed(const char* call, const char* system_call, const Pollable& pollable,
                          int error) {
-  throw SocketError(error, prefix(operation) + call + " for " + pollable.describe() + " (" +
+  throw SocketError(error, prefix(call) + system_call + " for " + pollable.describe() + " (" +
                                remedy(error) + "): " + zmq_strerror(error));
 }
 
-void throw_registered_twice(const Pollable& pollable, const Pollable& holder) {
+void throw_registered_twice(const char* call, const Pollable& pollable, const Pollable& holder) {
   const std::string as = pollable == holder ? "" : " as " + holder.describe();
-  throw std::invalid_argument(prefix("add") + pollable.describe() + " is already registered" + as +
+  throw std::invalid_argument(prefix(call) + pollable.describe() + " is already registered" + as +
                               ": modify it, or remove it first");
 }
 
-void throw_unknown(const char* operation, const Pollable& pollable) {
-  throw std::invalid_argument(prefix(operation) + pollable.describe() +
+void throw_unknown(const char* call, const Pollable& pollable) {
+  throw std::invalid_argument(prefix(call) + pollable.describe() +
                               " is not registered: add it first");
 }
 

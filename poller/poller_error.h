@@ -1,4 +1,4 @@
-// The exceptions of the pollers: each names the operation, the object, the errno and the remedy.
+// The exceptions of the pollers: each names the call, the object, the errno and the remedy.
 //
 // Threads: pure functions; any thread (describing a socket touches it).
 // Errors: that is what these are.
@@ -13,27 +13,28 @@
 namespace zmqloop {
 
 // Throws std::invalid_argument if `events` has bits without a meaning.
-void require_known_events(const char* operation, const Pollable& pollable, Events events);
+void require_known_events(const char* call, const Pollable& pollable, Events events);
 
 // Throws std::invalid_argument if `pollable` cannot name anything open.
-void require_valid_pollable(const char* operation, const Pollable& pollable);
+void require_valid_pollable(const char* call, const Pollable& pollable);
 
 // Throws std::system_error for a failed system call on `pollable`.
-[[noreturn]] void throw_call_failed(const char* operation, const char* call,
+[[noreturn]] void throw_call_failed(const char* call, const char* system_call,
                                     const Pollable& pollable, int error);
 
 // Throws std::system_error for a failed system call of the poller itself.
-[[noreturn]] void throw_call_failed(const char* operation, const char* call, int error);
+[[noreturn]] void throw_call_failed(const char* call, const char* system_call, int error);
 
 // Throws zmq::error_t for a failed libzmq call on `pollable`.
-[[noreturn]] void throw_socket_failed(const char* operation, const char* call,
+[[noreturn]] void throw_socket_failed(const char* call, const char* system_call,
                                       const Pollable& pollable, int error);
 
 // Throws std::invalid_argument: `pollable` is registered already, as `holder`.
-[[noreturn]] void throw_registered_twice(const Pollable& pollable, const Pollable& holder);
+[[noreturn]] void throw_registered_twice(const char* call, const Pollable& pollable,
+                                         const Pollable& holder);
 
 // Throws std::invalid_argument: `pollable` is not registered.
-[[noreturn]] void throw_unknown(const char* operation, const Pollable& pollable);
+[[noreturn]] void throw_unknown(const char* call, const Pollable& pollable);
 
 }  // namespace zmqloop
 

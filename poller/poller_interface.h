@@ -40,8 +40,7 @@ enum class PollerKind {
 };
 
 // The token of an event loop's own doorbells. They are never closed behind the poller's back, so
-// that a poller with no other registrations skips the one look after 100 ms described at
-// Poller::wait_until().
+// that a poller with no other registrations skips the looks described at Poller::wait_until().
 inline constexpr std::uint64_t kInternalToken = std::numeric_limits<std::uint64_t>::max();
 
 // One entry of what wait() returns.
@@ -65,11 +64,12 @@ class Poller {
   // Registers `pollable` for `events`; kError is always included and kNone means errors only.
   // Throws std::invalid_argument if it is registered already, and the first registration stays as
   // it was. A registration whose descriptor was closed, and whose number now names another open
-  // file, does not count: it is replaced.
-  virtual void add(Pollable pollable, Events events, std::uint64_t token = 0) = 0;
+  // file, does not count: it is replaced. `call`, here and below, is the name that errors begin with.
+  virtual void add(Pollable pollable, Events events, std::uint64_t token = 0,
+                   const char* call = "Poller::add") = 0;
 
   // Replaces the events that `pollable` is registered for. Its token stays.
-  virtual void modify(Pollable pollable, Events events) = 0;
+  virtual void modify(Pollable pollable, Events events, const char* call = "Poller::modify") = 0;
 
   // Ends a registration; false if there is none. Works on closed descriptors and sockets too.
   // Entries of the span that is being iterated are not withdrawn.
@@ -87,7 +87,7 @@ class Poller {
 
   // Has the next wait look at a registered socket again. Needed after a raw connect or disconnect
   // on it, which no descriptor shows; harmless at any other time.
-  virtual void touch(Pollable pollable) = 0;
+  virtual void touch(Pollable pollable, const char* call = "Poller::touch") = 0;
 
   // Returns what a registered `pollable` is ready for at this moment, within its interest, without
   // waiting; kError also for one that has been closed or terminated, which the next wait reports.
@@ -103,9 +103,10 @@ class Poller {
   // again. An entry can be stale when an earlier handler of the same span used its socket: handlers
   // take EAGAIN as an answer.
   //
-  // A sleep that lasts 100 ms is interrupted once for one look at everything, which finds what was
-  // closed while registered, and then continued; so an idle loop makes no periodic wake-ups. One
-  // that never sleeps for so long looks at some registrations every 100 ms or so.
+  // A sleep that lasts 100 ms is interrupted for a look at registrations, which finds what was
+  // closed while registered, and continued; with many of them (thousands) again every 100 ms, until
+  // each was looked at once. Then it goes on undisturbed, so an idle loop makes no periodic
+  // wake-ups. One that never sleeps for so long looks at some every 100 ms. (rescan.h)
   virtual std::span<const Ready> wait_until(std::optional<TimePoint> deadline) = 0;
 
   // The same, with a timeout from now (empty: for ever; zero or less: does not sleep).

@@ -42,7 +42,13 @@ RegistrationId RegistrationTable::insert(const Pollable& pollable, int fd, Event
   } else {
     free_.pop_back();
   }
-  slots_[id.slot] = {pollable, interest, kernel_events, token, fd, id.generation, true, false, false};
+  slots_[id.slot] = {.pollable = pollable,
+                     .interest = interest,
+                     .kernel_events = kernel_events,
+                     .token = token,
+                     .fd = fd,
+                     .generation = id.generation,
+                     .live = true};
   by_descriptor_.set(fd, id.slot);
   if (pollable.is_socket()) by_socket_.set(pollable.socket().handle(), id.slot);
   ++size_;

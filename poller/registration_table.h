@@ -11,7 +11,6 @@
 #ifndef ZMQLOOP_POLLER_REGISTRATION_TABLE_H_
 #define ZMQLOOP_POLLER_REGISTRATION_TABLE_H_
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -44,8 +43,14 @@ struct Registration {
   int fd = -1;  // in the epoll set: the descriptor, or the socket's ZMQ_FD
   std::uint32_t generation = 0;
   bool live = false;
-  bool paused = false;    // what it is ready for is not reported
-  bool in_check = false;  // for the poller: it is on the list of sockets to look at
+  bool paused = false;  // what it is ready for is not reported
+
+  // For the poller.
+  bool in_check = false;    // it is on the list of sockets to look at
+  bool alternates = false;  // REQ or REP: may become ready without a signal
+  bool can_flip = false;    // it may do so now, and is on the list of those
+  std::uint32_t reported_in = 0;  // number of the look that last reported it
+  std::uint64_t vouched_at = 0;   // cycles() when the kernel last called it ours
 };
 
 class RegistrationTable {
@@ -85,17 +90,22 @@ class RegistrationTable {
     }
   }
 
-  // Calls f(Registration&) for `count` places at most, going on where the last call ended.
+  // Calls f(Registration&) for one after the other, going on where the last call ended, until it
+  // returns false or each had its turn; returns how many places that took, empty ones included. f
+  // may erase, not insert.
   template <class F>
-  void for_some(std::size_t count, F&& f) {
-    for (std::size_t i = 0; i < std::min(count, slots_.size()); ++i) {
+  std::size_t for_each_in_turn(F&& f) {
+    for (std::size_t i = 0; i < slots_.size(); ++i) {
       turn_ = turn_ + 1 < slots_.size() ? turn_ + 1 : 0;
-      if (slots_[turn_].live) f(slots_[turn_]);
+      if (slots_[turn_].live && !f(slots_[turn_])) return i + 1;
     }
+    return slots_.size();
   }
 
   std::size_t size() const noexcept { return size_; }
   std::size_t sockets() const noexcept { return sockets_; }
+  // Returns how many places for_each_in_turn() goes through.
+  std::size_t places() const noexcept { return slots_.size(); }
 
   // Returns how many registrations are not an event loop's own doorbells.
   std::size_t external() const noexcept { return external_; }
@@ -108,7 +118,7 @@ class RegistrationTable {
   std::size_t size_ = 0;
   std::size_t sockets_ = 0;
   std::size_t external_ = 0;
-  std::size_t turn_ = 0;  // where for_some() stopped
+  std::size_t turn_ = 0;  // where for_each_in_turn() stopped
 };
 
 }  // namespace zmqloop

@@ -16,32 +16,34 @@ namespace zmqloop {
 namespace {
 
 // Returns the number that stands for `pollable` in the epoll set.
-int kernel_descriptor(const Pollable& pollable) {
+int kernel_descriptor(const Pollable& pollable, const char* call) {
   if (!pollable.is_socket()) return pollable.fd();
   const SocketOption descriptor = read_socket_descriptor(pollable.socket().handle());
   if (descriptor.error == 0) return descriptor.value;
-  throw_socket_failed("add", "zmq_getsockopt(ZMQ_FD)", pollable, descriptor.error);
+  throw_socket_failed(call, "zmq_getsockopt(ZMQ_FD)", pollable, descriptor.error);
 }
+
+// Returns the error that is reported for what was closed.
+int error_of_end(const Pollable& gone) noexcept { return gone.is_socket() ? ENOTSOCK : EBADF; }
 
 }  // namespace
 
 Registrations::Registrations() : generation_(fork_generation()) {}
 
-void Registrations::refuse(const char* operation) const {
-  const std::string call = std::string("Poller::") + operation;
+void Registrations::refuse(const char* call) const {
   if (fork_generation() != generation_) {
-    throw std::logic_error(call +
+    throw std::logic_error(std::string(call) +
                            " in a forked child: this poller is the parent's, make a new one");
   }
-  throw std::logic_error(call + " after close");
+  throw std::logic_error(std::string(call) + " after close");
 }
 
 RegistrationId Registrations::add(const Pollable& pollable, Events events, std::uint64_t token,
-                                  std::uint32_t kernel_events) {
+                                  std::uint32_t kernel_events, const char* call) {
   refresh();
-  require_valid_pollable("add", pollable);
-  require_known_events("add", pollable, events);
-  const int fd = kernel_descriptor(pollable);
+  require_valid_pollable(call, pollable);
+  require_known_events(call, pollable, events);
+  const int fd = kernel_descriptor(pollable, call);
   // Everything that can fail comes before the first change.
   table_.reserve_one();
   reserve_ended();
@@ -52,8 +54,8 @@ RegistrationId Registrations::add(const Pollable& pollable, Events events, std::
   // An entry that no registration owns is left over from one removed after its descriptor was
   // closed while a dup lived [R3]; the number names that file again, so the entry is ours to take.
   if (error == EEXIST && holder == nullptr) error = set_.change(fd, kernel_events, id.packed());
-  if (error == EEXIST) throw_registered_twice(pollable, holder->pollable);
-  if (error != 0) throw_call_failed("add", "epoll_ctl", pollable, error);
+  if (error == EEXIST) throw_registered_twice(call, pollable, holder->pollable);
+  if (error != 0) throw_call_failed(call, "epoll_ctl", pollable, error);
   // The kernel took it as new: whatever the table had under this name is stale.
   std::optional<RegistrationId> stale_holder;
   std::optional<RegistrationId> stale_same;
@@ -74,18 +76,18 @@ void Registrations::replace_stale(RegistrationId stale, const Pollable& by) {
   if (gone == by) {
     drop(stale);
   } else {
-    end(stale, gone.is_socket() ? ENOTSOCK : EBADF);
+    end(stale, error_of_end(gone));
   }
 }
 
 Registration& Registrations::modify(const Pollable& pollable, Events events,
-                                    std::uint32_t kernel_events) {
-  require_known_events("modify", pollable, events);
-  Registration& found = require("modify", pollable);
+                                    std::uint32_t kernel_events, const char* call) {
+  require_known_events(call, pollable, events);
+  Registration& found = require(call, pollable);
   if (!pollable.is_socket() && !found.paused) {
     const int error = change_kernel_events(found, kernel_events);
     if (error == EBADF) end(table_.id_of(found), EBADF);
-    if (error != 0) throw_call_failed("modify", "epoll_ctl", pollable, error);
+    if (error != 0) throw_call_failed(call, "epoll_ctl", pollable, error);
   }
   found.interest = events | Events::kError;
   return found;
@@ -115,7 +117,7 @@ Registration* Registrations::resume(const Pollable& pollable,
 Registration* Registrations::ended_unless_changed(Registration& found,
                                                   std::uint32_t kernel_events) noexcept {
   if (change_kernel_events(found, kernel_events) == 0) return &found;
-  end(table_.id_of(found), found.pollable.is_socket() ? ENOTSOCK : EBADF);
+  end(table_.id_of(found), error_of_end(found.pollable));
   return nullptr;
 }
 
@@ -149,31 +151,31 @@ void Registrations::drop(RegistrationId id) noexcept {
   table_.erase(id);
 }
 
-Registration& Registrations::require(const char* operation, const Pollable& pollable) {
+Registration& Registrations::require(const char* call, const Pollable& pollable) {
   Registration* const found = table_.find(pollable);
-  if (found == nullptr) throw_unknown(operation, pollable);
+  if (found == nullptr) throw_unknown(call, pollable);
   return *found;
 }
 
 Events Registrations::ready_now(const Registration& registration) {
   const CancellationHold hold;
+  if (end_if_closed(registration)) return Events::kError;
   if (registration.pollable.is_socket()) {
     const SocketState state = read_socket_state(registration.pollable.socket().handle());
     return state.error != 0 ? Events::kError : state.events & registration.interest;
   }
-  if (is_intact(registration)) return read_descriptor_state(registration.fd, registration.interest);
-  end(table_.id_of(registration), EBADF);
-  return Events::kError;
+  return read_descriptor_state(registration.fd, registration.interest);
 }
 
+// A raw descriptor may be another epoll set, which holds() cannot tell.
 bool Registrations::is_intact(const Registration& registration) noexcept {
+  if (registration.pollable.is_socket()) return set_.holds(registration.fd);
   const std::uint64_t id = table_.id_of(registration).packed();
   const int error = set_.change(registration.fd, registration.kernel_events, id);
-  return error != EBADF && error != ENOENT;
+  return error == 0 || error == ENOMEM;
 }
 
-// The descriptor first: a socket that was freed has closed its own, and another may have its number
-// and its handle. One whose context was terminated says nothing but that.
+// A socket whose context was terminated says nothing but that.
 bool Registrations::is_intact(const Pollable& pollable) noexcept {
   const Registration* const found = table_.find(pollable);
   if (found == nullptr || !is_intact(*found)) return false;
@@ -189,10 +191,10 @@ void Registrations::end(RegistrationId id, int error) noexcept {
   drop(id);
 }
 
-void Registrations::end_closed_descriptors() noexcept {
-  table_.for_each([this](const Registration& each) {
-    if (!each.pollable.is_socket() && !is_intact(each)) end(table_.id_of(each), EBADF);
-  });
+bool Registrations::end_if_closed(const Registration& registration) noexcept {
+  if (is_intact(registration)) return false;
+  end(table_.id_of(registration), error_of_end(registration.pollable));
+  return true;
 }
 
 void Registrations::deliver_ended(std::vector<Ready>& reports) {
@@ -203,15 +205,16 @@ void Registrations::deliver_ended(std::vector<Ready>& reports) {
 void Registrations::rebuild() {
   // stale_ until the end, for the case that open() throws. First who is still in the old set: a
   // number that was reused must not enter the new one.
-  if (set_.is_open()) end_closed_descriptors();
+  if (set_.is_open()) {
+    table_.for_each([this](const Registration& each) { end_if_closed(each); });
+  }
   // The old one goes before the new one comes, so that its descriptor is free for it.
   set_.close();
   set_.open();
   table_.for_each([this](const Registration& each) {
     const RegistrationId id = table_.id_of(each);
-    int error = set_.add(each.fd, each.kernel_events, id.packed());
-    if (error == EBADF && each.pollable.is_socket()) error = ENOTSOCK;
-    if (error != 0) end(id, error);
+    const int error = set_.add(each.fd, each.kernel_events, id.packed());
+    if (error != 0) end(id, error == EBADF ? error_of_end(each.pollable) : error);
   });
   stale_ = false;
 }

@@ -36,18 +36,19 @@ class Registrations {
   Registrations();
 
   // Throws std::logic_error after close() or in a forked child.
-  void require_usable(const char* operation) const {
-    if (closed_ || fork_generation() != generation_) refuse(operation);
+  void require_usable(const char* call) const {
+    if (closed_ || fork_generation() != generation_) refuse(call);
   }
 
   // Checks everything that Poller::add promises to check, and registers; `kernel_events` is for the
-  // set.
+  // set. `call`, here and below, is what errors name.
   RegistrationId add(const Pollable& pollable, Events events, std::uint64_t token,
-                     std::uint32_t kernel_events);
+                     std::uint32_t kernel_events, const char* call);
 
   // Checks and changes the interest; returns the registration. One that has ended unseen throws,
   // and is left for deliver_ended(). One that is paused stays so.
-  Registration& modify(const Pollable& pollable, Events events, std::uint32_t kernel_events);
+  Registration& modify(const Pollable& pollable, Events events, std::uint32_t kernel_events,
+                       const char* call);
 
   // Pauses a registration, or resumes it with `kernel_events`; returns it, or null if there is none.
   // One that is found to have ended is left for deliver_ended().
@@ -57,12 +58,15 @@ class Registrations {
   bool remove(const Pollable& pollable) noexcept;
 
   // Returns the registration or throws std::invalid_argument.
-  Registration& require(const char* operation, const Pollable& pollable);
+  Registration& require(const char* call, const Pollable& pollable);
 
   // Returns what it is ready for, within its interest; kError if it has ended.
   Events ready_now(const Registration& registration);
 
-  // Returns whether a raw descriptor still names the file it was registered with. One system call.
+  // Returns whether a descriptor, raw or a socket's, still names the file it was registered with.
+  // One system call, and nothing of the socket is touched: one that is freed has closed its
+  // descriptor. What remains is the time between the question and the use of its answer, in which
+  // ZeroMQ's reaper thread may free a socket that was closed before.
   bool is_intact(const Registration& registration) noexcept;
   // The same for what is registered under that name; false if nothing is.
   bool is_intact(const Pollable& pollable) noexcept;
@@ -70,8 +74,8 @@ class Registrations {
   // Drops a registration and queues the report of it.
   void end(RegistrationId id, int error) noexcept;
 
-  // Ends every raw descriptor that is not intact; 0.3 us each.
-  void end_closed_descriptors() noexcept;
+  // Ends a registration that is not intact; returns whether it did.
+  bool end_if_closed(const Registration& registration) noexcept;
 
   // Returns whether there is something for deliver_ended().
   bool has_ended() const noexcept { return !ended_.empty(); }
@@ -95,7 +99,7 @@ class Registrations {
   EpollSet& set() noexcept { return set_; }
 
  private:
-  [[noreturn]] void refuse(const char* operation) const;
+  [[noreturn]] void refuse(const char* call) const;
   void reserve_ended();
   int change_kernel_events(Registration& found, std::uint32_t events) noexcept;
   Registration* ended_unless_changed(Registration& found, std::uint32_t kernel_events) noexcept;

@@ -41,6 +41,9 @@ class SleepTimer {
     return armed_for_ <= deadline || arm(deadline, set);
   }
 
+  // Returns whether the timer has that number, which a file had before that was closed.
+  bool has_number(int fd) const noexcept { return fd == fd_; }
+
   // Returns whether a report is to be expected.
   bool armed() const noexcept { return armed_for_ != kNever; }
   // Takes note that the set has reported the timer.

@@ -3,6 +3,10 @@
 #include <algorithm>
 #include <cerrno>
 #include <poll.h>
+#include <sys/resource.h>
+#include <system_error>
+
+#include "absl/strings/str_cat.h"
 
 #include "zmqloop/poller/poller_error.h"
 #include "zmqloop/poller/zmq_socket_state.h"
@@ -10,9 +14,6 @@
 
 namespace zmqloop {
 namespace {
-
-// A sleep this long is interrupted once for a look at everything.
-constexpr Duration kQuiet = std::chrono::milliseconds(100);
 
 // poll(2) takes an int.
 constexpr Duration kLongestSleep = std::chrono::hours(24 * 24);
@@ -44,18 +45,30 @@ int to_milliseconds(std::optional<TimePoint> deadline) noexcept {
   return static_cast<int>(std::chrono::ceil<std::chrono::milliseconds>(left).count());
 }
 
+// poll(2) refuses more entries than the process may have open, and zmq_poll then aborts.
+void require_room_for(std::size_t entries) {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || entries <= limit.rlim_cur) return;
+  throw std::system_error(
+      EINVAL, std::system_category(),
+      absl::StrCat("Poller::wait: poll: ", entries, " are registered, and the limit of open files ",
+                   "(RLIMIT_NOFILE) has been lowered to ", limit.rlim_cur,
+                   "; raise it, or use PollerKind::kEpoll"));
+}
+
 }  // namespace
 
-void ZmqPollPoller::add(Pollable pollable, Events events, std::uint64_t token) {
-  registrations_.require_usable("add");
-  registrations_.add(pollable, events, token, kNoKernelEvents);
+void ZmqPollPoller::add(Pollable pollable, Events events, std::uint64_t token,
+                        const char* call) {
+  registrations_.require_usable(call);
+  registrations_.add(pollable, events, token, kNoKernelEvents, call);
   changed_ = true;
 }
 
-void ZmqPollPoller::modify(Pollable pollable, Events events) {
-  registrations_.require_usable("modify");
+void ZmqPollPoller::modify(Pollable pollable, Events events, const char* call) {
+  registrations_.require_usable(call);
   changed_ = true;
-  registrations_.modify(pollable, events, kNoKernelEvents);
+  registrations_.modify(pollable, events, kNoKernelEvents, call);
 }
 
 bool ZmqPollPoller::remove(Pollable pollable) noexcept {
@@ -64,25 +77,25 @@ bool ZmqPollPoller::remove(Pollable pollable) noexcept {
 }
 
 void ZmqPollPoller::pause(Pollable pollable) {
-  registrations_.require_usable("pause");
+  registrations_.require_usable("Poller::pause");
   changed_ = true;
   registrations_.pause(pollable);
 }
 
 void ZmqPollPoller::resume(Pollable pollable) {
-  registrations_.require_usable("resume");
+  registrations_.require_usable("Poller::resume");
   changed_ = true;
   registrations_.resume(pollable, kNoKernelEvents);
 }
 
-void ZmqPollPoller::touch(Pollable pollable) {
-  registrations_.require_usable("touch");
-  registrations_.require("touch", pollable);  // Every wait looks at every socket.
+void ZmqPollPoller::touch(Pollable pollable, const char* call) {
+  registrations_.require_usable(call);
+  registrations_.require(call, pollable);  // Every wait looks at every socket.
 }
 
 Events ZmqPollPoller::ready_now(Pollable pollable) {
-  registrations_.require_usable("ready_now");
-  return registrations_.ready_now(registrations_.require("ready_now", pollable));
+  registrations_.require_usable("Poller::ready_now");
+  return registrations_.ready_now(registrations_.require("Poller::ready_now", pollable));
 }
 
 void ZmqPollPoller::close() noexcept {
@@ -93,21 +106,31 @@ void ZmqPollPoller::close() noexcept {
 }
 
 std::span<const Ready> ZmqPollPoller::wait_until(std::optional<TimePoint> deadline) {
-  registrations_.require_usable("wait");
+  registrations_.require_usable("Poller::wait");
   ready_.clear();
   if (registrations_.table().external() != 0 && deadline != kAtOnce) {
-    const TimePoint quiet = saturating_add(Clock::now(), kQuiet);
-    if (!deadline || *deadline > quiet) {
-      if (look(quiet) != Wake::kTimedOut) return ready_;
-      registrations_.end_closed_descriptors();
+    rescan_.begin_sleep(Clock::now(), registrations_.table().places());
+    for (auto next = rescan_.next(); next && (!deadline || *deadline > *next);
+         next = rescan_.next()) {
+      if (look(next) != Wake::kTimedOut) return ready_;
+      const TimePoint now = Clock::now();
+      if (rescan_.is_due(now)) rescan(now);
     }
   }
   look(deadline);
   return ready_;
 }
 
+// Sockets are asked about before each look.
+void ZmqPollPoller::rescan(TimePoint now) {
+  rescan_.run(registrations_.table(), now, [this](const Registration& each) {
+    if (!each.pollable.is_socket()) registrations_.end_if_closed(each);
+  });
+}
+
 // Polls once: sleeps only if there is nothing to report already.
 ZmqPollPoller::Wake ZmqPollPoller::look(std::optional<TimePoint> deadline) {
+  end_closed_sockets();
   changed_ = changed_ || registrations_.has_ended();
   if (changed_) refresh_items();
   if (registrations_.has_ended()) deadline = kAtOnce;
@@ -117,6 +140,14 @@ ZmqPollPoller::Wake ZmqPollPoller::look(std::optional<TimePoint> deadline) {
   if (registrations_.has_ended()) registrations_.deliver_ended(ready_);
   if (!ready_.empty()) return Wake::kReported;
   return count < 0 ? Wake::kInterrupted : Wake::kTimedOut;
+}
+
+// zmq_poll touches every socket it is given.
+void ZmqPollPoller::end_closed_sockets() noexcept {
+  if (registrations_.table().sockets() == 0) return;
+  registrations_.table().for_each([this](const Registration& each) {
+    if (each.pollable.is_socket() && !each.paused) registrations_.end_if_closed(each);
+  });
 }
 
 void ZmqPollPoller::refresh_items() {
@@ -136,6 +167,7 @@ void ZmqPollPoller::refresh_items() {
 // sockets are better stopped, or use the epoll poller.
 int ZmqPollPoller::poll_items(std::optional<TimePoint> deadline) {
   const int milliseconds = to_milliseconds(deadline);
+  require_room_for(items_.size());
   // zmq_poll of nothing does not sleep for ever.
   const int count = items_.empty()
                         ? poll(nullptr, 0, milliseconds)
@@ -158,7 +190,7 @@ void ZmqPollPoller::end_failed_sockets(int error) {
     registrations_.end(registrations_.table().id_of(each), state.error);
     found = true;
   });
-  if (!found) throw_call_failed("wait", "zmq_poll", error);
+  if (!found) throw_call_failed("Poller::wait", "zmq_poll", error);
 }
 
 void ZmqPollPoller::collect() {
@@ -176,11 +208,8 @@ void ZmqPollPoller::collect() {
 // A loop's own doorbells are spared the question whether they are still themselves.
 void ZmqPollPoller::take_descriptor(const Registration& found, short revents) {
   const bool trusted = found.token == kInternalToken && (revents & ZMQ_POLLERR) == 0;
-  if (trusted || registrations_.is_intact(found)) {
-    ready_.push_back({found.pollable, from_zmq(revents), found.token, 0});
-  } else {
-    registrations_.end(registrations_.table().id_of(found), EBADF);
-  }
+  if (!trusted && registrations_.end_if_closed(found)) return;
+  ready_.push_back({found.pollable, from_zmq(revents), found.token, 0});
 }
 
 }  // namespace zmqloop

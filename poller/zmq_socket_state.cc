@@ -31,7 +31,7 @@ SocketState read_socket_state(void* socket) noexcept {
 
 SocketOption read_socket_descriptor(void* socket) noexcept { return read_option(socket, ZMQ_FD); }
 
-bool flips_silently(void* socket) noexcept {
+bool alternates(void* socket) noexcept {
   const SocketOption type = read_option(socket, ZMQ_TYPE);
   return type.error == 0 && (type.value == ZMQ_REQ || type.value == ZMQ_REP);
 }

@@ -29,9 +29,14 @@ struct SocketOption {
 // Reads the descriptor that libzmq signals commands on.
 SocketOption read_socket_descriptor(void* socket) noexcept;
 
-// Returns whether a send or receive on the socket can change what it is ready for without any trace
-// on its descriptor: REQ and REP, which flip between the two directions.
-bool flips_silently(void* socket) noexcept;
+// Returns whether the socket is REQ or REP, which take turns to send and to receive.
+//
+// Such a socket can become ready with no trace on its descriptor, and only then, when it was looked
+// at in the other turn: a send or receive of ours begins the next turn, in which a message may have
+// been waiting all along. A look shows whose turn it is: ZMQ_EVENTS that are not empty are those of
+// this turn. Empty ones say that in this turn nothing can be done; to change that takes a message or
+// a connection, which is signalled. tests/poller/zmq_socket_state_test.cc holds libzmq to this.
+bool alternates(void* socket) noexcept;
 
 }  // namespace zmqloop
 

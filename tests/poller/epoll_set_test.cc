@@ -35,6 +35,24 @@ TEST(EpollSet, ReportsTheDataOfItsEntries) {
   EXPECT_EQ(set.wait(reports, kAtOnce), 0);
 }
 
+// It is made by the first wait that has to end in time, and gets the lowest number that is free.
+TEST(EpollSet, Rel_F5_NeverTakesItsOwnTimerForAFileThatHadItsNumberBefore) {
+  EpollSet set;
+  OwnedFd event = make_event();
+  const int number = event.get();
+  ASSERT_EQ(set.add(number, EPOLLIN, 1), 0);
+  event.close();
+  epoll_event reports[2];
+  for (int i = 0; i < 3; ++i) {
+    const TimePoint deadline = Clock::now() + std::chrono::milliseconds(1);
+    while (Clock::now() < deadline) EXPECT_EQ(set.wait(reports, deadline), 0);
+    EXPECT_EQ(set.change(number, EPOLLIN, 1), ENOENT);
+    EXPECT_EQ(set.take_out(number), ENOENT);
+    EXPECT_FALSE(set.holds(number));
+    EXPECT_EQ(set.add(number, EPOLLIN, 1), EBADF);
+  }
+}
+
 TEST(EpollSet, IsClosedInExecutedPrograms) {
   const OwnedFd next = make_event();
   EpollSet set;

@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <system_error>
 #include <vector>
 
+#include "tests/support/child_process.h"
 #include "tests/support/poller_backends.h"
 #include "tests/support/zmq_fixture.h"
 
@@ -219,6 +221,36 @@ TEST_P(PollerDescriptors, Rel_F15_ServesAllOfManyReadyOnesWithinTwoRounds) {
     for (const Ready& ready : poller_->wait(Duration::zero())) ++served[ready.token];
   }
   EXPECT_EQ(std::count(served.begin(), served.end(), 0), 0) << "never served";
+}
+
+// As a sandbox does once everything is open. poll(2) then refuses what is registered, and libzmq
+// would end the process.
+TEST_P(PollerDescriptors, Rel_G7_ServeOrThrowWhenTheLimitOfOpenFilesIsLowered) {
+  std::vector<OwnedFd> events;
+  for (std::uint64_t i = 0; i < 40; ++i) {
+    events.push_back(make_event());
+    poller_->add(events.back().get(), Events::kRead, i);
+  }
+  const ChildResult result = run_in_child([&] {
+    // The parent's poller is not the child's.
+    std::unique_ptr<Poller> poller = make_backend(GetParam());
+    for (std::uint64_t i = 0; i < 40; ++i) poller->add(events[i].get(), Events::kRead, i);
+    const rlimit lowered{20, 20};
+    ZMQLOOP_CHILD_EXPECT(setrlimit(RLIMIT_NOFILE, &lowered) == 0);
+    ring(events[30]);
+    try {
+      for (int i = 0; i < 2; ++i) {
+        ZMQLOOP_CHILD_EXPECT(events_of(wait_for_any(*poller), 30) == Events::kRead);
+      }
+    } catch (const std::system_error& error) {
+      const std::string text = error.what();
+      ZMQLOOP_CHILD_EXPECT(text.find("RLIMIT_NOFILE") != std::string::npos);
+      ZMQLOOP_CHILD_EXPECT(text.find("40 are registered") != std::string::npos);
+      ZMQLOOP_CHILD_EXPECT(GetParam() == Backend::kZmqPoll);
+    }
+    return 0;
+  });
+  EXPECT_TRUE(result.ok()) << result;
 }
 
 TEST_P(PollerDescriptors, AfterCloseEverythingIsRefusedButRemove) {

@@ -5,11 +5,13 @@
 #include <cerrno>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <optional>
 #include <string>
 #include <system_error>
 #include <vector>
 
 #include "tests/support/poller_backends.h"
+#include "tests/support/reused_handle.h"
 #include "tests/support/zmq_fixture.h"
 
 namespace zmqloop::testing {
@@ -190,6 +192,26 @@ TEST_P(PollerEnded, StopsReportingAClosedDescriptorThatLivesOnAsADuplicate) {
   for (int i = 0; i < 1'000; ++i) EXPECT_TRUE(poll_now(*poller_).empty());
 }
 
+// Field case: a child process holds the file, and the next connection gets the number.
+TEST_P(PollerEnded, Rel_F4_F5_NeverReportsAnOldFileUnderANumberThatIsAnothersByNow) {
+  OwnedFd event = make_event();
+  const OwnedFd duplicate(fcntl(event.get(), F_DUPFD_CLOEXEC, 0));
+  const int number = event.get();
+  poller_->add(number, Events::kRead, 1);
+  EXPECT_TRUE(poll_now(*poller_).empty());
+  event.close();
+  const OwnedFd other = reopen_as(number, /*readable=*/true);
+  ring(duplicate);
+  const std::vector<Ready> ready = poll_now(*poller_);  // without a look at what is registered
+  ASSERT_EQ(ready.size(), 1u);
+  EXPECT_EQ(ready[0].events, Events::kError);
+  EXPECT_EQ(ready[0].error, EBADF);
+  EXPECT_EQ(poller_->size(), 0u);
+  for (int i = 0; i < 3; ++i) EXPECT_TRUE(poll_now(*poller_).empty());
+  poller_->add(number, Events::kRead, 2);
+  EXPECT_EQ(events_of(poll_now(*poller_), 2), Events::kRead);
+}
+
 TEST_P(PollerEnded, TakesBackADescriptorThatReturnsUnderItsOldNumber) {
   OwnedFd event = make_event();
   const OwnedFd duplicate(fcntl(event.get(), F_DUPFD_CLOEXEC, 0));
@@ -293,6 +315,61 @@ TEST_P(PollerClosedSocket, IsRemovedQuietly) {
   socket_.close();
   EXPECT_TRUE(poller_->remove(closed));
   EXPECT_TRUE(poll_now(*poller_).empty());
+}
+
+// Another socket that has the handle of a closed one, and its descriptor's number.
+class PollerReusedHandle : public OnEveryBackend {
+ protected:
+  // Registers a socket, ready or not, has another one take its place, and returns what is reported
+  // then; nothing if no other one gets its place.
+  std::optional<Ready> report_after_reuse(bool was_ready, bool becomes_ready) {
+    for (int i = 0; i < ReusedHandle::kAttempts; ++i) {
+      poller_ = make_backend(GetParam());
+      ReusedHandle handle(ZMQ_PULL);
+      poller_->add(handle.get(), Events::kRead, 1);
+      if (was_ready) {
+        const zmq::socket_t sender = send_to(handle.get(), handle.context());
+        EXPECT_EQ(events_of(wait_for_any(*poller_), 1), Events::kRead);
+      } else {
+        EXPECT_TRUE(poll_now(*poller_).empty());
+      }
+      if (!handle.reuse()) continue;
+      zmq::socket_t sender;
+      if (becomes_ready) sender = send_to(handle.second(), handle.context());
+      const std::vector<Ready> ready = wait_for_any(*poller_);
+      EXPECT_EQ(ready.size(), 1u);
+      EXPECT_EQ(poller_->size(), 0u);
+      EXPECT_TRUE(poll_now(*poller_).empty());
+      if (ready.empty()) return std::nullopt;
+      return ready[0];
+    }
+    return std::nullopt;
+  }
+
+ private:
+  // Sends a message to a socket from a new one, which lives as long as what is returned.
+  static zmq::socket_t send_to(zmq::socket_ref socket, zmq::context_t& context) {
+    const std::string address = SocketPair::unused_address();
+    socket.bind(address);
+    zmq::socket_t sender(context, socket_type::push);
+    sender.set(zmq::sockopt::linger, 0);
+    sender.connect(address);
+    send(sender, "message");
+    return sender;
+  }
+};
+ZMQLOOP_ON_EVERY_BACKEND(PollerReusedHandle);
+
+TEST_P(PollerReusedHandle, Rel_F5_G2_NeverGetsAHandlerOfTheClosedSocket) {
+  for (const bool was_ready : {false, true}) {
+    for (const bool becomes_ready : {false, true}) {
+      const std::optional<Ready> report = report_after_reuse(was_ready, becomes_ready);
+      if (!report) GTEST_SKIP() << ReusedHandle::kNoReuse;
+      EXPECT_EQ(report->token, 1u);
+      EXPECT_EQ(report->error, ENOTSOCK)
+          << "was ready: " << was_ready << ", becomes ready: " << becomes_ready;
+    }
+  }
 }
 
 }  // namespace

@@ -30,15 +30,16 @@ int take_number(Doorbell& bell) {
 // Level-triggered: a doorbell is ready from its ring until it is drained.
 class SimulatedPoller final : public Poller {
  public:
-  void add(Pollable pollable, Events events, std::uint64_t token) override {
+  void add(Pollable pollable, Events events, std::uint64_t token,
+           const char* /*call*/) override {
     registered_.push_back({pollable, events, token, 0});
   }
-  void modify(Pollable, Events) override { fail("not simulated"); }
+  void modify(Pollable, Events, const char*) override { fail("not simulated"); }
   bool remove(Pollable) noexcept override { return false; }
   void pause(Pollable) override { fail("not simulated"); }
   void resume(Pollable) override { fail("not simulated"); }
   bool is_intact(Pollable) noexcept override { return true; }
-  void touch(Pollable) override {}
+  void touch(Pollable, const char*) override {}
   Events ready_now(Pollable) override { return Events::kNone; }
 
   std::span<const Ready> wait_until(std::optional<TimePoint> deadline) override {
