@@ -53,6 +53,7 @@ set(ZMQLOOP_HEADERS
     runtime/owned_timer.h
     runtime/periodic_callback.h
     runtime/periodic_schedule.h
+    runtime/room_waiters.h
     runtime/schedule.h
     runtime/signal_callback.h
     runtime/signal_dispatch.h
@@ -79,6 +80,7 @@ set(ZMQLOOP_HEADERS
     runtime/timer_record.h
     runtime/timer_wheel.h
     runtime/times.h
+    runtime/turn_clock.h
     runtime/type_name.h
     runtime/user_code.h
     threading/claim.h

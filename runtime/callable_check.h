@@ -1,18 +1,34 @@
-// Refuses null callables where they are given, not where they would be called.
+// Refuses callables where they are given, not where they would be called: those of the wrong shape
+// when they are compiled, on the caller's own line, and null ones when they are given.
 //
 // Threads: any.
 // Errors: std::invalid_argument that names the call.
-// Internal.
+// Internal; the concepts are part of the signatures of IOLoop.
 
 #ifndef ZMQLOOP_RUNTIME_CALLABLE_CHECK_H_
 #define ZMQLOOP_RUNTIME_CALLABLE_CHECK_H_
 
 #include <stdexcept>
 #include <string>
+#include <type_traits>
 
 #include "zmqloop/threading/one_shot.h"
 
 namespace zmqloop {
+
+// Can be called once with these arguments, which are bound to it as std::thread binds them.
+template <class F, class... A>
+concept CallableWith = std::is_invocable_v<std::decay_t<F>, std::decay_t<A>...> ||
+                       (sizeof...(A) == 0 && std::is_invocable_v<std::decay_t<F>&>);
+
+// Can be called any number of times, with these arguments or with none.
+template <class F, class... A>
+concept CallableWithOrWithout =
+    std::is_invocable_v<std::decay_t<F>&, A...> || std::is_invocable_v<std::decay_t<F>&>;
+
+// Can be called any number of times, with these arguments.
+template <class F, class... A>
+concept CallableAgainWith = std::is_invocable_v<std::decay_t<F>&, A...>;
 
 // Throws if `f` is a null function pointer, an empty std::function or the like.
 template <class F>

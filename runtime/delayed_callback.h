@@ -59,7 +59,7 @@ class DelayedCallback {
   DelayedCallback(const DelayedCallback&) = delete;
   DelayedCallback& operator=(const DelayedCallback&) = delete;
   // Stops it, and destroys the callable unless that is running. Waits for nothing.
-  ~DelayedCallback() { timer_->abandon(); }
+  ~DelayedCallback() { timer_->abandon("DelayedCallback"); }
 
   // Has `f` called once, `delay` from now. A start before is forgotten. Also from within `f`.
   void start() { timer_->start(); }

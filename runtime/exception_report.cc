@@ -1,6 +1,7 @@
 #include "zmqloop/runtime/exception_report.h"
 
 #include <new>
+#include <string>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -13,12 +14,14 @@
 namespace zmqloop {
 
 void report_exception(std::string_view loop_name, const std::type_info* callable,
-                      std::exception_ptr error) noexcept {
+                      std::exception_ptr error, std::uint64_t suppressed) noexcept {
   try {
-    write_error(absl::StrCat(
+    std::string text = absl::StrCat(
         "zmqloop: loop '", absl::string_view(loop_name.data(), loop_name.size()),
-        "': exception in callback ", type_name(callable), ": ", exception_text(std::move(error)),
-        "\n"));
+        "': exception", callable ? absl::StrCat(" in callback ", type_name(callable)) : "", ": ",
+        exception_text(std::move(error)));
+    if (suppressed != 0) absl::StrAppend(&text, " (", suppressed, " more not reported)");
+    write_error(absl::StrCat(text, "\n"));
   } catch (const std::bad_alloc&) {
     write_error("zmqloop: exception in a callback, and no memory to say more\n");
   }

@@ -27,6 +27,7 @@
 #include "absl/functional/any_invocable.h"
 
 #include "zmqloop/runtime/async_result.h"
+#include "zmqloop/runtime/callable_check.h"
 #include "zmqloop/runtime/errors.h"
 #include "zmqloop/runtime/future_state.h"
 #include "zmqloop/runtime/times.h"
@@ -96,7 +97,7 @@ class Future {
 
   // Calls `f(ready future)` on a loop once this future is ready, as IOLoop::add_future does, and
   // returns a future for what it returns or throws; LoopClosedError if it never runs.
-  template <class Loop, class F>
+  template <class Loop, CallableAgainWith<Future<T>> F>
   auto then(Loop& loop, F&& f) const {
     return loop.continue_with(*this, std::forward<F>(f));
   }

@@ -49,6 +49,7 @@ class HandlerTable {
     const std::type_info* type;
     Handler handler;
     std::uint32_t calls_in_error = 0;  // consecutive
+    std::uint32_t throws = 0;          // consecutive
     bool is_busy = false;    // what a call has returned has not ended: no other call meanwhile
     bool is_paused = false;  // and so the poller does not report it
   };

@@ -24,9 +24,10 @@ class HighWater {
  public:
   using Callback = LoopFunction<std::uint64_t>;
 
-  // A mark of zero: never.
-  HighWater(std::uint64_t mark, Callback callback)
+  // A mark of zero: never. `limit`: of try_add_callback().
+  HighWater(std::uint64_t mark, Callback callback, std::uint64_t limit)
       : mark_(mark == 0 ? std::numeric_limits<std::uint64_t>::max() : mark),
+        minds_full_(limit >= mark_),
         callback_(std::move(callback)) {
     if ((mark != 0) != static_cast<bool>(callback_)) {
       throw std::invalid_argument(
@@ -37,6 +38,13 @@ class HighWater {
   // Notes how many posts an iteration has found; true if the callback is to be told. One compare,
   // but for a new most, and from the mark until half of it.
   bool reached_by(std::uint64_t pending) noexcept { return pending >= look_from_ && note(pending); }
+  // Any thread: whether a post that was refused for the limit means that the mark was reached.
+  bool minds_full() const noexcept { return minds_full_; }
+  // Notes that one was; true if the callback is to be told.
+  bool reached_by_full() noexcept {
+    look_from_ = 0;
+    return !std::exchange(told_, true);
+  }
   void tell(LoopCore& core, std::uint64_t pending) const { callback_(core, pending); }
   const std::type_info& type() const noexcept { return callback_.type(); }
 
@@ -53,6 +61,7 @@ class HighWater {
   }
 
   const std::uint64_t mark_;
+  const bool minds_full_;
   const Callback callback_;
   std::uint64_t look_from_ = 1;  // fewer are nothing to note
   bool told_ = false;            // and not half of the mark since

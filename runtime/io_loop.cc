@@ -148,7 +148,7 @@ IOLoop& IOLoop::current() {
 
 LoopStats IOLoop::stats() const noexcept {
   LoopStats stats = core_->stats();
-  stats.callback_exceptions = callback_exceptions_.get();
+  stats.callback_exceptions = callback_exceptions_.get() + stats.exceptions_suppressed;
   return stats;
 }
 
@@ -215,7 +215,7 @@ void IOLoop::update_handler(Pollable pollable, Events events) {
     throw std::invalid_argument("IOLoop::update_handler: " + pollable.describe() +
                                 " has no handler on loop '" + name() + "'");
   }
-  core_->poller().modify(pollable, events);
+  core_->poller().modify(pollable, events, "IOLoop::update_handler");
   entry->events = events;
 }
 
@@ -233,7 +233,7 @@ bool IOLoop::remove_signal_handler(int signum) {
 
 void IOLoop::touch(Pollable pollable) {
   const LoopAffinity::Access access(core_->affinity(), "IOLoop::touch");
-  core_->poller().touch(pollable);
+  core_->poller().touch(pollable, "IOLoop::touch");
 }
 
 CloseReport IOLoop::close(bool all_fds) {
@@ -260,11 +260,17 @@ CloseReport IOLoop::close_and_report(const char* operation, bool all_fds) {
 }
 
 void IOLoop::handle_callback_exception(std::exception_ptr error) {
-  report_exception(name(), failed_callable_, std::move(error));
+  report_exception(name(), failed_callable_, std::move(error), suppressed_);
 }
 
-void IOLoop::on_user_exception(std::exception_ptr error, const std::type_info* callable) {
+void IOLoop::on_user_exception(std::exception_ptr error, const std::type_info* callable,
+                               std::uint64_t suppressed) {
+  struct Handling {
+    IOLoop& loop;
+    ~Handling() { loop.failed_callable_ = nullptr; }
+  } handling{*this};
   callback_exceptions_.add();
+  suppressed_ = suppressed;
   failed_callable_ = callable;
   handle_callback_exception(std::move(error));
 }

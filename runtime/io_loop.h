@@ -98,8 +98,9 @@ class IOLoop : public LoopInlet, private ExceptionSink {
   // ---- any thread, any signal handler ----
 
   // Stops the loop. Latched: the next start() returns at once if none is running. During a callback
-  // or timer, the rest of the batch runs and nothing is polled; during a handler, the rest of the
-  // handlers and one more pass of callbacks and timers run. Async-signal-safe. (tornado: stop)
+  // or timer, the rest of the batch runs as long as Options::turn_budget lasts, nothing is polled,
+  // and what is left waits for the next start(); during a handler, the rest of the handlers and one
+  // more pass of callbacks and timers run. Async-signal-safe. (tornado: stop)
   void stop() noexcept { core_->request_stop(); }
 
   bool is_running() const noexcept { return core_->affinity().is_running(); }
@@ -119,7 +120,7 @@ class IOLoop : public LoopInlet, private ExceptionSink {
   // Starts the loop, runs `f` on it and returns its result, or that of the future it returns. The
   // four outcomes are: the value; the exception of `f`; TimeoutError; StoppedError. (tornado:
   // run_sync)
-  template <class F>
+  template <CallableAgainWith F>
   auto run_sync(F&& f, TimeLimit limit = {}) -> SyncResult<F> {
     require_callable("IOLoop::run_sync", f);
     const auto call = std::make_shared<SyncCall<std::decay_t<F>>>(std::forward<F>(f));
@@ -130,22 +131,22 @@ class IOLoop : public LoopInlet, private ExceptionSink {
   // Calls `f` at a time point, or after a delay from now, never early. FIFO among equals. The
   // handle cancels it. (tornado: add_timeout, call_at, call_later)
   template <class F, class... A>
+  requires CallableWith<F, A...>
   TimeoutHandle add_timeout(Deadline deadline, F&& f, A&&... arguments) {
-    LoopCore& loop = *core_.get();
-    const LoopAffinity::Access access(loop.affinity(), "IOLoop::add_timeout");
-    require_callable("IOLoop::add_timeout", f);
-    const TimePoint now = deadline.is_delay() ? loop.now() : kAtOnce;  // a clock costs 30 ns
-    auto&& bound = one_shot::bind(std::forward<F>(f), std::forward<A>(arguments)...);
-    return {id_, loop.timers().add(deadline.from(now),
-                                   run_to_end(loop, std::forward<decltype(bound)>(bound)), now)};
+    return add_timer("IOLoop::add_timeout", deadline, std::forward<F>(f),
+                     std::forward<A>(arguments)...);
   }
   template <class F, class... A>
+  requires CallableWith<F, A...>
   TimeoutHandle call_at(AnyTimePoint when, F&& f, A&&... arguments) {
-    return add_timeout(when.value(), std::forward<F>(f), std::forward<A>(arguments)...);
+    return add_timer("IOLoop::call_at", when.value(), std::forward<F>(f),
+                     std::forward<A>(arguments)...);
   }
   template <class F, class... A>
+  requires CallableWith<F, A...>
   TimeoutHandle call_later(AnyDuration delay, F&& f, A&&... arguments) {
-    return add_timeout(delay.value(), std::forward<F>(f), std::forward<A>(arguments)...);
+    return add_timer("IOLoop::call_later", delay.value(), std::forward<F>(f),
+                     std::forward<A>(arguments)...);
   }
   // Cancels a timer and destroys its callable, also from a callback or timer of the same iteration.
   // Any number of times; one that has fired: no effect. Nothing: no effect on any thread.
@@ -157,7 +158,7 @@ class IOLoop : public LoopInlet, private ExceptionSink {
   // `events`, or in error. Level-triggered; but what a call returns, if that is a Task or a Future,
   // has ended before the next call. Registered already: std::invalid_argument, the first stays.
   // (tornado: add_handler, update_handler, remove_handler)
-  template <class F>
+  template <CallableWithOrWithout<Pollable, Events> F>
   void add_handler(Pollable pollable, F&& f, Events events) {
     require_callable("IOLoop::add_handler", f);
     add_erased_handler(pollable, make_handler(run_handler_to_end(*core_, std::forward<F>(f))),
@@ -175,7 +176,7 @@ class IOLoop : public LoopInlet, private ExceptionSink {
   // replaces what the loop had for it. Several loops may handle the same signal. Some thread must
   // not block it. The process's handler runs on the alternate stack, where a thread has one. SIGKILL,
   // SIGSTOP and faults: std::invalid_argument.
-  template <class F>
+  template <CallableWithOrWithout<int> F>
   void add_signal_handler(int signum, F&& f) {
     const LoopAffinity::Access access(core_->affinity(), "IOLoop::add_signal_handler");
     require_callable("IOLoop::add_signal_handler", f);
@@ -196,8 +197,12 @@ class IOLoop : public LoopInlet, private ExceptionSink {
   // Receives what callbacks, timers and handlers throw. The default writes the exception's type and
   // text and the callable's type to standard error. What an override throws leaves start(), and the
   // loop may be started again; of a task that a callable has returned, in the next iteration, which is
-  // that of a later start() if the loop was stopped meanwhile. (tornado: same name)
+  // that of a later start() if the loop was stopped meanwhile. A handler that throws each time it is
+  // called is reported LoopOptions::stall_reports_per_minute times. (tornado: same name)
   virtual void handle_callback_exception(std::exception_ptr error);
+  // Returns, for handle_callback_exception(), how many exceptions of such handlers were not reported
+  // since the last that was.
+  std::uint64_t suppressed_exceptions() const noexcept { return suppressed_; }
 
   // Has `action` told of each callback, timer or handler that blocks for `threshold`, while it does
   // and when it has ended; stall_report.h has the details. Empty, or "never": of none any more, at
@@ -214,6 +219,16 @@ class IOLoop : public LoopInlet, private ExceptionSink {
 
   IOLoop(Options options, LoopAffinity::Owner owner);
   IOLoop(Options options, LoopAffinity::Owner owner, std::uint64_t id);
+  template <class F, class... A>
+  TimeoutHandle add_timer(const char* operation, Deadline deadline, F&& f, A&&... arguments) {
+    LoopCore& loop = *core_.get();
+    const LoopAffinity::Access access(loop.affinity(), operation);
+    require_callable(operation, f);
+    const TimePoint now = deadline.is_delay() ? loop.now() : kAtOnce;  // a clock costs 30 ns
+    auto&& bound = one_shot::bind(std::forward<F>(f), std::forward<A>(arguments)...);
+    return {id_, loop.timers().add(deadline.from(now),
+                                   run_to_end(loop, std::forward<decltype(bound)>(bound)), now)};
+  }
   void add_erased_handler(Pollable pollable, Handler handler, Events events,
                           const std::type_info& type);
   void run_call(const std::shared_ptr<SyncCallBase>& call, const TimeLimit& limit);
@@ -221,7 +236,8 @@ class IOLoop : public LoopInlet, private ExceptionSink {
                                             const TimeLimit& threshold) const;
   CloseReport close_and_report(const char* operation, bool all_fds);
   void end_run_at_exit() noexcept;
-  void on_user_exception(std::exception_ptr error, const std::type_info* callable) override;
+  void on_user_exception(std::exception_ptr error, const std::type_info* callable,
+                         std::uint64_t suppressed) override;
 
   // Constant after construction.
   const std::uint64_t id_;
@@ -234,6 +250,7 @@ class IOLoop : public LoopInlet, private ExceptionSink {
   // Loop thread only.
   SignalHandlers signal_handlers_;
   const std::type_info* failed_callable_ = nullptr;  // whose exception is being handled
+  std::uint64_t suppressed_ = 0;                     // of that handler, before it
 };
 
 }  // namespace zmqloop

@@ -20,6 +20,12 @@ DescriptorLimit limit_for(const LoopOptions& options) {
   return DescriptorLimit::kRaise;
 }
 
+// Ends a sleep, also when the poller throws.
+struct WakeUp {
+  Mailbox& mailbox;
+  ~WakeUp() { mailbox.wake_up(); }
+};
+
 }  // namespace
 
 LoopCore::LoopCore(const LoopOptions& options, std::string name, LoopAffinity::Owner owner,
@@ -27,12 +33,14 @@ LoopCore::LoopCore(const LoopOptions& options, std::string name, LoopAffinity::O
     : affinity_(std::move(name), owner),
       sink_(sink),
       clock_(options.clock),
+      turn_budget_(options.turn_budget),
       socket_budget_(std::max<std::size_t>(options.socket_budget, 1)),
       mailbox_(options.signal_slots),
       pending_limit_(options.max_pending),
       waker_(limit_for(options)),
       poller_(make_poller(options.poller)),
-      high_water_(options.high_water_mark, options.on_high_water),
+      high_water_(options.high_water_mark, options.on_high_water, options.max_pending),
+      handler_reports_(options.stall_reports_per_minute),
       idle_spin_(options.idle_spin),
       stalls_(options.stall_reports_per_minute) {
   poller_->add(waker_.fd(), Events::kRead, kInternalToken);
@@ -77,14 +85,31 @@ LoopStats LoopCore::stats() const noexcept {
           .signal_posts_refused = mailbox_.signal_posts_refused(),
           .callbacks_abandoned = callbacks_abandoned_.get(),
           .unseen_exceptions = unseen_exceptions_.get(),
+          .exceptions_suppressed = exceptions_suppressed_.get(),
           .pending = pending,
           .most_pending = std::max(high_water_.most(), pending),
           .wakeups_sent = wakeups_sent_.get()};
 }
 
+// A poster that was refused must not have been refused unheard: the loop may have caught up before an
+// iteration begins.
+void LoopCore::note_full() noexcept {
+  if (!high_water_.minds_full() || was_full_.load() || was_full_.exchange(true)) return;
+  if (mailbox_.call([] {}) == PostResult::kMustWake) ring_for_signal();
+}
+
+bool LoopCore::call_when_below(RoomWaiters::Waiter waiter) {
+  if (is_closed()) return false;  // also in a forked child, where the waiters' lock may be held
+  bool added = false;
+  const PostResult result = mailbox_.call([&] { added = room_waiters_.add(waiter); });
+  if (result == PostResult::kMustWake) ring_for_post();
+  return added;
+}
+
 // ---- loop thread ----
 
 void LoopCore::run(const bool& done) {
+  turn_.end();  // one that an exception has ended
   for (;;) {
     iterations_.add();
     const ControlWord::View look = mailbox_.look();
@@ -93,58 +118,118 @@ void LoopCore::run(const bool& done) {
       tell_high_water(pending);
       if (mailbox_.poisoned()) return;  // in a child that was forked there
     }
-    run_callbacks(look);
+    run_callbacks(look, pending);
     if (!timers_.empty()) run_due_timers();
-    if (look.stop_requested() || mailbox_.stop_requested()) return;
+    if (look.concerns_loop() || mailbox_.stop_requested()) [[unlikely]] {
+      if (!heeds(look)) return;
+    }
     if (done || mailbox_.poisoned()) return;
     if (handlers_.size() == 0 && mailbox_.next_has_arrived()) continue;  // nothing to poll for
     poll_and_dispatch();
   }
 }
 
+// Returns false if the run is to end.
+bool LoopCore::heeds(ControlWord::View look) {
+  if (look.stop_requested() || mailbox_.stop_requested()) return false;
+  if (look.called()) answer_call();
+  return true;
+}
+
+void LoopCore::answer_call() {
+  mailbox_.clear_called();
+  if (was_full_.load() && was_full_.exchange(false) && high_water_.reached_by_full()) {
+    tell_high_water(pending_limit_.most());
+  }
+  room_waiters_.collect();
+  call_waiters();
+}
+
+// Those that have to wait on are looked at again in the next iteration, for which the loop calls
+// itself.
+void LoopCore::call_waiters() {
+  while (!mailbox_.poisoned()) {
+    std::optional<RoomWaiters::Waiter> waiter =
+        room_waiters_.take_one(mailbox_.untaken(mailbox_.look()));
+    if (!waiter) break;
+    const auto call = [&] { stalls_.watched(*waiter->type, [&] { waiter->callable(); }); };
+    const auto report = [&] {
+      sink_.on_user_exception(std::current_exception(), waiter->type, 0);
+    };
+    static_cast<void>(returned(call, report));
+  }
+  if (!room_waiters_.empty()) static_cast<void>(mailbox_.call([] {}));
+}
+
 void LoopCore::tell_high_water(std::uint64_t pending) {
   const std::type_info& type = high_water_.type();
   const auto call = [&] { stalls_.watched(type, [&] { high_water_.tell(*this, pending); }); };
-  const auto report = [&] { sink_.on_user_exception(std::current_exception(), &type); };
+  const auto report = [&] { sink_.on_user_exception(std::current_exception(), &type, 0); };
   static_cast<void>(returned(call, report));
 }
 
-// Phase 1.
-inline void LoopCore::run_callbacks(ControlWord::View look) {
+// Phase 1. Inlined into run(): an iteration is little more.
+[[gnu::always_inline]] inline void LoopCore::run_callbacks(ControlWord::View look,
+                                                           std::uint64_t pending) {
   const std::uint64_t taken_before = mailbox_.taken();
+  const bool is_timed = pending > 1;
   mailbox_.begin_batch(look);
-  const auto run_all = [this] {
-    for (;;) {
-      Slot* slot = mailbox_.take_next_in_lane();
-      if (slot == nullptr) {
-        running_ = nullptr;
-        if (mailbox_.batch_is_over()) return;
-        slot = mailbox_.take_elsewhere();
-        if (slot == nullptr) return;
-      }
-      running_ = slot;
-      if (stalls_.probe() == nullptr) [[likely]] {
-        slot->run();
-      } else {
-        stalls_.watched(slot->type(), [slot] { slot->run(); });
-      }
-    }
-  };
-  const auto report = [this] {
-    // Not user code, as when the mailbox ran out of memory; or what the sink threw earlier.
-    if (running_ == nullptr || std::exchange(escapes_, false)) throw;
-    sink_.on_user_exception(std::current_exception(), &std::exchange(running_, nullptr)->type());
-  };
-  while (!returned(run_all, report)) continue;
+  if (is_timed) turn_.begin(now(), taken_before);
+  while (!returned([this] { run_batch(); }, [this] { report_callback(); })) continue;
+  if (is_timed) turn_.end();
   const std::uint64_t batch = mailbox_.taken() - taken_before;
   if (batch != 0) straggler_looks_ = 0;
   if (pacer_.minds(batch) && !mailbox_.took_own_post()) pacer_.pause_after(batch);
 }
 
+void LoopCore::run_batch() {
+  for (;;) {
+    Slot* slot = mailbox_.take_next_in_lane();
+    if (slot == nullptr) {
+      running_ = nullptr;
+      if (mailbox_.batch_is_over()) return;
+      slot = mailbox_.take_elsewhere();
+      if (slot == nullptr) return;
+    }
+    run_callback(*slot);
+    if (turn_.is_due()) [[unlikely]] {
+      running_ = nullptr;  // what the clock throws is not the callable's
+      if (turn_.is_over(now(), mailbox_.taken(), turn_budget_)) return run_early_posts();
+    }
+  }
+}
+
+inline void LoopCore::run_callback(Slot& slot) {
+  running_ = &slot;
+  if (stalls_.probe() == nullptr) [[likely]] {
+    slot.run();
+  } else {
+    stalls_.watched(slot.type(), [&slot] { slot.run(); });
+  }
+}
+
+// Runs what signal handlers have posted by now, past the rest of a batch whose time is used up.
+void LoopCore::run_early_posts() {
+  running_ = nullptr;
+  if (mailbox_.poisoned()) return;  // the last callable has forked
+  mailbox_.cut_batch();
+  const auto run_all = [this] {
+    while (Slot* const slot = mailbox_.take_early()) run_callback(*slot);
+    running_ = nullptr;
+  };
+  while (!returned(run_all, [this] { report_callback(); })) continue;
+}
+
+void LoopCore::report_callback() {
+  // Not user code, as when the mailbox ran out of memory; or what the sink threw earlier.
+  if (running_ == nullptr || std::exchange(escapes_, false)) throw;
+  sink_.on_user_exception(std::current_exception(), &std::exchange(running_, nullptr)->type(), 0);
+}
+
 std::exception_ptr LoopCore::report(std::exception_ptr error,
                                     const std::type_info& callable) noexcept {
   try {
-    sink_.on_user_exception(std::move(error), &callable);
+    sink_.on_user_exception(std::move(error), &callable, 0);
     return nullptr;
   } catch (...) {
     return std::current_exception();
@@ -159,7 +244,7 @@ void LoopCore::run_due_timers() {
   };
   const auto report = [this] {
     timers_fired_.add();
-    sink_.on_user_exception(std::current_exception(), timers_.running_type());
+    sink_.on_user_exception(std::current_exception(), timers_.running_type(), 0);
   };
   while (!returned(run_all, report)) continue;
 }
@@ -196,15 +281,26 @@ void LoopCore::poll_and_dispatch() {
 void LoopCore::wait_for_straggler() {
   constexpr int kSpins = 64;
   constexpr int kYields = 16;
-  constexpr Duration kLongestWait = std::chrono::milliseconds(1);
+  constexpr Duration kDozeLimit = std::chrono::milliseconds(1);
   if (++straggler_looks_ == 1) return;  // most often there is none: the next batch has it all
   if (straggler_looks_ < kSpins) {
     cpu_relax();
   } else if (straggler_looks_ < kSpins + kYields) {
     sched_yield();
   } else {
-    dispatch(poller_->wait(std::min(time_to_next_timer().value_or(kLongestWait), kLongestWait)));
+    doze(std::min(time_to_next_timer().value_or(kDozeLimit), kDozeLimit));
   }
+}
+
+// Others are not kept waiting: who posts from now on rings.
+void LoopCore::doze(Duration limit) {
+  if (!mailbox_.try_doze()) return;
+  std::span<const Ready> ready;
+  {
+    const WakeUp wake_up{mailbox_};
+    ready = poller_->wait(limit);
+  }
+  dispatch(ready);
 }
 
 std::optional<Duration> LoopCore::time_to_next_timer() const {
@@ -231,7 +327,7 @@ bool LoopCore::find_work_spinning(std::optional<Duration> timeout) {
       cpu_relax();
     }
     const ControlWord::View look = mailbox_.look();
-    if (look.stop_requested() || !mailbox_.all_taken()) {
+    if (look.concerns_loop() || !mailbox_.all_taken()) {
       idle_spin_.found_work();
       return true;
     }
@@ -258,10 +354,6 @@ void LoopCore::sleep(std::optional<Duration> timeout) {
   mailbox_.trim();
   timers_.trim();
   if (!mailbox_.try_fall_asleep()) return;
-  struct WakeUp {
-    Mailbox& mailbox;
-    ~WakeUp() { mailbox.wake_up(); }
-  };
   const TimePoint start = Clock::now();
   std::span<const Ready> ready;
   {
@@ -287,7 +379,7 @@ CloseReport LoopCore::close(bool all_fds) {
   stalls_.disable();
   CloseReport report;
   run_at_close_.add(mailbox_.taken());
-  report.callbacks_abandoned = mailbox_.close();
+  report.callbacks_abandoned = room_waiters_.close() + mailbox_.close();
   callbacks_abandoned_.add(report.callbacks_abandoned);
   report.timers_abandoned = timers_.clear();
   handlers_.for_each([&](const HandlerTable::Entry& entry) {

@@ -2,12 +2,13 @@
 // turns in.
 //
 // One iteration is, and users may rely on it:
-//   1. the callbacks that were posted before the iteration began, in order of their posts; what
-//      they post runs in the next iteration;
+//   1. the callbacks that were posted before the iteration began, in order of their posts, as long
+//      as LoopOptions::turn_budget lasts: then those that signal handlers have posted by now, and the
+//      rest in the next iterations; what they post runs in a later iteration;
 //   2. the timers that were due when this phase began, by deadline, first armed first; one that is
 //      cancelled meanwhile does not run; those armed meanwhile run in the next iteration at the
 //      earliest;
-//   then, if a stop was requested, the run ends here;
+//   then, if a stop was requested, the run ends here, and the rest waits for the next;
 //   3. the poll: without waiting if callbacks are pending, else until the next timer, rounded up,
 //      else for as long as nothing happens. It is skipped while callbacks are pending and no
 //      handler exists;
@@ -42,8 +43,11 @@
 #include "zmqloop/runtime/idle_spin.h"
 #include "zmqloop/runtime/loop_affinity.h"
 #include "zmqloop/runtime/loop_options.h"
+#include "zmqloop/runtime/room_waiters.h"
 #include "zmqloop/runtime/stall_monitor.h"
+#include "zmqloop/runtime/stall_rate_limit.h"
 #include "zmqloop/runtime/timer_queue.h"
+#include "zmqloop/runtime/turn_clock.h"
 #include "zmqloop/threading/counter.h"
 #include "zmqloop/threading/host/fork_guard.h"
 #include "zmqloop/threading/mailbox.h"
@@ -55,8 +59,10 @@ namespace zmqloop {
 // Where exceptions out of user code go.
 class ExceptionSink {
  public:
-  // What this throws leaves run().
-  virtual void on_user_exception(std::exception_ptr error, const std::type_info* callable) = 0;
+  // What this throws leaves run(). `suppressed`: how many of that handler were not reported since
+  // the last one.
+  virtual void on_user_exception(std::exception_ptr error, const std::type_info* callable,
+                                 std::uint64_t suppressed) = 0;
 
  protected:
   ~ExceptionSink() = default;
@@ -85,7 +91,13 @@ class LoopCore : public std::enable_shared_from_this<LoopCore> {
   template <class F>
   bool post_even_without_memory(F&& f);
   // Whether LoopOptions::max_pending posts wait.
-  bool is_full() noexcept { return pending_limit_.is_reached(mailbox_); }
+  bool is_full() noexcept {
+    const bool is_full = pending_limit_.is_reached(mailbox_);
+    if (is_full) note_full();
+    return is_full;
+  }
+  // Has the loop call the waiter once fewer posts wait than it says; false if it is closed.
+  bool call_when_below(RoomWaiters::Waiter waiter);
   // Also in signal handlers.
   template <class F>
   bool post_from_signal(const F& f) noexcept {
@@ -107,6 +119,8 @@ class LoopCore : public std::enable_shared_from_this<LoopCore> {
   void unreserve_signal_slot(Slot& slot) noexcept { mailbox_.unreserve_signal_slot(slot); }
 
   LoopStats stats() const noexcept;
+  // Whether any iteration has begun.
+  bool has_run() const noexcept { return iterations_.get() != 0; }
   // An exception was found that nobody can see any more.
   void count_unseen_exception() noexcept { unseen_exceptions_.add(); }
 
@@ -156,20 +170,31 @@ class LoopCore : public std::enable_shared_from_this<LoopCore> {
   StallMonitor& stalls() noexcept { return stalls_; }
 
  private:
+  void note_full() noexcept;
+  bool heeds(ControlWord::View look);
+  void answer_call();
+  void call_waiters();
   void tell_high_water(std::uint64_t pending);
-  void run_callbacks(ControlWord::View look);
+  void run_callbacks(ControlWord::View look, std::uint64_t pending);
+  void run_batch();
+  void run_callback(Slot& slot);
+  void run_early_posts();
+  void report_callback();
   void run_due_timers();
   bool run_next_timer();
   void poll_and_dispatch();
   void wait_for_straggler();
   std::optional<Duration> time_to_next_timer() const;
   bool find_work_spinning(std::optional<Duration> timeout);
+  void doze(Duration limit);
   void sleep(std::optional<Duration> timeout);
   std::optional<TimePoint> end_of_sleep(std::optional<Duration> timeout) const;
 
   void dispatch(std::span<const Ready> ready);
   void dispatch_ends();
   void dispatch_to(HandlerTable::Entry& entry, Events found, std::size_t most_calls);
+  void report_handler(std::uint64_t token);
+  void forget_throws(std::uint64_t token) noexcept;
   void set_busy(std::uint64_t handler_token) noexcept;
   void pause(std::uint64_t handler_token);
   void warn_of_error_left_alone(std::uint64_t token);
@@ -185,11 +210,14 @@ class LoopCore : public std::enable_shared_from_this<LoopCore> {
   // Constant after construction.
   ExceptionSink& sink_;
   const std::function<TimePoint()> clock_;
+  const Duration turn_budget_;
   const std::size_t socket_budget_;
 
   // Shared with posters.
   Mailbox mailbox_;
   PendingLimit pending_limit_;
+  RoomWaiters room_waiters_;
+  Atom<bool> was_full_{false};  // and the loop has not heard of it
   Waker waker_;
   SignalDoorbell signal_doorbell_;
   SharedCounter wakeups_sent_;
@@ -203,6 +231,9 @@ class LoopCore : public std::enable_shared_from_this<LoopCore> {
   Slot* running_ = nullptr;  // the callback that runs, if any
   bool escapes_ = false;     // what it throws
   HighWater high_water_;
+  StallRateLimit handler_reports_;  // of handlers that throw each time
+  TurnClock turn_;          // of callbacks
+  Duration socket_time_{};  // what a socket that stays ready may take in this turn
   IdleSpin idle_spin_;
   BatchPacer pacer_;
   StallMonitor stalls_;
@@ -212,6 +243,7 @@ class LoopCore : public std::enable_shared_from_this<LoopCore> {
   Counter callbacks_abandoned_;
   Counter timers_fired_;
   Counter handlers_dispatched_;
+  Counter exceptions_suppressed_;
 
   // Last: in a forked child it refuses all further posts and ends the batch.
   ForkGuard fork_guard_{[](void* core) noexcept { static_cast<LoopCore*>(core)->mailbox_.poison(); },
@@ -237,7 +269,9 @@ bool LoopCore::post_even_without_memory(F&& f) {
     return post(std::move(f));
   } catch (const std::bad_alloc&) {
     auto stripped = std::move(f).strip();
-    if (post_from_signal(stripped)) return true;
+    const PostResult result = mailbox_.post_in_signal_slot(stripped);
+    if (result == PostResult::kMustWake) ring_for_signal();
+    if (result != PostResult::kRefused) return true;
     const bool closed = is_closed();
     one_shot::Disposal<decltype(stripped)>::dispose(stripped);
     if (!closed) throw;

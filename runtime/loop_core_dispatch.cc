@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cerrno>
 #include <stdexcept>
 #include <string>
@@ -17,6 +18,8 @@ constexpr std::uint32_t kPatienceWithErrors = 1000;
 
 // Phase 4. What the poller reports but once must not get lost when an exception ends the run.
 void LoopCore::dispatch(std::span<const Ready> ready) {
+  // Each of the sockets that stay ready has its share of the time.
+  socket_time_ = turn_budget_ / static_cast<Duration::rep>(std::max<std::size_t>(ready.size(), 1));
   try {
     while (!ready.empty()) {
       const Ready& event = ready.front();
@@ -51,26 +54,49 @@ void LoopCore::dispatch_to(HandlerTable::Entry& entry, Events found, std::size_t
   const Pollable pollable = entry.pollable;
   const std::uint64_t token = entry.token;
   Events events = found & (entry.events | Events::kError);
+  TurnClock turn;
+  if (most_calls > 1) turn.begin(now(), 0);
   for (std::size_t calls = 0; any(events);) {
     handlers_dispatched_.add();
     const auto call = [&] {
       stalls_.watched(*entry.type, [&] { handlers_.call(entry, pollable, events); });
     };
-    const auto report = [this] {
-      sink_.on_user_exception(std::current_exception(), handlers_.called_type());
-    };
+    const auto report = [this, token] { report_handler(token); };
     // Before the call, which may remove the entry.
     entry.calls_in_error = any(events & Events::kError) ? entry.calls_in_error + 1 : 0;
     const bool left_alone = entry.calls_in_error == kPatienceWithErrors;
+    const bool threw_before = entry.throws != 0;
     if (!returned(call, report)) return;
     if (left_alone) [[unlikely]]
       warn_of_error_left_alone(token);
+    if (threw_before) [[unlikely]]
+      forget_throws(token);
     if (++calls >= most_calls || mailbox_.poisoned()) return;
     const HandlerTable::Entry* const still = handlers_.find(token);
     if (still == nullptr || still->is_busy) return;
+    if (turn.is_due() && turn.is_over(now(), calls, socket_time_)) return;
     events = poller_->ready_now(pollable);
     if (any(events & Events::kError)) return;  // the next wait reports it
   }
+}
+
+// A level-triggered handler that throws is called again in the next turn, and throws again: most
+// often it is reported at the rate of stalls only.
+void LoopCore::report_handler(std::uint64_t token) {
+  HandlerTable::Entry* const entry = handlers_.find(token);
+  const bool again = entry != nullptr && entry->throws++ != 0;
+  const TimePoint time = again ? Clock::now() : kAtOnce;
+  if (again && !handler_reports_.has_room(time)) {
+    handler_reports_.suppress();
+    exceptions_suppressed_.add();
+    return;
+  }
+  const std::uint64_t suppressed = again ? handler_reports_.use(time) : 0;
+  sink_.on_user_exception(std::current_exception(), handlers_.called_type(), suppressed);
+}
+
+void LoopCore::forget_throws(std::uint64_t token) noexcept {
+  if (HandlerTable::Entry* const entry = handlers_.find(token)) entry->throws = 0;
 }
 
 // Nothing but the end of its registration, or reading what is left, keeps such a descriptor from
@@ -84,10 +110,10 @@ void LoopCore::warn_of_error_left_alone(std::uint64_t token) {
   const std::string what =
       "IOLoop: " + pollable.describe() + " has been in error, or hung up, for " +
       std::to_string(kPatienceWithErrors) +
-      " calls of its handler, with nothing left to read: the loop does not rest any more; the "
+      " calls of its handler, with nothing left to read: the loop is spinning; the "
       "handler should call remove_handler and close it";
   sink_.on_user_exception(std::make_exception_ptr(std::runtime_error(what)),
-                          handlers_.called_type());
+                          handlers_.called_type(), 0);
 }
 
 // The poller has dropped a registration: its context was terminated, or it was closed while
@@ -114,7 +140,7 @@ void LoopCore::end_registration(const Ready& event) {
                            ", which was closed while registered; call remove_handler first";
   sink_.on_user_exception(
       std::make_exception_ptr(std::system_error(event.error, std::generic_category(), what)),
-      &type);
+      &type, 0);
 }
 
 void LoopCore::drain_doorbell(const Ready& event) {

@@ -9,7 +9,7 @@ void LoopCore::add_handler(const Pollable& pollable, Events events, const std::t
                            Handler handler) {
   auto entry = std::make_unique<HandlerTable::Entry>(
       HandlerTable::Entry{pollable, events, handlers_.prepare_add(), &type, std::move(handler)});
-  poller_->add(pollable, events, entry->token);
+  poller_->add(pollable, events, entry->token, "IOLoop::add_handler");
   handlers_.add(std::move(entry));
 }
 

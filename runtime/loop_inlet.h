@@ -46,10 +46,12 @@ namespace zmqloop {
 class LoopInlet {
  public:
   // Posts a callback, with arguments bound to it as std::thread binds them; it runs in the loop's
-  // next iteration. Never blocks on the loop and never runs anything here. If one post returns
-  // before another begins, on whatever threads, it runs first. False once the loop is closed: then
-  // the callable is destroyed unrun. (tornado: add_callback)
+  // next iteration, or a later one if a turn_budget ends before. Never blocks on the loop and never
+  // runs anything here. If one post returns before another begins, on whatever threads, it runs
+  // first. False once the loop is closed: then the callable is destroyed unrun. (tornado:
+  // add_callback)
   template <class F, class... A>
+  requires CallableWith<F, A...>
   bool add_callback(F&& f, A&&... arguments) {
     require_callable("IOLoop::add_callback", f);
     return post(one_shot::bind(std::forward<F>(f), std::forward<A>(arguments)...));
@@ -58,14 +60,29 @@ class LoopInlet {
   // kFull, and nothing was moved out of `f` and the arguments. Posters that find room at the same
   // time may exceed the limit by one each. Costs one more look at what the posters share.
   template <class F, class... A>
+  requires CallableWith<F, A...>
   [[nodiscard]] PostOutcome try_add_callback(F&& f, A&&... arguments) {
     require_callable("IOLoop::try_add_callback", f);
     if (core_->is_full()) return PostOutcome::kFull;
     const bool accepted = post(one_shot::bind(std::forward<F>(f), std::forward<A>(arguments)...));
     return accepted ? PostOutcome::kAccepted : PostOutcome::kClosed;
   }
+  // Has `f` called once, on this loop, when an iteration begins with fewer than `below` posts pending:
+  // to go on after a post was refused. Never from within this call; one after another, the first first,
+  // as long as there is room. Does not count as a post; one that the loop's end finds waiting counts
+  // as abandoned. False once the loop is closed. Zero: std::invalid_argument.
+  template <CallableWith F>
+  bool call_when_below(std::uint64_t below, F&& f) {
+    require_callable("IOLoop::call_when_below", f);
+    if (below == 0) throw std::invalid_argument("IOLoop::call_when_below: fewer than zero posts");
+    using D = std::decay_t<F>;
+    return core_->call_when_below(
+        {below, &typeid(typename one_shot::ReportedType<D>::type),
+         one_shot::once(run_to_end(*core_.get(), D(std::forward<F>(f))))});
+  }
   // The same as add_callback: C++ has no ambient context to shed. (tornado: spawn_callback)
   template <class F, class... A>
+  requires CallableWith<F, A...>
   bool spawn_callback(F&& f, A&&... arguments) {
     return add_callback(std::forward<F>(f), std::forward<A>(arguments)...);
   }
@@ -74,7 +91,7 @@ class LoopInlet {
   // trivially copyable callables of at most 48 bytes, or 40 if they return a Task or Future. First
   // in, first out among the accepted; false when Options::signal_slots of them wait already, or the
   // loop is closed. (tornado: same name)
-  template <class F>
+  template <CallableWith F>
   bool add_callback_from_signal(F&& f) noexcept {
     const std::decay_t<F>& callable = f;  // of a function, its address
     if (one_shot::is_null(callable)) return false;
@@ -83,7 +100,7 @@ class LoopInlet {
   // Prepares a callable of any kind for signal handlers: they call raise() on what is returned.
   // `f` takes the number of raises that the call answers, or nothing. Not for signal handlers
   // itself. std::length_error when no signal slot is left.
-  template <class F>
+  template <CallableWithOrWithout<std::uint64_t> F>
   SignalCallback prepare_signal_callback(F&& f) {
     require_callable("IOLoop::prepare_signal_callback", f);
     return {core_, PreparedCallback::Calls::kOnceForAll,
@@ -94,7 +111,7 @@ class LoopInlet {
   // Posts `f` and returns a future for what it returns or throws, or for that of the task or future
   // it returns; LoopClosedError in the future if the loop is closed before. `f` is destroyed before
   // the future is ready.
-  template <class F>
+  template <CallableAgainWith F>
   auto submit(F&& f) -> Future<AwaitedResult<std::decay_t<F>&>> {
     constexpr const char* kOperation = "IOLoop::submit";
     using D = std::decay_t<F>;
@@ -111,7 +128,7 @@ class LoopInlet {
 
   // Calls `f(future)` on this loop once the future is ready: always later, never from within this
   // call. Destroyed unrun if the loop is closed by then. (tornado: add_future)
-  template <class T, class F>
+  template <class T, CallableAgainWith<Future<T>> F>
   void add_future(Future<T> future, F&& f) {
     require_callable("IOLoop::add_future", f);
     if (!future.valid()) throw std::invalid_argument("IOLoop::add_future: empty future");
@@ -121,7 +138,7 @@ class LoopInlet {
 
   // Runs `f` on a loop of `pool`, where it may block, and returns a future that becomes ready on
   // this loop's thread; LoopClosedError if either is closed before. (tornado: run_in_executor)
-  template <class Pool, class F>
+  template <class Pool, CallableAgainWith F>
   auto run_in_executor(Pool& pool, F&& f) {
     static_assert(!kIsTask<std::decay_t<std::invoke_result_t<std::decay_t<F>&>>>,
                   "run_in_executor is for functions that block, and a coroutine blocks nobody: use "
@@ -132,7 +149,7 @@ class LoopInlet {
   }
 
   // What Future::then() calls.
-  template <class T, class F>
+  template <class T, CallableAgainWith<Future<T>> F>
   auto continue_with(const Future<T>& future, F&& f) {
     require_callable("Future::then", f);
     return submit_when_ready("Future::then", future, std::forward<F>(f));

@@ -37,23 +37,29 @@ struct LoopOptions {
   // are also where what waits for a future goes if there is no memory for its post.
   std::size_t signal_slots = 1024;
 
+  // How long a turn of the loop may take for callbacks, on the loop's clock, before timers, a poll and
+  // handlers get their turn; what is left of the batch follows, in order. Zero: one callback a turn;
+  // Duration::max(): the whole batch.
+  Duration turn_budget = std::chrono::microseconds(200);
+
   // How many posts may wait before try_add_callback() refuses one more. Zero, or the largest number:
   // any number.
   std::size_t max_pending = 0;
 
   // Called on the loop thread, as a callback is, with the number of posts that wait, when an
-  // iteration begins with so many; and again once one has begun with no more than half. Both, or
-  // neither.
+  // iteration begins with so many, or try_add_callback() has refused one for them since; and again
+  // once one has begun with no more than half. Both, or neither.
   std::size_t high_water_mark = 0;
   LoopFunction<std::uint64_t> on_high_water = {};
 
-  // How often the handler of a ZeroMQ socket that stays ready is called in one turn, at most. 1 is
-  // the fairest; more saves polls where handlers receive one message a call.
+  // How often the handler of a ZeroMQ socket that stays ready is called in one turn, at most, and
+  // only while its share of a turn_budget lasts, which those that are ready have in common. 1 is the
+  // fairest; more saves polls where handlers receive one message a call.
   std::size_t socket_budget = 1;
 
   // How many stalls are reported in a minute, at most, once a threshold is set
-  // (IOLoop::set_blocking_signal_threshold). The next report says how many were not. Zero: no
-  // limit.
+  // (IOLoop::set_blocking_signal_threshold); and how many exceptions of a handler that throws each
+  // time it is called. The next report says how many were not. Zero: no limit.
   std::size_t stall_reports_per_minute = 10;
 
   // Callbacks, timers and handlers that block the loop for so long are reported, to `on_stall`, or
@@ -109,6 +115,7 @@ struct LoopStats {
   std::uint64_t callbacks_abandoned = 0;
   std::uint64_t callback_exceptions = 0;
   std::uint64_t unseen_exceptions = 0;  // in futures of what it ran that nobody has looked at
+  std::uint64_t exceptions_suppressed = 0;  // of handlers that throw each time; counted above, too
   std::uint64_t pending = 0;  // posts accepted and not yet begun, those of signal handlers included
   std::uint64_t most_pending = 0;  // the most that an iteration began with, or stats() found
   std::uint64_t wakeups_sent = 0;

@@ -23,6 +23,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -30,6 +31,7 @@
 #include <utility>
 #include <vector>
 
+#include "zmqloop/runtime/callable_check.h"
 #include "zmqloop/runtime/io_loop.h"
 #include "zmqloop/runtime/loop_options.h"
 #include "zmqloop/runtime/loop_thread.h"
@@ -71,18 +73,18 @@ class LoopPool {
   IOLoop& least_loaded() noexcept;
 
   // Posts to next(); false once that loop is closed.
-  template <class F>
+  template <CallableWith F>
   bool post(F&& f) {
     return next().add_callback(std::forward<F>(f));
   }
   // Posts to next() and returns a future for the result, or for that of the task or future that `f`
   // returns; LoopClosedError if it never runs.
-  template <class F>
+  template <CallableAgainWith F>
   auto submit(F&& f) {
     return next().submit(std::forward<F>(f));
   }
   // Posts a copy of `f` to each loop, to be called with that loop; returns how many accepted it.
-  template <class F>
+  template <CallableWith<std::reference_wrapper<IOLoop>> F>
   std::size_t broadcast(F&& f) {
     std::size_t accepted = 0;
     for (const std::unique_ptr<LoopThread>& thread : threads_) {
@@ -92,7 +94,7 @@ class LoopPool {
     return accepted;
   }
 
-  // Lets each loop finish the batch it is in, and end. Async-signal-safe.
+  // Lets each loop finish the turn it is in, and end, as LoopThread::stop(). Async-signal-safe.
   void stop() noexcept;
 
   // Waits until all loops have ended, and returns the sum of what they left undone. Rethrows the

@@ -74,7 +74,8 @@ class LoopThread {
   bool is_here() const noexcept { return loop_.core()->affinity().is_here(); }
   const std::string& name() const noexcept { return loop_.name(); }
 
-  // Lets the loop finish the batch it is in, and end. Async-signal-safe.
+  // Lets the loop finish the turn it is in, and end: what was posted before runs as long as
+  // LoopOptions::turn_budget lasts, and the rest is abandoned, counted. Async-signal-safe.
   void stop() noexcept { loop_.stop(); }
 
   // Waits until the loop has ended and returns what it left undone; the same each time it is

@@ -1,7 +1,11 @@
 #include "zmqloop/runtime/owned_timer.h"
 
+#include <atomic>
 #include <new>
+#include <string>
 #include <utility>
+
+#include "zmqloop/threading/host/error_output.h"
 
 namespace zmqloop {
 namespace {
@@ -14,8 +18,10 @@ LoopCore* if_open(const std::shared_ptr<LoopCore>& core) noexcept {
 
 OwnedTimer::OwnedTimer(IOLoop* loop) : chosen_(loop == nullptr ? nullptr : loop->core()) {}
 
-std::shared_ptr<LoopCore> OwnedTimer::loop_for_start() const {
-  return chosen_ != nullptr ? chosen_ : IOLoop::current().core();
+std::shared_ptr<LoopCore> OwnedTimer::loop_for_start() {
+  if (chosen_ != nullptr) return chosen_;
+  fell_back_ = IOLoop::current_or_null() == nullptr;
+  return IOLoop::current().core();
 }
 
 LoopCore* OwnedTimer::open_loop() const noexcept { return if_open(started_on_); }
@@ -28,6 +34,7 @@ LoopCore* OwnedTimer::loop_for_calls() const noexcept {
 // must not race with an owner that reads here, in abandon(), which loop to tell.
 void OwnedTimer::arm(std::shared_ptr<LoopCore> core, TimePoint deadline) {
   timer_ = add_timer(*core, deadline);
+  if (!core->has_run()) unrun_due_ = deadline;  // and so this is a start
   if (started_on_ != core) started_on_ = std::move(core);
   running_ = true;
 }
@@ -41,7 +48,8 @@ void OwnedTimer::stop(const char* operation) {
   running_ = false;
 }
 
-void OwnedTimer::abandon() noexcept {
+void OwnedTimer::abandon(const char* owner) noexcept {
+  complain_if_nobody_runs_it(owner);
   if (uses_.fetch_and(~kOwned) == kOwned) destroy_callable();
   if (started_on_ == nullptr) return;
   LoopCore& core = *started_on_;
@@ -52,6 +60,21 @@ void OwnedTimer::abandon() noexcept {
         [self = shared_from_this()] { self->started_on_->timers().cancel(self->timer_); }));
   } catch (const std::bad_alloc&) {
     // It stays armed, and calls nothing when it is due.
+  }
+}
+
+// Once in a process: a timer that is never called says nothing otherwise.
+void OwnedTimer::complain_if_nobody_runs_it(const char* owner) const noexcept {
+  static std::atomic<bool> has_complained{false};
+  if (!fell_back_ || !running_ || started_on_->has_run()) return;
+  try {
+    if (started_on_->now() < unrun_due_ || has_complained.exchange(true)) return;
+    write_error(std::string("zmqloop: a ") + owner +
+                " was due and never called: no loop was current on the thread that started it, so it "
+                "went to IOLoop::instance(), which nobody has run. Give it a loop, call "
+                "make_current(), or run the instance\n");
+  } catch (...) {
+    // The clock's exception, or no memory to say it.
   }
 }
 

@@ -46,8 +46,8 @@ class OwnedTimer : public std::enable_shared_from_this<OwnedTimer> {
 
   bool is_running() const noexcept { return running_ && open_loop() != nullptr; }
   void stop(const char* operation);
-  // The owner's end.
-  void abandon() noexcept;
+  // The owner's end. `owner`: what to call it in a complaint that it was never called.
+  void abandon(const char* owner) noexcept;
 
   // The timer is due: calls the callable, unless the owner has ended.
   void fire();
@@ -94,7 +94,7 @@ class OwnedTimer : public std::enable_shared_from_this<OwnedTimer> {
   // Null if that is closed, or there is none.
   LoopCore* loop_for_calls() const noexcept;
   // Returns the loop to start on: the chosen one, else the current one.
-  std::shared_ptr<LoopCore> loop_for_start() const;
+  std::shared_ptr<LoopCore> loop_for_start();
   // Returns the loop it was started on last; null if it is closed, or there is none.
   LoopCore* open_loop() const noexcept;
   const std::shared_ptr<LoopCore>& started_on() const noexcept { return started_on_; }
@@ -109,14 +109,17 @@ class OwnedTimer : public std::enable_shared_from_this<OwnedTimer> {
 
   bool begin_use() noexcept;
   void end_use() noexcept;
+  void complain_if_nobody_runs_it(const char* owner) const noexcept;
   void end_call();
   void call_is_dropped(LoopCore& core) noexcept;
 
   // Constant after construction: null if it is the current one at each start.
   const std::shared_ptr<LoopCore> chosen_;
 
-  // Written by starts alone; read by abandon() on whatever thread the owner ends.
+  // Written by starts alone; read by abandon() on the thread where the owner ends.
   std::shared_ptr<LoopCore> started_on_;
+  bool fell_back_ = false;                 // to the instance, as no loop was current
+  TimePoint unrun_due_ = TimePoint::max(); // of a loop that has never run
 
   // Loop thread only.
   TimerId timer_;

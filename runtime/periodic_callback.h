@@ -73,8 +73,8 @@ class PeriodicCallback {
     MissedTicks missed = MissedTicks::kSkip;
   };
 
-  // Calls `f` once a period, once started. `loop`: null for the one that is current at each start.
-  // (tornado: PeriodicCallback)
+  // Calls `f` once a period, once started. `loop`: null for the one that is current at each start,
+  // which is IOLoop::instance() where none is. (tornado: PeriodicCallback)
   template <TimerCallable F>
   PeriodicCallback(F&& f, AnyPeriod period, IOLoop* loop = nullptr)
       : PeriodicCallback(std::forward<F>(f), period, Options(), loop) {}
@@ -88,7 +88,7 @@ class PeriodicCallback {
   PeriodicCallback(const PeriodicCallback&) = delete;
   PeriodicCallback& operator=(const PeriodicCallback&) = delete;
   // Stops it, and destroys the callable unless that is running. Waits for nothing.
-  ~PeriodicCallback() { timer_->abandon(); }
+  ~PeriodicCallback() { timer_->abandon("PeriodicCallback"); }
 
   // Schedules the first tick, one period from now; while running: no effect. Also from within `f`.
   void start() { timer_->start(); }

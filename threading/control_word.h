@@ -1,5 +1,5 @@
-// The one atomic word of a mailbox: how many posts were begun, and whether its loop sleeps, stops
-// or is closed.
+// The one atomic word of a mailbox: how many posts were begun, and whether its loop sleeps, stops,
+// is called or is closed.
 //
 // Every question that two threads could answer differently is decided by the modification order of
 // this single variable, so that no fence and no re-check is needed:
@@ -7,13 +7,16 @@
 //       began, ticket(a) < ticket(b); and a thread that sees a ticket count above ticket(b) sees a's slot
 //       published.
 //   W2  A post whose ticket was taken with kClosed clear is accepted; all others are refused.
-//   W3  The loop falls asleep only by a compare-and-swap from "every ticket consumed, no flag", so
-//       a ticket, a stop or a close either precedes it (and it fails) or sees kAsleep (and rings).
+//   W3  The loop falls asleep only by a compare-and-swap from "no ticket beyond these, no flag", so
+//       a ticket, a stop, a call or a close either precedes it (and it fails) or sees kAsleep (and
+//       rings).
 //   W4  Of those that saw kAsleep, the one that clears it rings: one ring per sleep.
+//   W5  A call is answered by a look at what is beside the posts, after the flag was cleared: what was
+//       put there before the call is seen.
 // The word is changed by read-modify-writes alone, never by a store: each of them continues the
 // release sequence that take_ticket() heads.
 //
-// Threads: any; take_ticket(), request_stop() and clear_asleep() are async-signal-safe.
+// Threads: any; take_ticket(), request_stop(), call() and clear_asleep() are async-signal-safe.
 // Errors: none.
 // Internal.
 
@@ -38,7 +41,10 @@ class ControlWord {
     std::uint64_t next_ticket() const { return raw_ >> kTicketShift; }
     bool asleep() const { return (raw_ & kAsleep) != 0; }
     bool stop_requested() const { return (raw_ & kStop) != 0; }
+    bool called() const { return (raw_ & kCalled) != 0; }
     bool closed() const { return (raw_ & kClosed) != 0; }
+    // Whether the loop has more to do than to run what was posted.
+    bool concerns_loop() const { return (raw_ & (kStop | kCalled)) != 0; }
     // Whether a post has more to do than to publish its slot.
     bool concerns_posters() const { return (raw_ & (kAsleep | kClosed)) != 0; }
 
@@ -59,7 +65,8 @@ class ControlWord {
     return View(word_.load(std::memory_order_acquire));
   }
 
-  // Falls asleep if `next_ticket` is still next and no flag is set.
+  // Falls asleep if `next_ticket` is still next and no flag is set. Tickets below it that are not
+  // published will not ring.
   bool try_fall_asleep(std::uint64_t next_ticket) noexcept {
     std::uint64_t expected = next_ticket << kTicketShift;
     // relaxed: decided by this word's modification order alone; no other memory hangs on it; its
@@ -85,6 +92,19 @@ class ControlWord {
     return View(word_.fetch_and(~kStop, std::memory_order_acquire)).stop_requested();
   }
 
+  // Has the loop look at what is beside the posts; returns the word as it was.
+  View call() noexcept {
+    // release: what the caller has put there is seen by the loop that looks; pairs with
+    // clear_called() [W5].
+    return View(word_.fetch_or(kCalled, std::memory_order_release));
+  }
+
+  // Clears the flag of a call, before its answer.
+  void clear_called() noexcept {
+    // acquire: sees what was put there before the call; pairs with call() [W5].
+    word_.fetch_and(~kCalled, std::memory_order_acquire);
+  }
+
   // Closes: no later ticket is accepted. Returns the word as it was; its next_ticket() is final.
   View close() noexcept {
     // acq_rel: sees what every accepted post's predecessor published; later refusals see the close.
@@ -96,7 +116,8 @@ class ControlWord {
   static constexpr std::uint64_t kAsleep = 1;
   static constexpr std::uint64_t kStop = 2;
   static constexpr std::uint64_t kClosed = 4;
-  static constexpr int kTicketShift = 3;
+  static constexpr std::uint64_t kCalled = 8;
+  static constexpr int kTicketShift = 4;
   static constexpr std::uint64_t kOneTicket = std::uint64_t{1} << kTicketShift;
 
   Atom<std::uint64_t> word_{kFirstTicket << kTicketShift};

@@ -102,6 +102,23 @@ void Mailbox::note_taken(std::uint64_t ticket) noexcept {
   taken_.add();
 }
 
+// What was published before the word said that the loop sleeps is found here: its posters have seen
+// an awake loop. A later one is half-way through its post still, and delays nobody but itself.
+bool Mailbox::try_doze() noexcept {
+  const ControlWord::View before = look();
+  if (!word_.try_fall_asleep(before.next_ticket())) return false;
+  bool found = false;
+  for (Lane* lane = lanes_->first(); lane != nullptr && !found; lane = lane->next_listed) {
+    found = lane->peek() != nullptr;
+  }
+  if (!found) {
+    signal_slots_.collect(before.next_ticket());
+    found = signal_slots_.peek() != nullptr;
+  }
+  if (found) wake_up();
+  return !found;
+}
+
 void Mailbox::trim() noexcept {
   if (taken_.get() - trimmed_at_ < kTrimEvery) return;
   trimmed_at_ = taken_.get();

@@ -6,7 +6,8 @@
 // while one lane holds the very next ticket no other lane is looked at.
 //
 // Invariants (W1 to W4 in control_word.h, L1 to L3 in lane.h, S1 to S3 in lane_set.h):
-//   M1  Order: if one post returned before another began, on whatever threads, it is taken first.
+//   M1  Order: if one post returned before another began, on whatever threads, it is taken first. Of
+//       the posts of signal handlers only among each other.
 //   M2  Of the posts accepted, each is taken exactly once, by take() or by close().
 //   M3  The loop does not fall asleep while a ticket is untaken (W3): a post half-way through keeps
 //       it awake, or sleeping with a time limit, and holds nobody else back.
@@ -73,6 +74,16 @@ class Mailbox : public MailboxInlet {
   Slot* take_elsewhere();
   // Whether the whole batch was taken; false says nothing.
   bool batch_is_over() const noexcept { return expected_ == batch_limit_; }
+  // Ends the batch before it is over: begins another one of what was posted by now, from which
+  // take_early() takes posts of signal handlers, past all others. The rest waits for the next batch.
+  void cut_batch() noexcept {
+    begin_batch(look());
+    signal_slots_.collect_early(batch_limit_);
+  }
+  Slot* take_early() noexcept {
+    Slot* const slot = poisoned_ ? nullptr : signal_slots_.peek();
+    return slot == nullptr ? nullptr : take_signal_post(*slot);
+  }
   // Whether the next post in order has arrived in the lane at hand. Cheaper than look(), which
   // takes the word away from posters; false says nothing.
   bool next_has_arrived() noexcept { return current_->is_next(expected_); }
@@ -85,6 +96,7 @@ class Mailbox : public MailboxInlet {
     // relaxed: a hint; the flag is acquired with look().
     return stop_hint_.load(std::memory_order_relaxed) && look().stop_requested();
   }
+  void clear_called() noexcept { word_.clear_called(); }
   bool clear_stop() noexcept {
     // relaxed: a hint; whoever sets the flag after this has set it for look() to see.
     stop_hint_.store(false, std::memory_order_relaxed);
@@ -99,6 +111,9 @@ class Mailbox : public MailboxInlet {
   // doorbell.
   bool try_fall_asleep() noexcept { return word_.try_fall_asleep(taken_.get() + kFirst); }
   void wake_up() noexcept { word_.clear_asleep(); }
+  // Falls asleep although a poster is between its ticket and its slot, if nothing else is pending
+  // [M3]. That poster will not ring: wait with a limit. Whoever posts from now on does.
+  bool try_doze() noexcept;
   // Gives memory of past bursts back.
   void trim() noexcept;
 

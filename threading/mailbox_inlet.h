@@ -67,14 +67,26 @@ class MailboxInlet {
   // ---- signal handler, or any thread ----
 
   // Posts a callable from a signal handler: lock-free, no allocation, no thread-local construction.
+  // It may be taken before earlier posts of threads.
   template <class F>
   PostResult post_from_signal(const F& f) noexcept;
+  // The same for a post of a thread that finds no memory for a lane: it has its place among the
+  // posts of threads.
+  template <class F>
+  PostResult post_in_signal_slot(const F& f) noexcept;
 
   // Posts the callable of a reserved signal slot, which must not be waiting already.
   PostResult raise(Slot& reserved) noexcept;
 
   // Latches a stop; kMustWake if the loop sleeps.
   PostResult request_stop() noexcept;
+
+  // ---- any thread ----
+
+  // Calls `put`, which leaves something for the loop beside its posts, and has the loop look there;
+  // kMustWake if it sleeps.
+  template <class Put>
+  PostResult call(Put put);
 
  protected:
   explicit MailboxInlet(std::size_t signal_slots);
@@ -122,6 +134,9 @@ class MailboxInlet {
   PostResult end_visit_or_wake(ControlWord::View before) noexcept;
   // Publishes or gives back; within a visit, which it ends.
   PostResult publish_signal_post(Slot& slot) noexcept;
+  enum class SlotOrder : bool { kFree, kKept };
+  template <class F>
+  PostResult post_in_slot(const F& f, SlotOrder order) noexcept;
   PostResult refuse_signal_post() noexcept;
   void begin_visit() noexcept;
   void end_visit() noexcept;
@@ -223,12 +238,35 @@ Slot* MailboxInlet::reserve_signal_slot(const F& f) noexcept {
 
 template <class F>
 PostResult MailboxInlet::post_from_signal(const F& f) noexcept {
+  return post_in_slot(f, SlotOrder::kFree);
+}
+
+template <class F>
+PostResult MailboxInlet::post_in_signal_slot(const F& f) noexcept {
+  return post_in_slot(f, SlotOrder::kKept);
+}
+
+template <class F>
+PostResult MailboxInlet::post_in_slot(const F& f, SlotOrder order) noexcept {
   require_signal_callable<F>();
   begin_visit();  // [M4]
   Slot* const slot = signal_slots_.claim();
   if (slot == nullptr) return refuse_signal_post();
   slot->construct(f);
+  if (order == SlotOrder::kKept) signal_slots_.keep_in_order(*slot);
   return publish_signal_post(*slot);
+}
+
+template <class Put>
+PostResult MailboxInlet::call(Put put) {
+  begin_visit();  // [M4], before `put` may take effect by the call of another thread
+  try {
+    put();
+  } catch (...) {
+    end_visit();
+    throw;
+  }
+  return end_visit_or_wake(word_.call());
 }
 
 }  // namespace zmqloop

@@ -133,6 +133,14 @@ decltype(auto) invoke(BareBox<D>& boxed) {
 template <class D>
 using Result = std::decay_t<decltype(one_shot::invoke(std::declval<D&>()))>;
 
+// Returns a callable that calls `f` as kRun does: once.
+template <class F>
+auto once(F&& f) {
+  return [g = std::decay_t<F>(std::forward<F>(f))]() mutable {
+    static_cast<void>(one_shot::invoke(g));
+  };
+}
+
 // How a stored callable ends, run or not: other than by its destructor if it is bare.
 template <class D>
 struct Disposal {

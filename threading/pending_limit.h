@@ -29,6 +29,8 @@ class PendingLimit {
   PendingLimit(const PendingLimit&) = delete;
   PendingLimit& operator=(const PendingLimit&) = delete;
 
+  std::uint64_t most() const noexcept { return most_; }
+
   // Whether `most` posts or more wait. Each poster that is told no at the same time may add one. A
   // closed mailbox has room: it refuses for another reason.
   bool is_reached(const Mailbox& mailbox) noexcept {

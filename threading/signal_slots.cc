@@ -14,6 +14,7 @@ SignalSlots::SignalSlots(std::size_t count)
       words_((count + kBits - 1) / kBits),
       free_(std::make_unique<Atom<std::uint64_t>[]>(words_)),
       reserved_(std::make_unique<Atom<std::uint64_t>[]>(words_)),
+      in_order_(std::make_unique<Atom<std::uint64_t>[]>(words_)),
       ready_(std::make_unique<Atom<std::uint64_t>[]>(words_)) {
   if (count == 0) return;
   void* memory =
@@ -50,6 +51,12 @@ Slot* SignalSlots::claim() noexcept {
   return nullptr;
 }
 
+void SignalSlots::keep_in_order(Slot& slot) noexcept {
+  const std::size_t index = index_of(slot);
+  // relaxed: ordered before the consumer's look by the release in publish().
+  in_order_[index / kBits].fetch_or(std::uint64_t{1} << (index % kBits), std::memory_order_relaxed);
+}
+
 void SignalSlots::publish(Slot& slot, std::uint64_t ticket) noexcept {
   slot.publish(ticket);
   const std::size_t index = index_of(slot);
@@ -78,6 +85,10 @@ void SignalSlots::recycle(Slot& slot) noexcept {
   const std::size_t index = index_of(slot);
   // relaxed: this slot's bit is older than its claim, or than the publish() that was acquired.
   const std::uint64_t reserved = reserved_[index / kBits].load(std::memory_order_relaxed);
+  const std::uint64_t mask = std::uint64_t{1} << (index % kBits);
+  // relaxed, both: as above, and ordered before the slot's next claim by the release in set_free().
+  if ((in_order_[index / kBits].load(std::memory_order_relaxed) & mask) != 0) [[unlikely]]
+    in_order_[index / kBits].fetch_and(~mask, std::memory_order_relaxed);
   if ((reserved >> (index % kBits) & 1) == 0) set_free(index);
 }
 
@@ -86,12 +97,14 @@ void SignalSlots::set_free(std::size_t index) noexcept {
   free_[index / kBits].fetch_or(std::uint64_t{1} << (index % kBits), std::memory_order_release);
 }
 
-void SignalSlots::collect(std::uint64_t limit) noexcept {
+void SignalSlots::collect(std::uint64_t limit, Which which) noexcept {
   collected_ = 0;
   taken_ = 0;
   for (std::size_t word = 0; word < words_; ++word) {
     // acquire: the slots are complete; pairs with release in publish().
     std::uint64_t ready = ready_[word].load(std::memory_order_acquire);
+    // relaxed: set before the slot was published, cleared by the consumer.
+    if (which == Which::kEarly) ready &= ~in_order_[word].load(std::memory_order_relaxed);
     for (; ready != 0; ready &= ready - 1) {
       Slot& slot = slots_[word * kBits + static_cast<std::size_t>(std::countr_zero(ready))];
       if (slot.ticket() < limit) order_[collected_++] = &slot;

@@ -42,6 +42,9 @@ class SignalSlots {
 
   // Claims a free slot; null when all are taken. At most one step for each slot.
   Slot* claim() noexcept;
+  // Has collect_early() pass over a claimed slot: what is posted in it has its place among the posts
+  // of threads.
+  void keep_in_order(Slot& slot) noexcept;
   // Hands a claimed, constructed slot to the consumer.
   void publish(Slot& slot, std::uint64_t ticket) noexcept;
   // Makes a claimed slot free again, used or not; one that is reserved stays with its owner.
@@ -57,19 +60,23 @@ class SignalSlots {
   // ---- consumer ----
 
   // Collects the ready slots with tickets below `limit` for peek() and pop(), in ticket order.
-  void collect(std::uint64_t limit) noexcept;
+  void collect(std::uint64_t limit) noexcept { collect(limit, Which::kAll); }
+  // The same without those that are kept in order.
+  void collect_early(std::uint64_t limit) noexcept { collect(limit, Which::kEarly); }
   // Returns the next collected slot, or null.
   Slot* peek() noexcept { return taken_ < collected_ ? order_[taken_] : nullptr; }
   // Takes the slot that peek() returned; it stays claimed until recycle().
   void pop() noexcept;
 
  private:
+  enum class Which : bool { kAll, kEarly };
   static constexpr std::size_t kBits = 64;
 
   std::size_t index_of(const Slot& slot) const noexcept {
     return static_cast<std::size_t>(&slot - slots_);
   }
   void set_free(std::size_t index) noexcept;
+  void collect(std::uint64_t limit, Which which) noexcept;
   std::size_t bytes() const noexcept { return count_ * (sizeof(Slot) + sizeof(Slot*)); }
 
   // Constant after construction.
@@ -85,6 +92,7 @@ class SignalSlots {
   // Shared: one bit per slot.
   std::unique_ptr<Atom<std::uint64_t>[]> free_;
   std::unique_ptr<Atom<std::uint64_t>[]> reserved_;
+  std::unique_ptr<Atom<std::uint64_t>[]> in_order_;
   std::unique_ptr<Atom<std::uint64_t>[]> ready_;
 };
 

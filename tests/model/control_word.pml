@@ -1,4 +1,4 @@
-/* The one word of a mailbox, as threading/control_word.h has it: three flags below the ticket count.
+/* The one word of a mailbox, as threading/control_word.h has it: four flags below the ticket count.
  * Each operation is one atomic step; weak_*.pml say why nothing weaker can be seen of it.
  *
  * Mirrors:
@@ -8,17 +8,21 @@
  *   threading/control_word.h  ControlWord::clear_asleep     655026217b40
  *   threading/control_word.h  ControlWord::request_stop     f9e0e613df96
  *   threading/control_word.h  ControlWord::clear_stop       35586b8d43ad
+ *   threading/control_word.h  ControlWord::call             89e29765dddd
+ *   threading/control_word.h  ControlWord::clear_called     e5f0d1a2d120
  *   threading/control_word.h  ControlWord::close            fa3d9adae2ab
  */
 
 #define ASLEEP 1
 #define STOP 2
 #define CLOSED 4
-#define ONE_TICKET 8
+#define CALLED 8
+#define ONE_TICKET 16
 
-#define next_ticket(view) ((view) >> 3)
+#define next_ticket(view) ((view) >> 4)
 #define asleep(view) (((view) & ASLEEP) != 0)
 #define stop_requested(view) (((view) & STOP) != 0)
+#define called(view) (((view) & CALLED) != 0)
 #define closed(view) (((view) & CLOSED) != 0)
 
 #define FIRST_TICKET 1
@@ -43,6 +47,12 @@ inline request_stop(before) {
 }
 inline clear_stop(before) {
   d_step { before = word; word = word & ~STOP }
+}
+inline call(before) {
+  d_step { before = word; word = word | CALLED }
+}
+inline clear_called() {
+  word = word & ~CALLED
 }
 inline close_word(before) {
   d_step { before = word; word = word | CLOSED }

@@ -24,11 +24,11 @@
  *   threading/mailbox_inlet.h   MailboxInlet::post_asleep_or_closed  958c4d40af40
  *   threading/mailbox_inlet.h   MailboxInlet::post_in                281e36258b89
  *   threading/mailbox_inlet.h   MailboxInlet::refuse                 5fb1cb249f35
- *   threading/mailbox_inlet.h   MailboxInlet::post_from_signal       8aecc40b2b1f
+ *   threading/mailbox_inlet.h   MailboxInlet::post_from_signal       133d4d13f3ab
  *   threading/mailbox_inlet.h   MailboxInlet::no_visitors            cc0a3235e3b9
  *   threading/signal_slots.cc   SignalSlots::claim                   089e4b51291b
- *   threading/signal_slots.cc   SignalSlots::recycle                 62e1f3f998e4
- *   runtime/loop_core.cc        LoopCore::close                      4debc0a183c7
+ *   threading/signal_slots.cc   SignalSlots::recycle                 75a8701b304f
+ *   runtime/loop_core.cc        LoopCore::close                      399ab9f6f548
  *
  * Runs (posts of two threads and a signal handler):
  *   threads   -DA=2 -DB=2 -DSIGNALS=0

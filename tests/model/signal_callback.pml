@@ -22,7 +22,7 @@
  *   threading/signal_slots.cc   SignalSlots::publish                 dddec13c8b0e
  *   threading/signal_slots.cc   SignalSlots::reserve                 932d4ac34cfc
  *   threading/signal_slots.cc   SignalSlots::unreserve               3f07d43d747f
- *   threading/signal_slots.cc   SignalSlots::recycle                 62e1f3f998e4
+ *   threading/signal_slots.cc   SignalSlots::recycle                 75a8701b304f
  *   threading/signal_slots.cc   SignalSlots::pop                     735e0573e6ff
  *   runtime/signal_callback.cc  PreparedCallback::raise              1435c8ae5e10
  *   runtime/signal_callback.cc  PreparedCallback::run                9de5f14492e5

@@ -23,12 +23,12 @@
  *   threading/mailbox_inlet.h   MailboxInlet::post_asleep_or_closed  958c4d40af40
  *   threading/mailbox_inlet.h   MailboxInlet::publish_in             236a385fd543
  *   threading/mailbox_inlet.h   MailboxInlet::post_in                281e36258b89
- *   threading/mailbox_inlet.h   MailboxInlet::post_from_signal       8aecc40b2b1f
+ *   threading/mailbox_inlet.h   MailboxInlet::post_from_signal       133d4d13f3ab
  *   threading/signal_slots.cc   SignalSlots::claim                   089e4b51291b
  *   threading/signal_slots.cc   SignalSlots::publish                 dddec13c8b0e
- *   threading/signal_slots.cc   SignalSlots::recycle                 62e1f3f998e4
+ *   threading/signal_slots.cc   SignalSlots::recycle                 75a8701b304f
  *   threading/signal_slots.cc   SignalSlots::set_free                019e68cc1779
- *   threading/signal_slots.cc   SignalSlots::collect                 d96897b666e0
+ *   threading/signal_slots.cc   SignalSlots::collect                 94995e5fc568
  *   threading/signal_slots.cc   SignalSlots::pop                     735e0573e6ff
  *   threading/signal_slots.h    SignalSlots::peek                    0a2acc44c461
  *   threading/slot.h            Slot::copy_callable                  5ac07c2fa824

@@ -10,6 +10,8 @@
  *   rings_due > 0            one ring for each sleep at most [W4]
  *   wake_ups_due > 0         and one wake-up at most for what was rung or became ready
  *   !(look&1)                the asleep flag is clear while the loop is awake
+ *   owed                     a post half-way through delays no other: what was published when the
+ *                            loop fell asleep past it is run before the loop waits [M3]
  *   alive                    nobody touches the mailbox, or a doorbell, once it is destroyed [M4]
  *
  * Mirrors:
@@ -18,6 +20,7 @@
  *   threading/mailbox.h         Mailbox::stop_requested              16b0e0a8d9fd
  *   threading/mailbox.h         Mailbox::clear_stop                  b0931357e39b
  *   threading/mailbox.h         Mailbox::all_taken                   9f81ed6ca0b6
+ *   threading/mailbox.cc        Mailbox::try_doze                    76558ce065e3
  *   threading/mailbox.h         Mailbox::try_fall_asleep             768537857db3
  *   threading/mailbox.h         Mailbox::wake_up                     ef4641cf5b4a
  *   threading/mailbox_inlet.cc  MailboxInlet::end_visit_or_wake      b209345ddbf6
@@ -32,12 +35,13 @@
  *   runtime/loop_core.cc        LoopCore::request_stop               3c0fffa46a04
  *   runtime/loop_core.cc        LoopCore::ring_for_post              9eef561b8f6b
  *   runtime/loop_core.cc        LoopCore::ring_for_signal            9b19be981bd8
- *   runtime/loop_core.cc        LoopCore::run_callbacks              5eb4c45a41a4
- *   runtime/loop_core.cc        LoopCore::run                        cf4a9f12dc79
+ *   runtime/loop_core.cc        LoopCore::run_callbacks              ad08e760871f
+ *   runtime/loop_core.cc        LoopCore::run                        7d14dc1caba6
  *   runtime/loop_core.cc        LoopCore::poll_and_dispatch          7cb8c146d1e4
- *   runtime/loop_core.cc        LoopCore::wait_for_straggler         b8f14592cc73
- *   runtime/loop_core.cc        LoopCore::find_work_spinning         f1d03cbe5558
- *   runtime/loop_core.cc        LoopCore::sleep                      fbae61f9e22b
+ *   runtime/loop_core.cc        LoopCore::wait_for_straggler         83d9d4c0e48d
+ *   runtime/loop_core.cc        LoopCore::doze                       e08b9d56d548
+ *   runtime/loop_core.cc        LoopCore::find_work_spinning         d309980593fb
+ *   runtime/loop_core.cc        LoopCore::sleep                      c876c40e409c
  *   runtime/loop_core_dispatch.cc LoopCore::drain_doorbell           b6152061089e
  *   runtime/loop_core.h         LoopCore::post                       5a2349f932ed
  *   runtime/loop_core.h         LoopCore::post_from_signal           fb85d7c259d8
@@ -61,6 +65,8 @@
  *   SLEEPS_THOUGH_STOPPED      stops     invalid end state
  *   DRAINS_ONCE_ASLEEP         posts     invalid end state
  *   WAITS_FOR_ONE_DOORBELL     posts     invalid end state
+ *   DOZES_WITHOUT_A_LOOK       posts     owed
+ *   LOOKS_BEFORE_IT_DOZES      posts     owed
  *   EVERYBODY_RINGS            posts     rings_due
  *   ASLEEP_LEFT_SET            posts     look&1
  *   DOORBELL_NOT_DRAINED       posts     wake_ups_due
@@ -267,6 +273,39 @@ inline drain_found() {
   fi
 }
 
+/* Looks at each lane. */
+inline look_for_published() {
+  ticket = FIRST_TICKET;
+  do
+  :: ticket < next_ticket(look) && !published[ticket] -> ticket++
+  :: ticket < next_ticket(look) && published[ticket] -> found = true; break
+  :: ticket == next_ticket(look) -> break
+  od;
+  ticket = 0
+}
+
+/* Falls asleep past posts that are half-way through, and notes what the loop owes by then. */
+inline fall_asleep_past_gaps() {
+  d_step {
+    try_fall_asleep(next_ticket(look), slept);
+    rings_due = (slept -> rings_due + 1 : rings_due);
+    i = FIRST_TICKET;
+    do
+    :: i < POSTS + FIRST_TICKET -> owed = (slept && published[i] -> owed | (1 << i) : owed); i++
+    :: else -> break
+    od
+  }
+}
+
+/* Within d_step. */
+inline owes_nothing() {
+  i = FIRST_TICKET;
+  do
+  :: i < POSTS + FIRST_TICKET -> assert(!(published[i] && ((owed >> i) & 1))); i++
+  :: else -> break
+  od
+}
+
 hidden byte i;
 
 active proctype loop() {
@@ -276,6 +315,9 @@ active proctype loop() {
   bit slept;
   bit inproc_found;
   bit eventfd_found;
+  byte ticket;
+  bit found;
+  byte owed;
 
   stop_hint = false;
   clear_stop(before);
@@ -317,7 +359,13 @@ iteration:
 #ifdef SLEEPS_THOUGH_HALF_POSTED
   :: atomic { false -> goto iteration }
 #else
-  :: atomic { next_ticket(word) != taken + FIRST_TICKET -> goto iteration }
+  :: atomic {
+       next_ticket(word) != taken + FIRST_TICKET ->
+       if
+       :: goto iteration
+       :: goto doze
+       fi
+     }
 #endif
   :: else
   fi;
@@ -339,6 +387,34 @@ iteration:
 #else
   drain_found();
 #endif
+  goto iteration;
+
+doze:
+  look = word;
+#ifdef LOOKS_BEFORE_IT_DOZES
+  look_for_published();
+#endif
+  fall_asleep_past_gaps();
+#if !defined(DOZES_WITHOUT_A_LOOK) && !defined(LOOKS_BEFORE_IT_DOZES)
+  if
+  :: slept -> look_for_published()
+  :: else
+  fi;
+#endif
+  look = 0;
+  if
+  :: slept && !found ->
+     d_step { owes_nothing(); owed = 0 };
+     if
+     :: wait()
+     :: skip /* the time limit: a post half-way through does not ring */
+     fi;
+     wake_up();
+     drain_found()
+  :: slept && found -> wake_up()
+  :: else
+  fi;
+  d_step { slept = false; found = false; owed = 0 };
   goto iteration;
 
 ended:

@@ -13,9 +13,9 @@
  *   threading/signal_slots.cc  SignalSlots::publish    dddec13c8b0e
  *   threading/signal_slots.cc  SignalSlots::reserve    932d4ac34cfc
  *   threading/signal_slots.cc  SignalSlots::unreserve  3f07d43d747f
- *   threading/signal_slots.cc  SignalSlots::recycle    62e1f3f998e4
+ *   threading/signal_slots.cc  SignalSlots::recycle    75a8701b304f
  *   threading/signal_slots.cc  SignalSlots::set_free   019e68cc1779
- *   threading/signal_slots.cc  SignalSlots::collect    d96897b666e0
+ *   threading/signal_slots.cc  SignalSlots::collect    94995e5fc568
  *   threading/signal_slots.cc  SignalSlots::pop        735e0573e6ff
  *   threading/slot.h           Slot::publish           89e9ba6d2196
  *   threading/slot.h           Slot::ticket            d764c60750ba

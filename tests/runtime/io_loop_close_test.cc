@@ -13,6 +13,7 @@
 
 #include "tests/support/loop_fixture.h"
 #include "tests/support/process_facts.h"
+#include "tests/support/reused_handle.h"
 #include "tests/support/zmq_fixture.h"
 #include <gtest/gtest.h>
 #include <zmq.hpp>
@@ -435,54 +436,9 @@ TEST_P(IOLoopClose, ClosesSocketsOfATerminatedContextWhetherTheyKnowOrNot) {
   }
 }
 
-// A raw socket that is closed behind a loop's back, and another one that gets its handle and the
-// number of its descriptor.
-class ReusedHandle {
- public:
-  ReusedHandle() : first_(zmq_socket(context_.handle(), ZMQ_PAIR)) { EXPECT_NE(first_, nullptr); }
-  ReusedHandle(const ReusedHandle&) = delete;
-  ReusedHandle& operator=(const ReusedHandle&) = delete;
-  ~ReusedHandle() {
-    if (second_ != nullptr && is_open()) zmq_close(second_);
-  }
-
-  zmq::socket_ref get() const { return {zmq::from_handle, first_}; }
-
-  // Closes it and makes another one; false if that one is somewhere else.
-  bool reuse() {
-    const int descriptor = descriptor_of(first_);
-    zmq_close(first_);
-    // A thread of libzmq's closes its descriptor, and frees it in the next moment.
-    EXPECT_TRUE(eventually([&] { return ::fcntl(descriptor, F_GETFD) == -1; }));
-    for (int i = 0; i < 1'000; ++i) std::this_thread::yield();
-    second_ = zmq_socket(context_.handle(), ZMQ_PAIR);
-    return second_ == first_ && descriptor_of(second_) == descriptor;
-  }
-  bool is_open() const {
-    int type = 0;
-    std::size_t size = sizeof type;
-    return zmq_getsockopt(second_, ZMQ_TYPE, &type, &size) == 0;
-  }
-
- private:
-  static int descriptor_of(void* socket) {
-    int descriptor = -1;
-    std::size_t size = sizeof descriptor;
-    EXPECT_EQ(zmq_getsockopt(socket, ZMQ_FD, &descriptor, &size), 0);
-    return descriptor;
-  }
-
-  zmq::context_t context_;
-  void* first_;
-  void* second_ = nullptr;
-};
-
-constexpr int kAttempts = 100;
-constexpr const char* kNoReuse = "no other socket got handle and descriptor";
-
 // Failures: F16
 TEST_P(IOLoopClose, DoesNotCloseASocketThatHasTheHandleOfAClosedOne) {
-  for (int i = 0; i < kAttempts; ++i) {
+  for (int i = 0; i < ReusedHandle::kAttempts; ++i) {
     ReusedHandle handle;
     IOLoop loop(options());
     loop.add_handler(
@@ -492,11 +448,11 @@ TEST_P(IOLoopClose, DoesNotCloseASocketThatHasTheHandleOfAClosedOne) {
     EXPECT_TRUE(handle.is_open());
     if (reused) return;
   }
-  GTEST_SKIP() << kNoReuse;
+  GTEST_SKIP() << ReusedHandle::kNoReuse;
 }
 
 TEST_P(IOLoopClose, DoesNotCloseASocketThatADestructorMeanwhileHasGivenTheHandle) {
-  for (int i = 0; i < kAttempts; ++i) {
+  for (int i = 0; i < ReusedHandle::kAttempts; ++i) {
     ReusedHandle handle;
     IOLoop loop(options());
     OwnedFd event = make_event();
@@ -511,7 +467,7 @@ TEST_P(IOLoopClose, DoesNotCloseASocketThatADestructorMeanwhileHasGivenTheHandle
     EXPECT_TRUE(handle.is_open());
     if (reused) return;
   }
-  GTEST_SKIP() << kNoReuse;
+  GTEST_SKIP() << ReusedHandle::kNoReuse;
 }
 
 // ---- nothing is lost ----

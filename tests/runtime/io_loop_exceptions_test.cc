@@ -115,6 +115,22 @@ TEST_P(IOLoopExceptions, AreWrittenWithTypeTextCallableAndLoopByDefault) {
   EXPECT_EQ(loop.stats().callback_exceptions, 5u);
 }
 
+TEST_P(IOLoopExceptions, OfNoCallableAreWrittenWithoutOne) {
+  class Asked : public IOLoop {
+   public:
+    using IOLoop::handle_callback_exception;
+    using IOLoop::IOLoop;
+  };
+  Asked loop(options("talkative"));
+  loop.add_callback([] { throw std::range_error("out of range"); });
+  loop.add_callback([&] { loop.stop(); });
+  loop.start();
+  ::testing::internal::CaptureStderr();
+  loop.handle_callback_exception(std::make_exception_ptr(std::range_error("of nobody")));
+  EXPECT_EQ(::testing::internal::GetCapturedStderr(),
+            "zmqloop: loop 'talkative': exception: std::range_error: of nobody\n");
+}
+
 // The C library ends a cancelled thread with an exception of its own, which is nobody's to swallow.
 TEST_P(IOLoopExceptions, Rel_D4_M8_LetAThreadThatIsCancelledInACallbackEnd) {
   const ChildResult child = run_in_child([] {

@@ -2,8 +2,11 @@
 // nothing changed.
 
 #include <atomic>
+#include <fcntl.h>
 #include <memory>
+#include <stdexcept>
 #include <string>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -19,6 +22,7 @@ namespace {
 
 using ::testing::AllOf;
 using ::testing::HasSubstr;
+using ::testing::StartsWith;
 
 class IOLoopMisuse : public OnBothPollers {
  protected:
@@ -53,8 +57,8 @@ TEST_P(IOLoopMisuse, Rel_G5_J7_OfTimersAndHandlersOffTheLoopThreadNamesBothThrea
     };
     EXPECT_NE(here, current_thread_label());
     expect_both("IOLoop::add_timeout", [&] { loop_.add_timeout(1s, [] {}); });
-    expect_both("IOLoop::add_timeout", [&] { loop_.call_later(1s, [] {}); });
-    expect_both("IOLoop::add_timeout", [&] { loop_.call_at(TimePoint(), [] {}); });
+    expect_both("IOLoop::call_later", [&] { loop_.call_later(1s, [] {}); });
+    expect_both("IOLoop::call_at", [&] { loop_.call_at(TimePoint(), [] {}); });
     expect_both("IOLoop::remove_timeout", [&] { loop_.remove_timeout(timer); });
     expect_both("IOLoop::add_handler", [&] {
       loop_.add_handler(
@@ -213,6 +217,43 @@ TEST_P(IOLoopMisuse, LetsALoopBeDestroyedOnAThreadThatNeverRanIt) {
   loop->add_callback([&] { loop->stop(); });
   loop->start();
   std::thread([&] { loop.reset(); }).join();
+}
+
+// ---- the name of the call that was made ----
+
+TEST_P(IOLoopMisuse, OfDescriptorsAndSocketsNamesTheCallOfTheLoopThatWasMade) {
+  const auto nothing = [] {};
+  const OwnedFd event = make_event();
+  EXPECT_THAT(error_of<std::system_error>([&] {
+                const OwnedFd directory(::open("/", O_RDONLY | O_CLOEXEC));
+                loop_.add_handler(directory.get(), nothing, Events::kRead);
+              }),
+              StartsWith("IOLoop::add_handler: "));
+  EXPECT_THAT(error_of<std::invalid_argument>(
+                  [&] { loop_.add_handler(-1, nothing, Events::kRead); }),
+              StartsWith("IOLoop::add_handler: "));
+  loop_.add_handler(event.get(), nothing, Events::kRead);
+  EXPECT_THAT(error_of<std::invalid_argument>(
+                  [&] { loop_.add_handler(event.get(), nothing, Events::kRead); }),
+              StartsWith("IOLoop::add_handler: "));
+  EXPECT_THAT(error_of<std::invalid_argument>(
+                  [&] { loop_.update_handler(event.get(), static_cast<Events>(0x40)); }),
+              StartsWith("IOLoop::update_handler: "));
+  EXPECT_THAT(error_of<std::invalid_argument>([&] { loop_.touch(4'711); }),
+              StartsWith("IOLoop::touch: "));
+}
+
+TEST_P(IOLoopMisuse, OfTimersNamesTheCallThatWasMade) {
+  const auto null = static_cast<void (*)()>(nullptr);
+  EXPECT_THAT(error_of<std::invalid_argument>([&] { loop_.call_later(1s, null); }),
+              StartsWith("IOLoop::call_later: "));
+  EXPECT_THAT(error_of<std::invalid_argument>([&] { loop_.call_at(TimePoint(), null); }),
+              StartsWith("IOLoop::call_at: "));
+  loop_.close();
+  EXPECT_THAT(error_of<LoopClosedError>([&] { loop_.call_later(1s, [] {}); }),
+              StartsWith("IOLoop::call_later: "));
+  EXPECT_THAT(error_of<LoopClosedError>([&] { loop_.add_timeout(1s, [] {}); }),
+              StartsWith("IOLoop::add_timeout: "));
 }
 
 }  // namespace

@@ -21,6 +21,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "zmqloop/runtime/delayed_callback.h"
 #include "zmqloop/runtime/loop_thread.h"
 
 namespace zmqloop::testing {
@@ -32,6 +33,7 @@ using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::MatchesRegex;
 
 constexpr MissedTicks kPolicies[] = {MissedTicks::kSkip, MissedTicks::kBurst, MissedTicks::kDelay};
 
@@ -924,6 +926,72 @@ TEST_P(PeriodicCallbackTest, EndsQuietlyInAChildThatItsCallbackForks) {
   EXPECT_EQ(status, 0);
   run_until(25ms);
   EXPECT_THAT(ticks_, ElementsAre(10, 20));
+}
+
+// ---- an instance that nobody runs ----
+
+// What a process writes in which `f` is called after it has made an instance with that clock.
+template <class F>
+std::string complaints_of(F f) {
+  const ChildResult child = run_in_child([&] {
+    FakeClock clock;
+    IOLoop loop(LoopOptions{.clock = clock.function()});
+    loop.install();
+    f(clock);
+    return 0;
+  });
+  EXPECT_TRUE(child.ok()) << child;
+  return child.error_output;
+}
+
+TEST(TimersOfAnInstanceThatNobodyRuns, SayOnceThatTheyWereNeverCalled) {
+  EXPECT_THAT(complaints_of([](FakeClock& clock) {
+                for (int i = 0; i < 2; ++i) {
+                  PeriodicCallback periodic([] {}, milliseconds(10));
+                  periodic.start();
+                  clock.advance(milliseconds(10));
+                }
+              }),
+              MatchesRegex("zmqloop: a PeriodicCallback was due and never called: [^\n]*"
+                           "IOLoop::instance\\(\\), which nobody has run[^\n]*\n"));
+  EXPECT_THAT(complaints_of([](FakeClock& clock) {
+                DelayedCallback delayed([] {}, milliseconds(10));
+                delayed.start();
+                clock.advance(milliseconds(10));
+              }),
+              HasSubstr("a DelayedCallback was due and never called"));
+}
+
+TEST(TimersOfAnInstanceThatNobodyRuns, SayNothingIfTheyWereNotDueOrStoppedOrAreAnotherLoops) {
+  EXPECT_EQ(complaints_of([](FakeClock& clock) {
+              PeriodicCallback early([] {}, milliseconds(10));
+              early.start();
+              clock.advance(milliseconds(9));
+            }),
+            "");
+  EXPECT_EQ(complaints_of([](FakeClock& clock) {
+              PeriodicCallback stopped([] {}, milliseconds(10));
+              stopped.start();
+              clock.advance(milliseconds(20));
+              stopped.stop();
+            }),
+            "");
+  EXPECT_EQ(complaints_of([](FakeClock& clock) {
+              PeriodicCallback chosen([] {}, milliseconds(10), &IOLoop::instance());
+              chosen.start();
+              clock.advance(milliseconds(20));
+            }),
+            "");
+}
+
+TEST(TimersOfAnInstanceThatNobodyRuns, SayNothingIfSomebodyRunsItLater) {
+  EXPECT_EQ(complaints_of([](FakeClock& clock) {
+              PeriodicCallback periodic([] {}, milliseconds(10));
+              periodic.start();
+              clock.advance(milliseconds(20));
+              IOLoop::instance().run_sync([] {});
+            }),
+            "");
 }
 
 }  // namespace

@@ -170,8 +170,8 @@ TEST_P(StallTest, IsFoundOnTwoLoopsAtOnce) {
 
 TEST_P(StallTest, IsFoundInTheVeryFirstIteration) {
   enable();
-  loop_.add_callback(blocks_until_reported());
-  loop_.add_callback([&] {
+  loop_.add_callback([&, blocks = blocks_until_reported()]() mutable {
+    blocks();
     EXPECT_EQ(loop_.stats().iterations, 1u);
     loop_.stop();
   });

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <typeinfo>
 
 #include "tests/schedule/parcel.h"
 #include "tests/schedule/scenario.h"
@@ -77,6 +78,50 @@ SCENARIO(signals_on_loop_thread, "W3 Rel_E4 Rel_E7",
             "the loop ended early");
   }
   const Thread a("A", [&] { loop.post_accepted(one_ran); });
+}
+
+SCENARIO(call_against_sleep, "W3 W5 Rel_K12",
+         "who waits for room is called, once, whether it asks before, while or after the loop sleeps") {
+  TestLoop loop;
+  StopAtLast stop(loop.core(), 4);
+  std::array<int, 2> calls{};
+  const auto ask = [&](std::size_t asker) {
+    const auto call = [&, asker] {
+      ++calls[asker];
+      stop.one_ran();
+    };
+    require(loop.core().call_when_below({1, &typeid(call), call}), "an asker was refused");
+    yield();
+    loop.post_accepted([&stop] { stop.one_ran(); });
+  };
+  const Thread a("A", [&] { ask(0); });
+  const Thread b("B", [&] { ask(1); });
+  loop.run();
+  require(calls == std::array<int, 2>{1, 1}, "an asker was not called, or twice");
+}
+
+SCENARIO(sleep_past_a_straggler, "M3 W3 Rel_A5",
+         "a loop sleeps past a post that has stopped half-way, and runs all others meanwhile") {
+  TestLoop loop;
+  StopAtLast stop(loop.core(), 4);
+  Fate late;
+  Thread a("A", [&] {
+    loop.post_accepted([&stop] { stop.one_ran(); });  // has a lane from here on
+    const MayStop may_stop(6);
+    loop.post_accepted(Parcel(late));
+  });
+  const Thread b("B", [&] {
+    for (int i = 0; i < 3; ++i) {
+      loop.post_accepted([&stop] { stop.one_ran(); });
+      yield();
+    }
+  });
+  loop.run();
+  a.resume();
+  a.join();
+  loop.post_accepted([&loop] { loop.core().request_stop(); });
+  loop.run();
+  late.require_run_once();
 }
 
 SCENARIO(stop_against_sleep, "W3 Rel_B5",

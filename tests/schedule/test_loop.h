@@ -49,7 +49,7 @@ class TestLoop final : private ExceptionSink {
     options.signal_slots = signal_slots;
     return options;
   }
-  void on_user_exception(std::exception_ptr, const std::type_info*) override {
+  void on_user_exception(std::exception_ptr, const std::type_info*, std::uint64_t) override {
     fail("a callable threw");
   }
 

@@ -89,8 +89,8 @@ class OwnedCalls {
     const auto refused = OnceClosed::kIsRefused;
     const auto nothing = OnceClosed::kDoesNothing;
     add("IOLoop::add_timeout", refused, [this] { loop_.add_timeout(kNever, count()); });
-    add("IOLoop::add_timeout", refused, [this] { loop_.call_later(kNever, count()); });
-    add("IOLoop::add_timeout", refused, [this] { loop_.call_at(TimePoint::max(), count()); });
+    add("IOLoop::call_later", refused, [this] { loop_.call_later(kNever, count()); });
+    add("IOLoop::call_at", refused, [this] { loop_.call_at(TimePoint::max(), count()); });
     add("IOLoop::add_handler", refused,
         [this] { loop_.add_handler(unregistered_.get(), count(), Events::kRead); });
     add("IOLoop::update_handler", refused,

@@ -24,6 +24,7 @@ class HandlerTable {
     std::uint64_t token;
     const std::type_info* type;
     std::uint32_t calls_in_error;
+    std::uint32_t throws;
     bool is_busy;
   };
 
