@@ -93,6 +93,7 @@ set(ZMQLOOP_HEADERS
     threading/host/cpu_hints.h
     threading/host/cycle_clock.h
     threading/host/error_output.h
+    threading/host/forced_unwind.h
     threading/host/fork_guard.h
     threading/host/fork_proof_mutex.h
     threading/host/per_process.h

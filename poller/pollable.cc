@@ -15,7 +15,7 @@ constexpr const char* kSocketTypes[] = {"PAIR",   "PUB",  "SUB",  "REQ",  "REP",
 constexpr int kSocketTypeCount = static_cast<int>(sizeof kSocketTypes / sizeof kSocketTypes[0]);
 
 // Reads an integer option, or returns -1 if the socket is null, closed or terminated.
-int read_option(void* handle, int option) noexcept {
+int read_int_option(void* handle, int option) noexcept {
   if (handle == nullptr) return -1;
   int value = -1;
   std::size_t size = sizeof value;
@@ -24,7 +24,7 @@ int read_option(void* handle, int option) noexcept {
 
 }  // namespace
 
-int Pollable::socket_fd() const noexcept { return read_option(handle_, ZMQ_FD); }
+int Pollable::socket_fd() const noexcept { return read_int_option(handle_, ZMQ_FD); }
 
 void Pollable::close() const noexcept {
   if (!is_valid()) return;
@@ -45,7 +45,7 @@ std::string Pollable::describe() const {
   } else if (handle_ == nullptr) {
     std::snprintf(text, sizeof text, "null socket");
   } else {
-    const int type = read_option(handle_, ZMQ_TYPE);
+    const int type = read_int_option(handle_, ZMQ_TYPE);
     const char* name = type < 0 ? "closed" : type < kSocketTypeCount ? kSocketTypes[type] : "draft";
     std::snprintf(text, sizeof text, "%s socket %p", name, handle_);
   }

@@ -15,7 +15,7 @@ std::atomic<std::size_t> cores{0};
 std::atomic<Duration::rep> cores_read_at{0};
 
 // The parent's loops run there.
-[[maybe_unused]] const ForkGuard& start_afresh =
+[[maybe_unused]] const ForkGuard& count_afresh =
     ForkGuard::for_good([](void*) noexcept { running_loops = 0; });
 
 // Reading the mask and the cgroup's files takes longer than starting a loop: once a second is

@@ -40,7 +40,7 @@ constinit std::atomic<IOLoop*> the_instance{nullptr};  // read without the mutex
 constinit bool instance_made_on_demand = false;        // under the mutex
 
 // The parent's loops run there, are current there, and its instance is not the child's.
-[[maybe_unused]] const ForkGuard& start_afresh = ForkGuard::for_good([](void*) noexcept {
+[[maybe_unused]] const ForkGuard& forget_parents_loops = ForkGuard::for_good([](void*) noexcept {
   ThreadRole::set_loop_name(nullptr);
   the_instance = nullptr;
   of_this_thread().running = {};

@@ -85,7 +85,7 @@ IOLoop& LoopPool::for_key(std::uint64_t key) noexcept {
   key = (key ^ (key >> 30)) * 0xbf58476d1ce4e5b9u;
   key = (key ^ (key >> 27)) * 0x94d049bb133111ebu;
   key ^= key >> 31;
-  return threads_[key % threads_.size()]->loop();
+  return threads_[static_cast<std::size_t>(key % threads_.size())]->loop();
 }
 
 IOLoop& LoopPool::least_loaded() noexcept {

@@ -1,7 +1,6 @@
 #include "zmqloop/runtime/stall_watch.h"
 
 #include <algorithm>
-#include <cxxabi.h>
 #include <exception>
 #include <optional>
 #include <span>
@@ -10,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 
 #include "zmqloop/threading/host/error_output.h"
+#include "zmqloop/threading/host/forced_unwind.h"
 #include "zmqloop/runtime/exception_text.h"
 #include "zmqloop/runtime/stack_capture.h"
 #include "zmqloop/runtime/type_name.h"
@@ -18,7 +18,7 @@ namespace zmqloop {
 namespace {
 
 // A thread that is ready to run answers at once, but may have to wait for a core.
-constexpr Duration kPatience = std::chrono::seconds(1);
+constexpr Duration kPatienceWithStack = std::chrono::seconds(1);
 
 }  // namespace
 
@@ -69,7 +69,7 @@ void StallWatch::report_begin() {
   report_.loop_name = loop_name_;
   report_.thread_id = probe_.thread();
   report_.callable = type_name(stall_.callable);
-  const stack_capture::Taken taken = stack_capture::take(report_.thread_id, kPatience);
+  const stack_capture::Taken taken = stack_capture::take(report_.thread_id, kPatienceWithStack);
   if (!probe_.still_runs(stall_.start)) {
     report_.stack = StackTrace("it returned before its stack was taken");
   } else if (taken.addresses.empty()) {
@@ -90,7 +90,7 @@ __attribute__((no_sanitize("null"))) void StallWatch::deliver(Look::Found found)
   try {
     if (found == Look::Found::kBegun) report_begin();
     call_action();
-  } catch (const abi::__forced_unwind&) {
+  } catch (const ForcedUnwind&) {
     throw;
   } catch (...) {
     say_why_not_delivered(std::current_exception());

@@ -40,7 +40,7 @@ class TimerCells {
   TimerCell& operator[](std::uint32_t number) noexcept {
     const std::uint64_t shifted = std::uint64_t{number} + kFirstChunk;
     const auto chunk = static_cast<std::size_t>(std::bit_width(shifted) - 1 - kFirstChunkBits);
-    return chunks_[chunk][shifted - (kFirstChunk << chunk)];
+    return chunks_[chunk][static_cast<std::size_t>(shifted - (kFirstChunk << chunk))];
   }
 
   // Returns how many cells there is memory for.

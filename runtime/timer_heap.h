@@ -58,11 +58,7 @@ class TimerHeap {
     std::uint64_t number;
     std::uint32_t index;
 
-    // Without a branch, which nobody could predict.
-    bool operator<(const Entry& other) const noexcept { return key() < other.key(); }
-    __int128 key() const noexcept {
-      return static_cast<__int128>(deadline) * (__int128{1} << 64) + number;
-    }
+    bool operator<(const Entry& other) const noexcept;
   };
 
   static std::size_t parent_of(std::size_t position) { return (position - 1) / 4; }

@@ -37,11 +37,14 @@ void TimerWheel::remove(std::uint32_t index, TimerRecord* records) noexcept {
 
 std::uint32_t TimerWheel::any() const noexcept {
   const Lists& lists = (*slots_)[first_slot()];
-  return *std::ranges::find_if(lists, [](std::uint32_t first) { return first != kNone; });
+  return *std::find_if(lists.begin(), lists.end(),
+                       [](std::uint32_t first) { return first != kNone; });
 }
 
 bool TimerWheel::is_empty(std::uint32_t slot) const noexcept {
-  return std::ranges::all_of((*slots_)[slot], [](std::uint32_t first) { return first == kNone; });
+  const Lists& lists = (*slots_)[slot];
+  return std::all_of(lists.begin(), lists.end(),
+                     [](std::uint32_t first) { return first == kNone; });
 }
 
 TimePoint TimerWheel::earliest(const TimerRecord* records) const noexcept {

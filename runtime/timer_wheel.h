@@ -40,7 +40,7 @@ class TimerWheel {
  public:
   // Makes the slots: before the first add(), and after close().
   void open() {
-    if (slots_ == nullptr) slots_ = std::make_unique_for_overwrite<Slots>();
+    if (slots_ == nullptr) slots_.reset(new Slots);  // which leaves them unwritten
   }
   // Gives the slots' memory back; the wheel must be empty.
   void close() noexcept { slots_.reset(); }

@@ -6,7 +6,7 @@
 #ifndef ZMQLOOP_RUNTIME_USER_CODE_H_
 #define ZMQLOOP_RUNTIME_USER_CODE_H_
 
-#include <cxxabi.h>
+#include "zmqloop/threading/host/forced_unwind.h"
 
 namespace zmqloop {
 
@@ -18,7 +18,7 @@ __attribute__((no_sanitize("null"))) bool returned(UserCode user_code, OnExcepti
   try {
     user_code();
     return true;
-  } catch (abi::__forced_unwind&) {
+  } catch (ForcedUnwind&) {
     throw;
   } catch (...) {
     on_exception();

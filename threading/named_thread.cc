@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cxxabi.h>
 #include <exception>
 #include <signal.h>
 #include <stdexcept>
@@ -11,6 +10,7 @@
 
 #include "zmqloop/threading/cpu_set.h"
 #include "zmqloop/threading/host/error_output.h"
+#include "zmqloop/threading/host/forced_unwind.h"
 #include "zmqloop/threading/usable_cores.h"
 
 namespace zmqloop {
@@ -79,7 +79,7 @@ __attribute__((noinline, no_sanitize("null"))) void run_body(absl::AnyInvocable<
   try {
     body();
     body = nullptr;
-  } catch (const abi::__forced_unwind&) {
+  } catch (const ForcedUnwind&) {
     throw;  // the C library ends this thread
   } catch (...) {
     terminate_thread();

@@ -42,7 +42,8 @@ class Semaphore {
     const nanoseconds since_boot =
         std::max(nanoseconds(deadline.time_since_epoch()), nanoseconds(0));
     const seconds whole = std::chrono::floor<seconds>(since_boot);
-    const timespec until = {whole.count(), (since_boot - whole).count()};
+    const timespec until = {static_cast<decltype(timespec::tv_sec)>(whole.count()),
+                            static_cast<decltype(timespec::tv_nsec)>((since_boot - whole).count())};
     while (deadline == TimePoint::max()
                ? ::sem_wait(&semaphore_) != 0
                : ::sem_clockwait(&semaphore_, CLOCK_MONOTONIC, &until) != 0) {

@@ -76,6 +76,8 @@ TEST_P(LoopThreadTest, NamesItsLoopAndItsThread) {
   LoopThread by_string("by-string");
   by_string.loop().submit([] {}).get();
   EXPECT_EQ(thread_names().count("by-string"), 1u);
+  LoopThread by_option({.name = "io"});  // g++ 12 took it for a copy of one named so
+  EXPECT_EQ(by_option.name(), "io");
   LoopThread unnamed;
   EXPECT_FALSE(unnamed.name().empty());
 }
