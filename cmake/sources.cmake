@@ -93,12 +93,14 @@ set(ZMQLOOP_HEADERS
     threading/host/cpu_hints.h
     threading/host/cycle_clock.h
     threading/host/error_output.h
+    threading/host/export.h
     threading/host/forced_unwind.h
     threading/host/fork_guard.h
     threading/host/fork_proof_mutex.h
     threading/host/per_process.h
     threading/host/process_fence.h
     threading/host/registry.h
+    threading/host/thread_address.h
     threading/lane.h
     threading/lane_set.h
     threading/mailbox.h
@@ -138,6 +140,7 @@ set(ZMQLOOP_SOURCES
     poller/zmq_poll_poller.cc
     poller/zmq_socket_state.cc
     runtime/delayed_callback.cc
+    runtime/errors.cc
     runtime/exception_report.cc
     runtime/exception_text.cc
     runtime/future_state.cc

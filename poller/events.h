@@ -14,6 +14,8 @@
 
 #include <string>
 
+#include "zmqloop/threading/host/export.h"
+
 namespace zmqloop {
 
 enum class Events : unsigned {
@@ -50,7 +52,7 @@ constexpr bool any(Events events) { return events != Events::kNone; }
 
 // Returns the names of the events, "read|write"; "none" for the empty set; bits without a meaning
 // follow in hexadecimal, "read|0x20".
-std::string to_string(Events events);
+ZMQLOOP_EXPORT std::string to_string(Events events);
 
 }  // namespace zmqloop
 

@@ -27,6 +27,8 @@
 
 #include <zmq.hpp>
 
+#include "zmqloop/threading/host/export.h"
+
 namespace zmqloop {
 
 // An object that says which descriptor it stands for.
@@ -67,10 +69,10 @@ class Pollable {
   // Closes what this names. A raw descriptor: one ::close, not repeated on EINTR (Linux has
   // released the number by then). A socket_ref: zmq_close. A zmq::socket_t&: through that object,
   // and not at all if it holds another socket by now. Invalid values: nothing happens.
-  void close() const noexcept;
+  ZMQLOOP_EXPORT void close() const noexcept;
 
   // Returns "fd 7", "PULL socket 0x55..", or "closed socket 0x55.." for messages and logs.
-  std::string describe() const;
+  ZMQLOOP_EXPORT std::string describe() const;
 
   friend bool operator==(const Pollable& a, const Pollable& b) noexcept {
     return a.is_socket_ == b.is_socket_ && a.handle_ == b.handle_ && a.fd_ == b.fd_;
@@ -82,7 +84,7 @@ class Pollable {
   }
 
  private:
-  int socket_fd() const noexcept;
+  ZMQLOOP_EXPORT int socket_fd() const noexcept;
 
   void* handle_ = nullptr;          // libzmq's handle; null for a raw descriptor
   zmq::socket_t* owner_ = nullptr;  // not part of the identity

@@ -15,18 +15,19 @@
 #include <string_view>
 
 #include "zmqloop/poller/poller_interface.h"
+#include "zmqloop/threading/host/export.h"
 
 namespace zmqloop {
 
 // Returns the kind with that name, "epoll" or "zmq_poll"; throws std::invalid_argument listing the
 // known ones for any other.
-PollerKind parse_poller_kind(std::string_view name);
+ZMQLOOP_EXPORT PollerKind parse_poller_kind(std::string_view name);
 
 // Returns the name that parse_poller_kind() takes.
-std::string_view to_string(PollerKind kind);
+ZMQLOOP_EXPORT std::string_view to_string(PollerKind kind);
 
 // Makes an empty poller of that kind.
-std::unique_ptr<Poller> make_poller(PollerKind kind);
+ZMQLOOP_EXPORT std::unique_ptr<Poller> make_poller(PollerKind kind);
 
 }  // namespace zmqloop
 

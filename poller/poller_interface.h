@@ -31,6 +31,7 @@
 #include "zmqloop/poller/clock.h"
 #include "zmqloop/poller/events.h"
 #include "zmqloop/poller/pollable.h"
+#include "zmqloop/threading/host/export.h"
 
 namespace zmqloop {
 
@@ -54,7 +55,7 @@ struct Ready {
   int error = 0;
 };
 
-class Poller {
+class ZMQLOOP_EXPORT Poller {
  public:
   Poller() = default;
   Poller(const Poller&) = delete;

@@ -13,6 +13,7 @@
 #include <cstdint>
 
 #include "zmqloop/runtime/loop_options.h"
+#include "zmqloop/threading/host/export.h"
 #include "zmqloop/threading/host/registry.h"
 
 namespace zmqloop {
@@ -31,7 +32,7 @@ class LoopEntry {
   ~LoopEntry() { leave(); }
   LoopReference reference() const noexcept { return LoopReference(*place_); }
   // From here on, references find nothing.
-  void leave() noexcept;
+  ZMQLOOP_EXPORT void leave() noexcept;
 
  private:
   Registry<IOLoop>::Place* place_;
@@ -44,8 +45,8 @@ class CurrentLoop {
   // Returns the loop that runs on this thread, or null. A forked child's thread runs none.
   static IOLoop* running() noexcept;
   // Returns the running loop, else the one made current, or null.
-  static IOLoop* get() noexcept;
-  static void set(LoopReference loop) noexcept;
+  ZMQLOOP_EXPORT static IOLoop* get() noexcept;
+  ZMQLOOP_EXPORT static void set(LoopReference loop) noexcept;
 
   // Marks a loop as running and current while it exists; then restores what was current before. In a
   // child that was forked meanwhile, which has no loops of its parent's, nothing is restored.
@@ -70,15 +71,15 @@ class CurrentLoop {
   // ---- of the process ----
 
   // Returns the instance, which is made if there is none, with default options.
-  static IOLoop& instance();
+  ZMQLOOP_EXPORT static IOLoop& instance();
   // As instance(); a loop that is made gets these options.
   static IOLoop& instance(const LoopOptions& options);
   // Returns the instance, or null.
-  static IOLoop* instance_or_null() noexcept;
+  ZMQLOOP_EXPORT static IOLoop* instance_or_null() noexcept;
   // Makes `loop` the instance; false if another one is.
   static bool install(IOLoop& loop);
   // Forgets the instance; closes and destroys one that instance() made.
-  static void clear_instance();
+  ZMQLOOP_EXPORT static void clear_instance();
   // Forgets `loop` if it is the instance.
   static void forget_instance(const IOLoop& loop) noexcept;
 };

@@ -10,4 +10,6 @@ void DelayedTimer::start() {
   arm(std::move(core), Deadline(delay_).from(now));
 }
 
+void DelayedTimer::call_begins() { set_running(false); }
+
 }  // namespace zmqloop

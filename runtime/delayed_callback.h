@@ -29,17 +29,18 @@
 #include "zmqloop/runtime/io_loop.h"
 #include "zmqloop/runtime/owned_timer.h"
 #include "zmqloop/runtime/times.h"
+#include "zmqloop/threading/host/export.h"
 
 namespace zmqloop {
 
 // A DelayedCallback without its callable. Internal.
-class DelayedTimer : public OwnedTimer {
+class ZMQLOOP_EXPORT DelayedTimer : public OwnedTimer {
  public:
   DelayedTimer(Duration delay, IOLoop* loop) : OwnedTimer(loop), delay_(delay) {}
   void start();
 
  protected:
-  void call_begins() final { set_running(false); }
+  void call_begins() final;
 
  private:
   const Duration delay_;

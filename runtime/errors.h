@@ -1,5 +1,8 @@
 // The exceptions that are this library's own; everything else is a standard type.
 //
+// Each has a function in errors.cc, so that its type exists once in a process: what one shared
+// object throws, another one catches, with every C++ library.
+//
 // Public.
 
 #ifndef ZMQLOOP_RUNTIME_ERRORS_H_
@@ -7,26 +10,36 @@
 
 #include <stdexcept>
 
+#include "zmqloop/threading/host/export.h"
+
 namespace zmqloop {
 
 // The time given to IOLoop::run_sync() or Future::get() is up.
-class TimeoutError : public std::runtime_error {
+class ZMQLOOP_EXPORT TimeoutError : public std::runtime_error {
+ public:
   using std::runtime_error::runtime_error;
+  const char* what() const noexcept override;
 };
 
 // The loop was stopped before the function given to IOLoop::run_sync() had completed.
-class StoppedError : public std::runtime_error {
+class ZMQLOOP_EXPORT StoppedError : public std::runtime_error {
+ public:
   using std::runtime_error::runtime_error;
+  const char* what() const noexcept override;
 };
 
 // The loop is closed: it runs nothing any more.
-class LoopClosedError : public std::runtime_error {
+class ZMQLOOP_EXPORT LoopClosedError : public std::runtime_error {
+ public:
   using std::runtime_error::runtime_error;
+  const char* what() const noexcept override;
 };
 
 // A Promise was destroyed without a value or an exception.
-class BrokenPromiseError : public std::runtime_error {
+class ZMQLOOP_EXPORT BrokenPromiseError : public std::runtime_error {
+ public:
   using std::runtime_error::runtime_error;
+  const char* what() const noexcept override;
 };
 
 }  // namespace zmqloop

@@ -12,13 +12,16 @@
 #include <string_view>
 #include <typeinfo>
 
+#include "zmqloop/threading/host/export.h"
+
 namespace zmqloop {
 
 // Writes a line to standard error: loop, type of the callable if it is known, exception, and how
 // many more of them were not reported. Takes no lock, that of stdio neither: its holder may be stuck
 // in a write.
-void report_exception(std::string_view loop_name, const std::type_info* callable,
-                      std::exception_ptr error, std::uint64_t suppressed = 0) noexcept;
+ZMQLOOP_EXPORT void report_exception(std::string_view loop_name, const std::type_info* callable,
+                                     std::exception_ptr error,
+                                     std::uint64_t suppressed = 0) noexcept;
 
 }  // namespace zmqloop
 

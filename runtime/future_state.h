@@ -27,6 +27,7 @@
 
 #include "zmqloop/poller/clock.h"
 #include "zmqloop/threading/host/backoff.h"
+#include "zmqloop/threading/host/export.h"
 #include "zmqloop/threading/host/fork_guard.h"
 
 namespace zmqloop {
@@ -75,12 +76,12 @@ class FutureStateBase {
 
   // Blocks until ready; false when the limit ends first. Refuses to block a thread that runs a
   // loop.
-  bool wait(std::optional<Duration> limit) const;
+  ZMQLOOP_EXPORT bool wait(std::optional<Duration> limit) const;
 
   // Throws std::logic_error if the calling thread runs a loop, which waiting would block.
-  static void require_may_block();
+  ZMQLOOP_EXPORT static void require_may_block();
 
-  void on_ready(absl::AnyInvocable<void()> f);
+  ZMQLOOP_EXPORT void on_ready(absl::AnyInvocable<void()> f);
 
   // Returns the exception that was set, or null, and counts as seeing it; ready only.
   const std::exception_ptr& exception() const noexcept {
@@ -89,7 +90,7 @@ class FutureStateBase {
   }
 
   // Sets the exception; false if something was set already.
-  bool set_exception(std::exception_ptr error);
+  ZMQLOOP_EXPORT bool set_exception(std::exception_ptr error);
 
   // How many futures refer to this state.
   void add_holder() noexcept { ++holders_; }
@@ -104,17 +105,17 @@ class FutureStateBase {
   void set_witness(ExceptionWitness witness) noexcept { witness_ = std::move(witness); }
 
  protected:
-  ~FutureStateBase();
+  ZMQLOOP_EXPORT ~FutureStateBase();
 
   enum class Phase : unsigned char { kEmpty, kSetting, kReady };
 
   bool is_foreign() const noexcept { return generation_ != fork_generation(); }
 
   // Claims the right to set the outcome; complete() or give_up() must follow.
-  bool begin_setting() noexcept;
+  ZMQLOOP_EXPORT bool begin_setting() noexcept;
   void give_up() noexcept { phase_ = Phase::kEmpty; }
   // Calls all continuations, even if one throws, and then throws what the first of them threw.
-  void complete();
+  ZMQLOOP_EXPORT void complete();
   // No exception is to come that a witness would want to know of.
   void drop_witness() noexcept { witness_ = {}; }
 

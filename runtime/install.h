@@ -7,10 +7,12 @@
 #ifndef ZMQLOOP_RUNTIME_INSTALL_H_
 #define ZMQLOOP_RUNTIME_INSTALL_H_
 
+#include "zmqloop/threading/host/export.h"
+
 namespace zmqloop {
 
 // Makes a loop that waits with zmq_poll IOLoop::instance(). Done before: no effect.
-void install();
+ZMQLOOP_EXPORT void install();
 
 }  // namespace zmqloop
 

@@ -50,11 +50,12 @@
 #include "zmqloop/runtime/timeout_handle.h"
 #include "zmqloop/runtime/times.h"
 #include "zmqloop/threading/counter.h"
+#include "zmqloop/threading/host/export.h"
 #include "zmqloop/threading/one_shot.h"
 
 namespace zmqloop {
 
-class IOLoop : public LoopInlet, private ExceptionSink {
+class ZMQLOOP_EXPORT IOLoop : public LoopInlet, private ExceptionSink {
  public:
   using Options = LoopOptions;
   static constexpr Events kNone = Events::kNone;
@@ -217,8 +218,8 @@ class IOLoop : public LoopInlet, private ExceptionSink {
   friend class LoopThread;
   class RunScope;
 
-  IOLoop(Options options, LoopAffinity::Owner owner);
-  IOLoop(Options options, LoopAffinity::Owner owner, std::uint64_t id);
+  ZMQLOOP_LOCAL IOLoop(Options options, LoopAffinity::Owner owner);
+  ZMQLOOP_LOCAL IOLoop(Options options, LoopAffinity::Owner owner, std::uint64_t id);
   template <class F, class... A>
   TimeoutHandle add_timer(const char* operation, Deadline deadline, F&& f, A&&... arguments) {
     LoopCore& loop = *core_.get();
@@ -232,10 +233,10 @@ class IOLoop : public LoopInlet, private ExceptionSink {
   void add_erased_handler(Pollable pollable, Handler handler, Events events,
                           const std::type_info& type);
   void run_call(const std::shared_ptr<SyncCallBase>& call, const TimeLimit& limit);
-  std::optional<Duration> checked_threshold(const char* operation,
-                                            const TimeLimit& threshold) const;
-  CloseReport close_and_report(const char* operation, bool all_fds);
-  void end_run_at_exit() noexcept;
+  ZMQLOOP_LOCAL std::optional<Duration> checked_threshold(const char* operation,
+                                                          const TimeLimit& threshold) const;
+  ZMQLOOP_LOCAL CloseReport close_and_report(const char* operation, bool all_fds);
+  ZMQLOOP_LOCAL void end_run_at_exit() noexcept;
   void on_user_exception(std::exception_ptr error, const std::type_info* callable,
                          std::uint64_t suppressed) override;
 

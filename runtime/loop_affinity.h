@@ -19,6 +19,7 @@
 #include <utility>
 
 #include "zmqloop/threading/claim.h"
+#include "zmqloop/threading/host/export.h"
 #include "zmqloop/threading/host/fork_guard.h"
 #include "zmqloop/threading/thread_checker.h"
 
@@ -138,7 +139,7 @@ class LoopAffinity {
     setting_up_.drop();
     return Access::Kind::kNone;
   }
-  Access::Kind open(const char* operation, AfterClose after_close);
+  ZMQLOOP_EXPORT Access::Kind open(const char* operation, AfterClose after_close);
   State take(State next) noexcept;
   void bind() noexcept;
   void unbind() noexcept;

@@ -49,6 +49,7 @@
 #include "zmqloop/runtime/timer_queue.h"
 #include "zmqloop/runtime/turn_clock.h"
 #include "zmqloop/threading/counter.h"
+#include "zmqloop/threading/host/export.h"
 #include "zmqloop/threading/host/fork_guard.h"
 #include "zmqloop/threading/mailbox.h"
 #include "zmqloop/threading/one_shot.h"
@@ -97,7 +98,7 @@ class LoopCore : public std::enable_shared_from_this<LoopCore> {
     return is_full;
   }
   // Has the loop call the waiter once fewer posts wait than it says; false if it is closed.
-  bool call_when_below(RoomWaiters::Waiter waiter);
+  ZMQLOOP_EXPORT bool call_when_below(RoomWaiters::Waiter waiter);
   // Also in signal handlers.
   template <class F>
   bool post_from_signal(const F& f) noexcept {
@@ -106,9 +107,9 @@ class LoopCore : public std::enable_shared_from_this<LoopCore> {
     return result != PostResult::kRefused;
   }
   // Also in signal handlers: posts the callable of a reserved slot, see signal_callback.h.
-  bool raise(Slot& reserved) noexcept;
+  ZMQLOOP_EXPORT bool raise(Slot& reserved) noexcept;
   // Also in signal handlers.
-  void request_stop() noexcept;
+  ZMQLOOP_EXPORT void request_stop() noexcept;
   // Also in signal handlers.
   bool is_closed() const noexcept { return mailbox_.look().closed(); }
 
@@ -137,7 +138,8 @@ class LoopCore : public std::enable_shared_from_this<LoopCore> {
 
   // Hands the sink an exception of a callable where none may pass through, in something that the
   // loop runs. Returns what the sink throws, or null.
-  std::exception_ptr report(std::exception_ptr error, const std::type_info& callable) noexcept;
+  ZMQLOOP_EXPORT std::exception_ptr report(std::exception_ptr error,
+                                           const std::type_info& callable) noexcept;
   // Has what the callback that runs is about to throw leave run(), past the sink.
   void let_escape() noexcept { escapes_ = true; }
 
@@ -152,7 +154,7 @@ class LoopCore : public std::enable_shared_from_this<LoopCore> {
   // one is not called again. What `start` throws ends it.
   template <class Start>
   void begin_task(Start start);
-  void end_task(std::uint64_t handler_token);
+  ZMQLOOP_EXPORT void end_task(std::uint64_t handler_token);
 
   // ---- once the loop has ended ----
 
@@ -170,7 +172,7 @@ class LoopCore : public std::enable_shared_from_this<LoopCore> {
   StallMonitor& stalls() noexcept { return stalls_; }
 
  private:
-  void note_full() noexcept;
+  ZMQLOOP_EXPORT void note_full() noexcept;
   bool heeds(ControlWord::View look);
   void answer_call();
   void call_waiters();
@@ -195,14 +197,14 @@ class LoopCore : public std::enable_shared_from_this<LoopCore> {
   void dispatch_to(HandlerTable::Entry& entry, Events found, std::size_t most_calls);
   void report_handler(std::uint64_t token);
   void forget_throws(std::uint64_t token) noexcept;
-  void set_busy(std::uint64_t handler_token) noexcept;
-  void pause(std::uint64_t handler_token);
+  ZMQLOOP_EXPORT void set_busy(std::uint64_t handler_token) noexcept;
+  ZMQLOOP_EXPORT void pause(std::uint64_t handler_token);
   void warn_of_error_left_alone(std::uint64_t token);
   void end_registration(const Ready& event);
   void drain_doorbell(const Ready& event);
 
-  void ring_for_post() noexcept;
-  void ring_for_signal() noexcept;
+  ZMQLOOP_EXPORT void ring_for_post() noexcept;
+  ZMQLOOP_EXPORT void ring_for_signal() noexcept;
 
   // Any thread.
   LoopAffinity affinity_;

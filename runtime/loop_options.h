@@ -16,11 +16,12 @@
 #include "zmqloop/poller/poller.h"
 #include "zmqloop/runtime/option_functions.h"
 #include "zmqloop/runtime/stall_report.h"
+#include "zmqloop/threading/host/export.h"
 
 namespace zmqloop {
 
 // Returns the poller that loops are made with when their options name none; IOLoop::configure().
-PollerKind configured_poller() noexcept;
+ZMQLOOP_EXPORT PollerKind configured_poller() noexcept;
 
 struct LoopOptions {
   // What waits for descriptors and sockets.

@@ -36,6 +36,7 @@
 #include "zmqloop/runtime/loop_options.h"
 #include "zmqloop/runtime/loop_thread.h"
 #include "zmqloop/runtime/option_functions.h"
+#include "zmqloop/threading/host/export.h"
 
 namespace zmqloop {
 
@@ -54,23 +55,23 @@ class LoopPool {
   };
 
   LoopPool() : LoopPool(Options()) {}
-  explicit LoopPool(Options options);
+  ZMQLOOP_EXPORT explicit LoopPool(Options options);
   LoopPool(const LoopPool&) = delete;
   LoopPool& operator=(const LoopPool&) = delete;
   // Stops and joins. On a thread of its own loops: terminates the process with a message, unless
   // something that the loop runs has called exit(). In a forked child: only releases.
-  ~LoopPool();
+  ZMQLOOP_EXPORT ~LoopPool();
 
   std::size_t size() const noexcept { return threads_.size(); }
   // Returns loop `i`; std::out_of_range beyond size().
-  IOLoop& loop(std::size_t i);
+  ZMQLOOP_EXPORT IOLoop& loop(std::size_t i);
 
   // Returns the loops in turn.
   IOLoop& next() noexcept { return threads_[turn_.fetch_add(1) % threads_.size()]->loop(); }
   // Returns the same loop for the same key, as long as the pool lives; keys are spread evenly.
-  IOLoop& for_key(std::uint64_t key) noexcept;
+  ZMQLOOP_EXPORT IOLoop& for_key(std::uint64_t key) noexcept;
   // Returns the loop with the fewest posts pending.
-  IOLoop& least_loaded() noexcept;
+  ZMQLOOP_EXPORT IOLoop& least_loaded() noexcept;
 
   // Posts to next(); false once that loop is closed.
   template <CallableWith F>
@@ -95,11 +96,11 @@ class LoopPool {
   }
 
   // Lets each loop finish the turn it is in, and end, as LoopThread::stop(). Async-signal-safe.
-  void stop() noexcept;
+  ZMQLOOP_EXPORT void stop() noexcept;
 
   // Waits until all loops have ended, and returns the sum of what they left undone. Rethrows the
   // first failure of a loop, after all have ended.
-  CloseReport join();
+  ZMQLOOP_EXPORT CloseReport join();
 
  private:
   void start_thread(const Options& options, std::size_t index, std::optional<int> cpu);

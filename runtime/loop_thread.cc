@@ -19,6 +19,10 @@ LoopOptions named_loop(const LoopThread::Options& options) {
 
 }  // namespace
 
+LoopThread::LoopThread(Options options) : LoopThread(std::move(options), Unawaited()) {
+  wait_for_start();
+}
+
 LoopThread::LoopThread(Options options, Unawaited)
     : loop_(named_loop(options), LoopAffinity::Owner::kItsThread),
       on_thread_start_(std::move(options.on_thread_start)),

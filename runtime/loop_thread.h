@@ -33,6 +33,7 @@
 #include "zmqloop/runtime/io_loop.h"
 #include "zmqloop/runtime/loop_options.h"
 #include "zmqloop/runtime/option_functions.h"
+#include "zmqloop/threading/host/export.h"
 #include "zmqloop/threading/named_thread.h"
 #include "zmqloop/threading/semaphore.h"
 
@@ -54,9 +55,7 @@ class LoopThread {
 
   // Starts the thread; loop() is valid at once.
   LoopThread() : LoopThread(Options()) {}
-  explicit LoopThread(Options options) : LoopThread(std::move(options), Unawaited()) {
-    wait_for_start();
-  }
+  ZMQLOOP_EXPORT explicit LoopThread(Options options);
   // A template, so that LoopThread({.name = "io"}) means Options to every compiler.
   template <class Name>
   requires std::is_convertible_v<Name, std::string>
@@ -65,7 +64,7 @@ class LoopThread {
   LoopThread& operator=(const LoopThread&) = delete;
   // Stops and joins. On the loop's own thread: terminates the process with a message, unless
   // something that the loop runs has called exit(). In a forked child: only releases.
-  ~LoopThread();
+  ZMQLOOP_EXPORT ~LoopThread();
 
   // ---- any thread ----
 
@@ -80,7 +79,7 @@ class LoopThread {
 
   // Waits until the loop has ended and returns what it left undone; the same each time it is
   // called. std::logic_error on the loop's own thread.
-  CloseReport join();
+  ZMQLOOP_EXPORT CloseReport join();
 
  private:
   friend class LoopPool;

@@ -18,6 +18,8 @@ LoopCore* if_open(const std::shared_ptr<LoopCore>& core) noexcept {
 
 OwnedTimer::OwnedTimer(IOLoop* loop) : chosen_(loop == nullptr ? nullptr : loop->core()) {}
 
+OwnedTimer::~OwnedTimer() = default;
+
 std::shared_ptr<LoopCore> OwnedTimer::loop_for_start() {
   if (chosen_ != nullptr) return chosen_;
   fell_back_ = IOLoop::current_or_null() == nullptr;

@@ -26,6 +26,7 @@
 #include "zmqloop/runtime/loop_core.h"
 #include "zmqloop/runtime/task.h"
 #include "zmqloop/runtime/timer_queue.h"
+#include "zmqloop/threading/host/export.h"
 #include "zmqloop/threading/one_shot.h"
 
 namespace zmqloop {
@@ -38,11 +39,11 @@ concept TimerCallable = requires(std::decay_t<F> f) {
 
 // What DelayedCallback and PeriodicCallback have in common: at most one armed timer, on a loop that
 // may go first. Held by its owner, and by timer and call while there are any.
-class OwnedTimer : public std::enable_shared_from_this<OwnedTimer> {
+class ZMQLOOP_EXPORT OwnedTimer : public std::enable_shared_from_this<OwnedTimer> {
  public:
   OwnedTimer(const OwnedTimer&) = delete;
   OwnedTimer& operator=(const OwnedTimer&) = delete;
-  virtual ~OwnedTimer() = default;
+  virtual ~OwnedTimer();
 
   bool is_running() const noexcept { return running_ && open_loop() != nullptr; }
   void stop(const char* operation);
@@ -94,22 +95,22 @@ class OwnedTimer : public std::enable_shared_from_this<OwnedTimer> {
   // Null if that is closed, or there is none.
   LoopCore* loop_for_calls() const noexcept;
   // Returns the loop to start on: the chosen one, else the current one.
-  std::shared_ptr<LoopCore> loop_for_start();
+  ZMQLOOP_LOCAL std::shared_ptr<LoopCore> loop_for_start();
   // Returns the loop it was started on last; null if it is closed, or there is none.
   LoopCore* open_loop() const noexcept;
   const std::shared_ptr<LoopCore>& started_on() const noexcept { return started_on_; }
   // With access to the loop and no timer armed; if it throws, nothing has changed.
-  void arm(std::shared_ptr<LoopCore> core, TimePoint deadline);
+  ZMQLOOP_LOCAL void arm(std::shared_ptr<LoopCore> core, TimePoint deadline);
   void set_running(bool running) noexcept { running_ = running; }
 
  private:
   static constexpr std::uint32_t kOwned = std::uint32_t{1} << 31;
 
-  struct DroppedCall;
+  struct ZMQLOOP_LOCAL DroppedCall;
 
-  bool begin_use() noexcept;
-  void end_use() noexcept;
-  void complain_if_nobody_runs_it(const char* owner) const noexcept;
+  ZMQLOOP_LOCAL bool begin_use() noexcept;
+  ZMQLOOP_LOCAL void end_use() noexcept;
+  ZMQLOOP_LOCAL void complain_if_nobody_runs_it(const char* owner) const noexcept;
   void end_call();
   void call_is_dropped(LoopCore& core) noexcept;
 

@@ -37,11 +37,12 @@
 #include "zmqloop/runtime/io_loop.h"
 #include "zmqloop/runtime/owned_timer.h"
 #include "zmqloop/runtime/periodic_schedule.h"
+#include "zmqloop/threading/host/export.h"
 
 namespace zmqloop {
 
 // A PeriodicCallback without its callable. Internal.
-class PeriodicTimer : public OwnedTimer {
+class ZMQLOOP_EXPORT PeriodicTimer : public OwnedTimer {
  public:
   PeriodicTimer(const PeriodicSchedule& schedule, IOLoop* loop)
       : OwnedTimer(loop), schedule_(schedule) {}
@@ -55,7 +56,7 @@ class PeriodicTimer : public OwnedTimer {
   void call_is_over() final;
 
  private:
-  void schedule_tick(std::shared_ptr<LoopCore> core, TimePoint last, TimePoint now);
+  ZMQLOOP_LOCAL void schedule_tick(std::shared_ptr<LoopCore> core, TimePoint last, TimePoint now);
 
   // Loop thread only.
   PeriodicSchedule schedule_;

@@ -17,6 +17,7 @@
 #include <chrono>
 
 #include "zmqloop/poller/clock.h"
+#include "zmqloop/threading/host/export.h"
 
 namespace zmqloop {
 
@@ -45,7 +46,7 @@ class AnyPeriod {
   Duration value() const { return value_; }
 
  private:
-  [[noreturn]] static void refuse(double seconds);
+  ZMQLOOP_EXPORT [[noreturn]] static void refuse(double seconds);
 
   Duration value_;
 };
@@ -53,8 +54,8 @@ class AnyPeriod {
 class PeriodicSchedule {
  public:
   // With jitter j, each period is drawn anew from period * [1 - j/2, 1 + j/2]; 0 <= j <= 1.
-  explicit PeriodicSchedule(AnyPeriod period, double jitter = 0,
-                            MissedTicks missed = MissedTicks::kSkip);
+  ZMQLOOP_EXPORT explicit PeriodicSchedule(AnyPeriod period, double jitter = 0,
+                                           MissedTicks missed = MissedTicks::kSkip);
 
   // Returns the deadline that follows `last`, which was the last one, or the time of the start,
   // given that it is `now`. `draw` is a random number from 0 to 1. Always later than `last`, also

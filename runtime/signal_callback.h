@@ -32,6 +32,7 @@
 #include "absl/functional/any_invocable.h"
 
 #include "zmqloop/runtime/loop_core.h"
+#include "zmqloop/threading/host/export.h"
 #include "zmqloop/threading/one_shot.h"
 #include "zmqloop/threading/primitives.h"
 #include "zmqloop/threading/slot.h"
@@ -55,17 +56,18 @@ class PreparedCallback : public std::enable_shared_from_this<PreparedCallback> {
   }
 
   // ---- signal handler, any thread ----
-  bool raise() noexcept;
+  ZMQLOOP_EXPORT bool raise() noexcept;
 
   // ---- loop thread ----
-  void run();
+  ZMQLOOP_EXPORT void run();
 
   // Ends it: what was raised and has not begun is dropped. Any thread that does not raise it; with
   // kOnceForEach the loop thread.
-  static void release(std::shared_ptr<PreparedCallback> prepared) noexcept;
+  ZMQLOOP_EXPORT static void release(std::shared_ptr<PreparedCallback> prepared) noexcept;
 
  private:
-  [[noreturn]] static void throw_no_slot(std::string_view operation, std::string_view loop_name);
+  ZMQLOOP_EXPORT [[noreturn]] static void throw_no_slot(std::string_view operation,
+                                                        std::string_view loop_name);
 
   // Constant after attach().
   const std::shared_ptr<LoopCore> core_;

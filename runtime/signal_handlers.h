@@ -18,6 +18,7 @@
 #include "zmqloop/runtime/callback_task.h"
 #include "zmqloop/runtime/loop_core.h"
 #include "zmqloop/runtime/signal_callback.h"
+#include "zmqloop/threading/host/export.h"
 #include "zmqloop/threading/host/fork_guard.h"
 #include "zmqloop/threading/one_shot.h"
 
@@ -64,11 +65,11 @@ class SignalHandlers {
   }
   // Returns whether there was a handler. It is not called any more.
   bool remove(int signum) noexcept;
-  void clear() noexcept;
+  ZMQLOOP_EXPORT void clear() noexcept;
 
  private:
-  static void require_handleable(int signum);
-  void add_erased(int signum, SignalCallback handler);
+  ZMQLOOP_EXPORT static void require_handleable(int signum);
+  ZMQLOOP_EXPORT void add_erased(int signum, SignalCallback handler);
 
   const std::uint32_t generation_ = fork_generation();
   union {  // destroyed above

@@ -20,6 +20,8 @@
 #include <string>
 #include <vector>
 
+#include "zmqloop/threading/host/export.h"
+
 namespace zmqloop {
 
 class StackTrace {
@@ -31,9 +33,9 @@ class StackTrace {
   };
 
   // Makes an empty stack, and says why it is.
-  explicit StackTrace(std::string why_empty = "none was taken");
+  ZMQLOOP_EXPORT explicit StackTrace(std::string why_empty = "none was taken");
   // Looks up the names of functions.
-  explicit StackTrace(std::span<const std::uintptr_t> addresses);
+  ZMQLOOP_EXPORT explicit StackTrace(std::span<const std::uintptr_t> addresses);
 
   auto begin() const noexcept { return frames_.begin(); }
   auto end() const noexcept { return frames_.end(); }
@@ -45,7 +47,7 @@ class StackTrace {
   const std::string& why_empty() const noexcept { return why_empty_; }
 
   // Returns a line for each frame, indented; or one that says why there is none.
-  std::string text() const;
+  ZMQLOOP_EXPORT std::string text() const;
 
  private:
   std::vector<Frame> frames_;

@@ -17,6 +17,7 @@
 #include "zmqloop/runtime/stall_probe.h"
 #include "zmqloop/runtime/stall_report.h"
 #include "zmqloop/runtime/stall_watch.h"
+#include "zmqloop/threading/host/export.h"
 
 namespace zmqloop {
 
@@ -30,7 +31,7 @@ class StallMonitor {
   // Has callables that block for longer reported, from the next one on.
   void enable(const std::string& loop_name, Duration threshold, StallAction action);
   // Ends that at once. Not enabled: no effect.
-  void disable();
+  ZMQLOOP_EXPORT void disable();
 
   // Returns where to note each callable; null while there is no threshold. For whom a callable's
   // type costs something to find.

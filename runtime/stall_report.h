@@ -36,6 +36,7 @@
 #include "zmqloop/poller/clock.h"
 #include "zmqloop/runtime/option_functions.h"
 #include "zmqloop/runtime/stack_trace.h"
+#include "zmqloop/threading/host/export.h"
 
 namespace zmqloop {
 
@@ -49,7 +50,7 @@ struct StallReport {
   std::uint64_t suppressed = 0;  // stalls of this loop that were not reported since the last report
 
   // Returns it as log_stack() writes it, ending with a newline.
-  std::string text() const;
+  ZMQLOOP_EXPORT std::string text() const;
 };
 
 // What is called with each report. What it throws is written to standard error.

@@ -17,6 +17,7 @@
 #include <cstdint>
 #include <memory>
 
+#include "zmqloop/threading/host/export.h"
 #include "zmqloop/threading/one_shot.h"
 
 namespace zmqloop {
@@ -57,7 +58,7 @@ class TimerCells {
   static_assert((kFirstChunk << kMostChunks) - kFirstChunk >= kMost);
 
   struct Free {
-    void operator()(TimerCell* cells) const noexcept;
+    ZMQLOOP_EXPORT void operator()(TimerCell* cells) const noexcept;
   };
   using Chunk = std::unique_ptr<TimerCell[], Free>;
   static Chunk make_chunk(std::size_t cells);

@@ -43,6 +43,7 @@
 #include "zmqloop/runtime/timer_heap.h"
 #include "zmqloop/runtime/timer_record.h"
 #include "zmqloop/runtime/timer_wheel.h"
+#include "zmqloop/threading/host/export.h"
 #include "zmqloop/threading/one_shot.h"
 
 namespace zmqloop {
@@ -106,7 +107,7 @@ class TimerQueue {
   const std::type_info* running_type() const;
 
   // Destroys all timers unrun, also those that the destructors of callables add; returns how many.
-  std::size_t clear() noexcept;
+  ZMQLOOP_EXPORT std::size_t clear() noexcept;
 
   // Gives back what a burst of timers took, if the queue is empty.
   void trim() noexcept;
@@ -119,8 +120,8 @@ class TimerQueue {
   // What a trimmed queue keeps memory for.
   static constexpr std::size_t kKept = 240;
 
-  std::uint32_t take_cell();
-  TimerId arm(std::uint32_t index, TimePoint deadline, TimePoint now) noexcept;
+  ZMQLOOP_EXPORT std::uint32_t take_cell();
+  ZMQLOOP_EXPORT TimerId arm(std::uint32_t index, TimePoint deadline, TimePoint now) noexcept;
   void disarm(std::uint32_t index) noexcept;
   void destroy(std::uint32_t index) noexcept;
   void release_cell(std::uint32_t index) noexcept;

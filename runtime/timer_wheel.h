@@ -33,6 +33,7 @@
 
 #include "zmqloop/poller/clock.h"
 #include "zmqloop/runtime/timer_record.h"
+#include "zmqloop/threading/host/export.h"
 
 namespace zmqloop {
 
@@ -114,7 +115,7 @@ class TimerWheel {
     const auto level = static_cast<std::uint32_t>(std::countr_zero(levels_));
     return level * kSlotsPerLevel + static_cast<std::uint32_t>(std::countr_zero(occupied_[level]));
   }
-  Tick first_tick_of(std::uint32_t slot) const noexcept;
+  ZMQLOOP_EXPORT Tick first_tick_of(std::uint32_t slot) const noexcept;
   std::uint32_t& list_of(std::uint32_t index, std::uint32_t slot) noexcept {
     Lists& lists = (*slots_)[slot];
     return lists[index % lists.size()];

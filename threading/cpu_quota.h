@@ -13,11 +13,13 @@
 #include <optional>
 #include <string>
 
+#include "zmqloop/threading/host/export.h"
+
 namespace zmqloop {
 
 // Returns the tightest quota in CPUs (0.5: half of one), or nullopt if there is none. `root` is put
 // before every path read: a test gives a folder of its own.
-std::optional<double> cpu_quota(const std::string& root = "");
+ZMQLOOP_EXPORT std::optional<double> cpu_quota(const std::string& root = "");
 
 }  // namespace zmqloop
 

@@ -26,6 +26,7 @@
 #include <memory>
 
 #include "zmqloop/threading/host/cpu_hints.h"
+#include "zmqloop/threading/host/export.h"
 #include "zmqloop/threading/primitives.h"
 #include "zmqloop/threading/slot.h"
 
@@ -79,7 +80,7 @@ class SegmentBag {
   // Takes one out; null when there is none. Producer.
   Segment::Owner take() noexcept;
   // Frees all but `count` spare segments. Any thread.
-  void keep_at_most(std::size_t count) noexcept;
+  ZMQLOOP_EXPORT void keep_at_most(std::size_t count) noexcept;
 
  private:
   std::array<Atom<Segment*>, kPlaces> places_{};
@@ -162,10 +163,10 @@ class alignas(128) Lane {
   // A lane that has used up this many segments is busy: its small ones are freed, not reused.
   static constexpr std::uint64_t kSegmentsBeforeGrowth = 16;
 
-  void grow();
+  ZMQLOOP_EXPORT void grow();
   Segment::Owner wait_for_segment() noexcept;
-  bool advance() noexcept;
-  void fetch_ahead(std::uint64_t written) noexcept;
+  ZMQLOOP_EXPORT bool advance() noexcept;
+  ZMQLOOP_EXPORT void fetch_ahead(std::uint64_t written) noexcept;
 
   // Producer only.
   Slot* write_;

@@ -55,7 +55,7 @@ class OwnedLanes {
   static constexpr std::size_t kForgetFirstAt = 16;
 
   static PostingThread::CacheLine& cache_line_of(std::uint64_t set_id) {
-    return per_thread<PostingThread>().cache_[set_id % PostingThread::kCacheLines];
+    return per_thread<PostingThread>().line_at(set_id);
   }
 
   // Sets whose mailbox is closed are dropped each time their number may have doubled, so that a
@@ -74,6 +74,8 @@ class OwnedLanes {
   std::unordered_map<std::uint64_t, Owned> lanes_;
   std::size_t forget_at_ = kForgetFirstAt;
 };
+
+ZMQLOOP_THREAD_LOCAL PostingThread PostingThread::of_this_thread;
 
 Lane* PostingThread::find_or_acquire_lane(LaneSet& set) {
   if (per_thread<PostingThread>().ended_) return nullptr;

@@ -24,6 +24,7 @@
 #include <utility>
 #include <vector>
 
+#include "zmqloop/threading/host/export.h"
 #include "zmqloop/threading/lane.h"
 #include "zmqloop/threading/primitives.h"
 
@@ -42,10 +43,10 @@ class LaneSet : public std::enable_shared_from_this<LaneSet> {
   // ---- any thread ----
 
   // Takes a lane for a single owner [S3].
-  Lane& acquire();
+  ZMQLOOP_EXPORT Lane& acquire();
   // Gives a lane back for the next owner, with what is in it. In a forked child, does nothing:
   // another thread of the parent may hold the lock.
-  void release(Lane& lane);
+  ZMQLOOP_EXPORT void release(Lane& lane);
 
   // Says that nothing will be posted any more, so that threads forget their lanes.
   void retire() noexcept {
@@ -104,14 +105,31 @@ class BorrowedLane {
 // read at any time in the thread's life.
 class PostingThread {
  public:
-  // Returns the calling thread's lane in `set`, or null if it has none yet or cannot keep one.
-  static Lane* cached_lane(std::uint64_t set_id) noexcept {
-    const CacheLine& line = per_thread<PostingThread>().cache_[set_id % kCacheLines];
-    return line.set_id == set_id ? line.lane : nullptr;
+  // Where each thread remembers its lane in a set. The mailbox keeps it, so that a post need not
+  // compute it. Implicit: it says the same as the id.
+  class Place {
+   public:
+    Place(std::uint64_t set_id) noexcept
+        : set_id_(set_id),
+          offset_(static_cast<std::size_t>(set_id % kCacheLines) * sizeof(CacheLine)) {}
+
+   private:
+    friend class PostingThread;
+    std::uint64_t set_id_;
+    std::size_t offset_;  // in bytes
+  };
+
+  // Returns the calling thread's lane in a set, or null if it has none yet or cannot keep one.
+  static Lane* cached_lane(const Place& place) noexcept {
+    const CacheLine& line = per_thread<PostingThread>().line_at(place);
+    return line.set_id == place.set_id_ ? line.lane : nullptr;
   }
   // As cached_lane(), after looking further and taking a lane if need be. Null only while the
   // thread is being destroyed: borrow a lane then.
-  static Lane* find_or_acquire_lane(LaneSet& set);
+  ZMQLOOP_EXPORT static Lane* find_or_acquire_lane(LaneSet& set);
+
+  // What per_thread() returns.
+  ZMQLOOP_EXPORT static ZMQLOOP_THREAD_LOCAL PostingThread of_this_thread;
 
  private:
   friend class OwnedLanes;
@@ -121,6 +139,10 @@ class PostingThread {
     Lane* lane;
   };
   static constexpr std::size_t kCacheLines = 64;
+
+  CacheLine& line_at(const Place& place) noexcept {
+    return *reinterpret_cast<CacheLine*>(reinterpret_cast<char*>(cache_) + place.offset_);
+  }
 
   CacheLine cache_[kCacheLines] = {};
   bool ended_ = false;

@@ -30,6 +30,7 @@
 
 #include "zmqloop/threading/control_word.h"
 #include "zmqloop/threading/counter.h"
+#include "zmqloop/threading/host/export.h"
 #include "zmqloop/threading/lane.h"
 #include "zmqloop/threading/mailbox_inlet.h"
 #include "zmqloop/threading/slot.h"
@@ -71,7 +72,7 @@ class Mailbox : public MailboxInlet {
     if (expected_ >= batch_limit_) return nullptr;
     return take_expected_of(*current_);
   }
-  Slot* take_elsewhere();
+  ZMQLOOP_EXPORT Slot* take_elsewhere();
   // Whether the whole batch was taken; false says nothing.
   bool batch_is_over() const noexcept { return expected_ == batch_limit_; }
   // Ends the batch before it is over: begins another one of what was posted by now, from which
@@ -127,7 +128,7 @@ class Mailbox : public MailboxInlet {
   // ---- forked child ----
 
   // Refuses all later posts and ends the batch in progress. Touches nothing else of the parent's.
-  void poison() noexcept;
+  ZMQLOOP_EXPORT void poison() noexcept;
   bool poisoned() const noexcept { return poisoned_; }
 
  private:

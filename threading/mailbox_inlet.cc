@@ -3,7 +3,9 @@
 namespace zmqloop {
 
 MailboxInlet::MailboxInlet(std::size_t signal_slots)
-    : lanes_(std::make_shared<LaneSet>()), lanes_id_(lanes_->id()), signal_slots_(signal_slots) {}
+    : lanes_(std::make_shared<LaneSet>()),
+      own_lane_place_(lanes_->id()),
+      signal_slots_(signal_slots) {}
 
 PostResult MailboxInlet::end_visit_or_wake(ControlWord::View before) noexcept {
   if (before.asleep() && word_.clear_asleep()) return PostResult::kMustWake;

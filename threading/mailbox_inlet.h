@@ -24,6 +24,7 @@
 
 #include "zmqloop/threading/control_word.h"
 #include "zmqloop/threading/counter.h"
+#include "zmqloop/threading/host/export.h"
 #include "zmqloop/threading/lane.h"
 #include "zmqloop/threading/lane_set.h"
 #include "zmqloop/threading/one_shot.h"
@@ -98,14 +99,14 @@ class MailboxInlet {
     return visitors_.load(std::memory_order_acquire) == 0;
   }
   // The calling thread's lane, or null.
-  Lane* own_lane() const noexcept { return PostingThread::cached_lane(lanes_id_); }
+  Lane* own_lane() const noexcept { return PostingThread::cached_lane(own_lane_place_); }
 
   // Shared by posters and consumer; on cache lines of its own.
   alignas(128) ControlWord word_;
 
   // Constant after construction.
   alignas(128) const std::shared_ptr<LaneSet> lanes_;
-  const std::uint64_t lanes_id_;
+  const PostingThread::Place own_lane_place_;
   SignalSlots signal_slots_;
 
   // Read often by the consumer, written rarely: whether to look at the word for a stop.
@@ -131,15 +132,15 @@ class MailboxInlet {
   template <class P>
   PostResult refuse(P&& prepared);
   // Ends a visit, unless the caller has to wake the loop: then woken() ends it.
-  PostResult end_visit_or_wake(ControlWord::View before) noexcept;
+  ZMQLOOP_EXPORT PostResult end_visit_or_wake(ControlWord::View before) noexcept;
   // Publishes or gives back; within a visit, which it ends.
-  PostResult publish_signal_post(Slot& slot) noexcept;
+  ZMQLOOP_EXPORT PostResult publish_signal_post(Slot& slot) noexcept;
   enum class SlotOrder : bool { kFree, kKept };
   template <class F>
   PostResult post_in_slot(const F& f, SlotOrder order) noexcept;
-  PostResult refuse_signal_post() noexcept;
-  void begin_visit() noexcept;
-  void end_visit() noexcept;
+  ZMQLOOP_EXPORT PostResult refuse_signal_post() noexcept;
+  ZMQLOOP_EXPORT void begin_visit() noexcept;
+  ZMQLOOP_EXPORT void end_visit() noexcept;
 
   // Shared, rarely touched.
   alignas(128) Atom<std::uint64_t> visitors_{0};

@@ -22,6 +22,7 @@
 
 #include "absl/functional/any_invocable.h"
 
+#include "zmqloop/threading/host/export.h"
 #include "zmqloop/threading/host/fork_guard.h"
 #include "zmqloop/threading/thread_label.h"  // IWYU pragma: export
 
@@ -41,25 +42,25 @@ class NamedThread {
   };
 
   // Starts the thread, pinned before it runs its first instruction.
-  NamedThread(Options options, absl::AnyInvocable<void()> body);
+  ZMQLOOP_EXPORT NamedThread(Options options, absl::AnyInvocable<void()> body);
   NamedThread(const NamedThread&) = delete;
   NamedThread& operator=(const NamedThread&) = delete;
   // Joins, if that was not done before. In a forked child, where there is no such thread, does not.
-  ~NamedThread();
+  ZMQLOOP_EXPORT ~NamedThread();
 
   // Waits for the body to end. std::system_error: resource_deadlock_would_occur on the thread
   // itself, invalid_argument if it was joined before.
-  void join();
+  ZMQLOOP_EXPORT void join();
 
   // Has the destructor not wait. For a thread that never ends, as it has called exit(): join()
   // waits until the process has ended.
   void abandon() noexcept { abandoned_ = true; }
 
   // Whether join() is still to be called.
-  bool joinable() const;
+  ZMQLOOP_EXPORT bool joinable() const;
 
   // Returns the native id, as in ps and /proc. Waits for the thread's first instructions.
-  pid_t id() const;
+  ZMQLOOP_EXPORT pid_t id() const;
 
   // Returns the name as it was given.
   const std::string& name() const { return options_.name; }

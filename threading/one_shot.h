@@ -23,6 +23,8 @@
 #include <typeinfo>
 #include <utility>
 
+#include "zmqloop/threading/host/export.h"
+
 namespace zmqloop::one_shot {
 
 inline constexpr std::size_t kBytes = 48;
@@ -44,7 +46,7 @@ inline constexpr bool kFitsInline =
 
 // Ends the process because the destructor of a callable throws, and says on which loop. Called in
 // the handler, so that the C++ runtime says what was thrown.
-[[noreturn]] void terminate_in_destructor() noexcept;
+ZMQLOOP_EXPORT [[noreturn]] void terminate_in_destructor() noexcept;
 
 // Calls `destroy`, which destroys a D. A destructor that throws ends the process.
 template <class D, class Destroy>

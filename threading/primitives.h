@@ -22,6 +22,15 @@ using Atom = std::atomic<T>;
 
 using Mutex = std::mutex;
 
+// How a class declares and defines the object that per_thread() returns, instead of leaving that to
+// the template: needed if code in headers asks for it (threading/host/export.h says why).
+//
+//   class T { public: ZMQLOOP_EXPORT static ZMQLOOP_THREAD_LOCAL T of_this_thread; };
+//   ZMQLOOP_THREAD_LOCAL T T::of_this_thread;             // in the .cc
+//
+// Its constructor must be constant and its destructor trivial.
+#define ZMQLOOP_THREAD_LOCAL constinit thread_local
+
 // Returns the calling thread's own T, made at the thread's first call and destroyed at its end; if
 // its constructor is constant and its destructor trivial, it is there all the thread's life.
 // Not inlined by clang, nor are two calls made one: it takes a coroutine to stay on one thread, and
@@ -31,11 +40,15 @@ template <class T>
 [[gnu::noinline]]
 #endif
 T& per_thread() {
-  static thread_local T value;
 #ifdef __clang__
   asm volatile("");
 #endif
-  return value;
+  if constexpr (requires { T::of_this_thread; }) {
+    return T::of_this_thread;
+  } else {
+    static thread_local T value;
+    return value;
+  }
 }
 
 }  // namespace zmqloop

@@ -23,6 +23,7 @@
 #include <cstdint>
 #include <memory>
 
+#include "zmqloop/threading/host/export.h"
 #include "zmqloop/threading/primitives.h"
 #include "zmqloop/threading/slot.h"
 
@@ -41,10 +42,10 @@ class SignalSlots {
   // ---- signal handler ----
 
   // Claims a free slot; null when all are taken. At most one step for each slot.
-  Slot* claim() noexcept;
+  ZMQLOOP_EXPORT Slot* claim() noexcept;
   // Has collect_early() pass over a claimed slot: what is posted in it has its place among the posts
   // of threads.
-  void keep_in_order(Slot& slot) noexcept;
+  ZMQLOOP_EXPORT void keep_in_order(Slot& slot) noexcept;
   // Hands a claimed, constructed slot to the consumer.
   void publish(Slot& slot, std::uint64_t ticket) noexcept;
   // Makes a claimed slot free again, used or not; one that is reserved stays with its owner.
@@ -53,9 +54,9 @@ class SignalSlots {
   // ---- any thread ----
 
   // Claims a free slot for good; null when all are taken.
-  Slot* reserve() noexcept;
+  ZMQLOOP_EXPORT Slot* reserve() noexcept;
   // Ends a reservation; the slot is not published.
-  void unreserve(Slot& slot) noexcept;
+  ZMQLOOP_EXPORT void unreserve(Slot& slot) noexcept;
 
   // ---- consumer ----
 

@@ -12,7 +12,8 @@
 #include <mutex>
 #include <string>
 
-#include "zmqloop/threading/primitives.h"
+#include "zmqloop/threading/host/export.h"
+#include "zmqloop/threading/host/thread_address.h"
 #include "zmqloop/threading/thread_label.h"
 
 namespace zmqloop {
@@ -20,21 +21,19 @@ namespace zmqloop {
 class ThreadChecker {
  public:
   // Binds to the calling thread. Not while it is bound.
-  void bind() noexcept;
-  void unbind() noexcept;
+  ZMQLOOP_EXPORT void bind() noexcept;
+  ZMQLOOP_EXPORT void unbind() noexcept;
 
   bool is_bound() const noexcept { return owner_.load() != nullptr; }
   bool is_bound_here() const noexcept { return owner_.load() == here(); }
 
   // Returns "thread 1234 (name)" of the thread bound last; empty if none was.
-  std::string bound_label() const;
+  ZMQLOOP_EXPORT std::string bound_label() const;
 
   // Returns an address that no two living threads share.
-  static const void* here() noexcept { return &per_thread<OfThisThread>(); }
+  static const void* here() noexcept { return thread_address(); }
 
  private:
-  struct OfThisThread {};
-
   std::atomic<const void*> owner_{nullptr};
 
   // Guarded by mutex_.

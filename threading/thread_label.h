@@ -12,23 +12,25 @@
 #include <string_view>
 #include <sys/types.h>
 
+#include "zmqloop/threading/host/export.h"
+
 namespace zmqloop {
 
 // Returns "thread 1234 (name)" for the calling thread: its native id, as in ps and /proc, and its
 // name.
-std::string current_thread_label();
+ZMQLOOP_EXPORT std::string current_thread_label();
 
 // The same, NUL-terminated, for where there may be no memory.
 using ThreadLabel = std::array<char, 48>;
-ThreadLabel fixed_thread_label() noexcept;
+ZMQLOOP_EXPORT ThreadLabel fixed_thread_label() noexcept;
 
 // Returns the calling thread's native id.
-pid_t current_thread_id();
+ZMQLOOP_EXPORT pid_t current_thread_id();
 
 // Shortens a thread name to the 15 bytes the kernel keeps. A trailing number survives, for it tells
 // the threads of a group apart: "telemetry-worker-12" becomes "telemetry-wo-12". No UTF-8 character
 // is cut.
-std::string shorten_thread_name(std::string_view name);
+ZMQLOOP_EXPORT std::string shorten_thread_name(std::string_view name);
 
 }  // namespace zmqloop
 

@@ -21,6 +21,7 @@
 #include <atomic>
 #include <cstdint>
 
+#include "zmqloop/threading/host/export.h"
 #include "zmqloop/threading/host/registry.h"
 
 namespace zmqloop {
@@ -57,7 +58,7 @@ class ForkGuard {
   friend std::uint32_t fork_generation() noexcept;
   friend bool is_generation(std::uint32_t generation) noexcept;
   friend struct ForkWatch;
-  static std::uint32_t notice_fork(std::atomic<std::uint32_t>& mark) noexcept;
+  ZMQLOOP_EXPORT static std::uint32_t notice_fork(std::atomic<std::uint32_t>& mark) noexcept;
   static void tell_all() noexcept;
   static void watch_for_forks() noexcept;
   static void in_forked_child() noexcept;
@@ -71,7 +72,7 @@ class ForkGuard {
   using Mark = std::atomic<std::uint32_t>;
   static_assert(Mark::is_always_lock_free, "read in signal handlers");
   static Mark ordinary_memory_;
-  static std::atomic<Mark*> mark_;
+  ZMQLOOP_EXPORT static std::atomic<Mark*> mark_;
 };
 
 inline std::uint32_t fork_generation() noexcept {

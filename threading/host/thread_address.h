@@ -1,0 +1,29 @@
+// An address that tells threads apart: no two living ones share it.
+//
+// It is not that of a thread-local variable: a shared object that hides its symbols would have a
+// variable of its own, and a signal handler that is the first on its thread to use one may have to
+// allocate it.
+//
+// Threads: any; async-signal-safe.
+// Internal.
+
+#ifndef ZMQLOOP_THREADING_HOST_THREAD_ADDRESS_H_
+#define ZMQLOOP_THREADING_HOST_THREAD_ADDRESS_H_
+
+namespace zmqloop {
+
+// Not inlined by clang, nor are two calls made one: see per_thread() in threading/primitives.h.
+#ifdef __clang__
+[[gnu::noinline]]
+#endif
+inline const void*
+thread_address() noexcept {
+#ifdef __clang__
+  asm volatile("");
+#endif
+  return __builtin_thread_pointer();
+}
+
+}  // namespace zmqloop
+
+#endif  // ZMQLOOP_THREADING_HOST_THREAD_ADDRESS_H_
