@@ -1,7 +1,10 @@
-"""What the BUILD files share: warning flags, visibility, and one macro per kind of target."""
+"""What the BUILD files share: compiler flags, visibility, and one macro per kind of target."""
 
-# Also in CMakeLists.txt; tools/sync_build --check compares the two.
-ZMQLOOP_WARNINGS = [
+# In the targets, not in .bazelrc: the library is also built in workspaces that have one of their own.
+STANDARD = ["-std=c++20"]
+
+# Also in CMakeLists.txt.
+_WARNINGS = [
     "-Wall",
     "-Wextra",
     "-Wshadow",
@@ -11,6 +14,17 @@ ZMQLOOP_WARNINGS = [
     "-Wformat=2",
     "-Werror",
 ]
+
+# Of everything but the library, which only this workspace builds.
+ZMQLOOP_COPTS = STANDARD + _WARNINGS
+
+def library_copts():
+    """Flags of the library: with warnings in this workspace alone. Another one may use a compiler
+    that finds something new to warn of."""
+    return STANDARD + (_WARNINGS if _is_at_home() else [])
+
+def _is_at_home():
+    return native.repository_name() == "@"
 
 # Everything but the layers may use every layer; between layers only runtime -> poller, threading,
 # and all -> threading/host.
@@ -42,6 +56,8 @@ def _precompiled(name, uses):
     builds of the config_setting tools/precompiled:<uses>."""
     target = "//tools/precompiled:" + name
     used = "//tools/precompiled:" + uses
+    if not _is_at_home():
+        return struct(copts = [], deps = [])
     flags = ["-Winvalid-pch", "-include", "tools/precompiled/%s.h" % name]
     return struct(
         copts = select({used: flags, "//conditions:default": []}),
@@ -58,8 +74,10 @@ def zmqloop_library(name, deps = [], extra_srcs = [], **kwargs):
         name = name,
         srcs = native.glob([name + ".cc"], allow_empty = True) + extra_srcs,
         hdrs = [name + ".h"],
-        copts = ZMQLOOP_WARNINGS + precompiled.copts,
+        copts = library_copts() + precompiled.copts,
         include_prefix = "zmqloop/" + native.package_name(),
+        # Abseil is a set of static archives: a shared object per header would hold a copy each.
+        linkstatic = True,
         deps = deps + precompiled.deps,
         **kwargs
     )
@@ -85,7 +103,7 @@ def zmqloop_tests(
             name = source[:-len(".cc")],
             size = size,
             srcs = [source],
-            copts = ZMQLOOP_WARNINGS + ([] if as_user else LIGHTLY_OPTIMISED) + precompiled.copts,
+            copts = ZMQLOOP_COPTS + ([] if as_user else LIGHTLY_OPTIMISED) + precompiled.copts,
             tags = tags + (["no-tsan"] if source in one_thread else []),
             deps = deps + precompiled.deps + [
                 support,
@@ -111,7 +129,7 @@ def zmqloop_programs(deps, program_deps = []):
         name = "support",
         srcs = [s for s in sources if s[:-len(".cc")] in stems],
         hdrs = headers,
-        copts = ZMQLOOP_WARNINGS + precompiled.copts,
+        copts = ZMQLOOP_COPTS + precompiled.copts,
         visibility = _PROGRAM_USERS,
         deps = deps + precompiled.deps,
     )
@@ -123,7 +141,7 @@ def zmqloop_programs(deps, program_deps = []):
         native.cc_binary(
             name = name,
             srcs = [source],
-            copts = ZMQLOOP_WARNINGS + precompiled.copts,
+            copts = ZMQLOOP_COPTS + precompiled.copts,
             visibility = _PROGRAM_USERS,
             deps = deps + program_deps + precompiled.deps + [":support"],
         )
@@ -135,7 +153,7 @@ def rival_programs(kind, programs, deps):
         name = kind + "_rivals",
         srcs = native.glob(["*_" + kind + ".cc"]),
         hdrs = native.glob(["*.h"]),
-        copts = ZMQLOOP_WARNINGS,
+        copts = ZMQLOOP_COPTS,
         tags = ["manual"],
         alwayslink = True,
         deps = deps + ["//benchmarks:support"],
@@ -144,7 +162,7 @@ def rival_programs(kind, programs, deps):
         native.cc_binary(
             name = name,
             srcs = ["//benchmarks:" + name + ".cc"],
-            copts = ZMQLOOP_WARNINGS,
+            copts = ZMQLOOP_COPTS,
             tags = ["manual"],
             deps = [
                 ":" + kind + "_rivals",

@@ -1,6 +1,6 @@
 """One replay test for each fuzzer of the folder."""
 
-load("//tools:zmqloop.bzl", "ZMQLOOP_WARNINGS")
+load("//tools:zmqloop.bzl", "ZMQLOOP_COPTS")
 
 def replay_tests(deps):
     """<name>_fuzz.cc becomes the test <name>_replay, over the files of corpus/<name>."""
@@ -9,7 +9,7 @@ def replay_tests(deps):
         testonly = True,
         srcs = ["loop_script.cc"],
         hdrs = native.glob(["*.h"]),
-        copts = ZMQLOOP_WARNINGS,
+        copts = ZMQLOOP_COPTS,
         deps = deps,
     )
     for source in native.glob(["*_fuzz.cc"]):
@@ -20,7 +20,7 @@ def replay_tests(deps):
             size = "small",
             srcs = [source, "replay.cc"],
             args = ["tests/fuzz/corpus/" + name],
-            copts = ZMQLOOP_WARNINGS,
+            copts = ZMQLOOP_COPTS,
             data = corpus,
             deps = deps + [":support"],
         )

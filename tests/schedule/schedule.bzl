@@ -1,9 +1,9 @@
 """How the scheduler's tests are built: copies of the library's files, instrumented."""
 
-load("//tools:zmqloop.bzl", "ZMQLOOP_WARNINGS")
+load("//tools:zmqloop.bzl", "ZMQLOOP_COPTS")
 
 # Under the sanitizers' configurations everything here builds, but without them; it is not run.
-SCHEDULER_COPTS = ZMQLOOP_WARNINGS + ["-fno-sanitize=all"]
+SCHEDULER_COPTS = ZMQLOOP_COPTS + ["-fno-sanitize=all"]
 
 # The compiler reports each access to memory, to instrumentation.cc and not to the sanitizer's
 # runtime, which is not linked.

@@ -4,6 +4,8 @@ A source uses one with `-include tools/precompiled/<name>.h` and the target amon
 no file of that name but <name>.h.gch, so a compiler that cannot use it says so and fails.
 """
 
+load("//tools:zmqloop.bzl", "STANDARD")
+
 def _precompiled_header_impl(ctx):
     toolchain = ctx.attr._cc_toolchain[cc_common.CcToolchainInfo]
 
@@ -15,7 +17,7 @@ def _precompiled_header_impl(ctx):
         cc_toolchain = toolchain,
         feature_configuration = cc_common.configure_features(ctx = ctx, cc_toolchain = toolchain),
         srcs = [ctx.file.src],
-        user_compile_flags = ctx.attr.copts + ["-x", "c++-header"],
+        user_compile_flags = STANDARD + ctx.attr.copts + ["-x", "c++-header"],
         compilation_contexts = [dep[CcInfo].compilation_context for dep in ctx.attr.deps],
     )
     header = ctx.actions.declare_file(ctx.label.name + ".h.gch")
