@@ -24,5 +24,6 @@
 #include "zmqloop/runtime/stall_report.h"
 #include "zmqloop/runtime/timeout_handle.h"
 #include "zmqloop/threading/usable_cores.h"
+#include "zmqloop/version.h"
 
 #endif  // ZMQLOOP_ZMQLOOP_H_

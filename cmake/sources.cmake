@@ -116,6 +116,7 @@ set(ZMQLOOP_HEADERS
     threading/thread_label.h
     threading/thread_role.h
     threading/usable_cores.h
+    version.h
     zmqloop.h
 )
 set(ZMQLOOP_SOURCES
@@ -187,6 +188,7 @@ set(ZMQLOOP_SOURCES
     threading/thread_checker.cc
     threading/thread_label.cc
     threading/usable_cores.cc
+    version.cc
 )
 # What they include of Abseil.
 set(ZMQLOOP_ABSL_COMPONENTS
