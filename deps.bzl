@@ -1,3 +1,6 @@
+# SPDX-FileCopyrightText: The zmqloop authors
+# SPDX-License-Identifier: Apache-2.0
+
 """What a WORKSPACE that builds zmqloop needs beside it. See README.md, "Use it"."""
 
 def _system_library(name):

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Which zmqloop this is: of the headers, as macros, and of the library that is linked.
 //
 //   if (std::strcmp(zmqloop::version(), ZMQLOOP_VERSION_STRING) != 0) …  // a mismatch

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Everything of zmqloop: per-core event loops over ZeroMQ with cross-thread dispatch.
 //
 // Start with IOLoop in zmqloop/runtime/io_loop.h.

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Writes a file as a whole or not at all.
 //
 // The text goes to a new file beside the target, which then takes its place: who reads the target

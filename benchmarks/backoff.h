@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Waits for another thread: spins first, then lets it have the core.
 //
 // Threads: each thread its own.

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // The floors of latency: one word that goes back and forth between two bare threads, which either
 // spin for it or sleep in an eventfd.
 //

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // The floors of throughput: the same posts through bare rings, without any library.
 //
 // Threads, errors: as in workload.h.

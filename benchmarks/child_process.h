@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Runs this program again, to measure where nothing was allocated or freed before.
 //
 // Threads: any.

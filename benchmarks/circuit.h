@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Callables that go round from loop to loop: each posts its successor to the next loop.
 //
 // One loop: a callback that re-posts itself. Two loops: ping-pong, or as many closures in flight

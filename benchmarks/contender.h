@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // A loop library that takes part in the dispatch benchmarks, and the list of those that do.
 //
 // This library is always in the list. A rival enters it from its own file in rivals/:

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // How long a cache line takes from one core to another, now.
 //
 // A virtual machine's host moves its CPUs about: onto two threads of one core, onto cores of one

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // The limit on open descriptors of this process, which the benchmarks with many of them need.
 //
 // Threads: any.

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // How long is it from posting a callable to another core's loop until it runs, with nothing else to
 // do there? (ns per hop, p50/p99/p99.9)
 //

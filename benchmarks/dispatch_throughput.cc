@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // How many callables per second run on a loop that other threads or loops post them to? (posts/s)
 //
 // W1, W1w, W2 and W3 of docs/performance.md; benchmarks/README.md has the rules all rows keep.

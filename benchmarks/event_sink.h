@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // What the timer, descriptor and socket benchmarks give a contender to call.
 //
 // One virtual call per event, the same for every contender and every floor, so that a workload is

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // How many readiness events of descriptors can a loop hand to their handlers in a second?
 //
 // W7 of docs/performance.md. The floor: epoll_wait and a loop over what it reports.

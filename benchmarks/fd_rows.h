@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // What `fd_dispatch` asks of every contender, in one form for all of them.
 //
 //   W7-pairs   64 tokens go round 64 socket pairs: every poll finds many descriptors ready

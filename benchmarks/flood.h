@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Threads that post to loops as fast as they can, each within a limit of posts outstanding.
 //
 // Each post carries a pointer and 24 bytes. The loop checks that a producer's posts come complete

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // What do loops cost that have little to do? (bytes per idle loop, ns to make and end one, % of CPU
 // time while idle) And what does a post cost, both sides together? (ns of CPU time)
 //

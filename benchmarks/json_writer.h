@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Writes a JSON document, piece by piece, indented and always well formed.
 //
 //   JsonWriter json;

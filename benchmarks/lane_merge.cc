@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // How long does a loop take to find its next post among the lanes of many threads? (ns)
 //
 // scale-merge: a large batch in which every next post lies in another lane; ns per post.

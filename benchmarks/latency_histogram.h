@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // A histogram of durations from which percentiles are read: log-linear, of fixed size, recorded
 // without allocation.
 //

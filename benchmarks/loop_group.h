@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Several loops of one library, each on a thread of its own.
 //
 // Threads: made and joined by one thread; the loops are for any.

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Loops that are made, hold still, and end: what having them costs.
 //
 // Threads: one, beside the loops' own.

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // What a workload asks of each loop it makes, whichever library the loop comes from.
 //
 // Threads: values.

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Counts the heap allocations of the whole process, those of C libraries included.
 //
 // The program's malloc and its like are replaced by ones that look at a flag and call the C

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // What threads that post cost a loop beside their posts: those that come, post once and go, and
 // those that post to many loops.
 //

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Registers benchmarks with Google Benchmark and measures workloads for it.
 //
 //   int main(int argc, char** argv) {

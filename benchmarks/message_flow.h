@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Messages from a PUSH to a PULL socket: what a socket's handler does in `zmq_dispatch`.
 //
 // Every message is 16 bytes, its number and the number's complement, so that one that is lost,

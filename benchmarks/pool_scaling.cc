@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // What does a post cost as loops and producers grow far beyond the cores? (posts/s, and fairness
 // among the producers; threads/s that post once; bytes per pair of thread and loop)
 //

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Keeps a producer within a number of posts outstanding.
 //
 // The loop says how far it is a few times per window, not once per post: a producer that

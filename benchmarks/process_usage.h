@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // What this process has used so far: CPU time, memory, and how often its threads slept.
 //
 // Threads: any.

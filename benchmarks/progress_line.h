@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // One line on a terminal that says what runs, how far it is and how long it will take.
 //
 // Threads: one.

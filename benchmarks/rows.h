@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // The rows of a benchmark program that measures rounds of work on one thread, and how a row is
 // measured.
 //

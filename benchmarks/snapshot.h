@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // What is read at the beginning and at the end of a measured window.
 //
 // Threads: values; read by one thread while a workload runs.

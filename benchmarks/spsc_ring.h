@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // A bare single-producer, single-consumer ring: the least that handing an item to another thread
 // costs.
 //

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Threads that begin together: none runs its part before all of them exist.
 //
 // Threads: made and joined by one thread.

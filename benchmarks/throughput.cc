@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // How many callables per second can threads hand to event loops (posts/s), and how long does each
 // take to arrive (ns per hop)?
 //

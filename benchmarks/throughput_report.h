@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // What the throughput benchmark prints: a table for people, JSON for machines.
 //
 // Threads: pure functions.

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Runs scenarios in interleaved rounds and collects what each round measured.
 //
 // A round runs each scenario once for the same length of time. So whatever slows the machine down

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // The scenarios of the throughput benchmark, and the floor that each is compared with.
 //
 // Threads: constant.

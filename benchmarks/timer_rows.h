@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // What `timers` asks of every contender, in one form for all of them.
 //
 //   W6-arm-cancel  10^6 timers are armed, then cancelled in the order they were armed

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // How many timers can be armed and cancelled, or armed and fired, in a second, and how many
 // nanoseconds late do they fire?
 //

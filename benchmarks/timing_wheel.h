@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // The floor of timers: a hashed wheel of intrusive lists, with a tick of one millisecond.
 //
 // Little could arm or cancel in fewer instructions: a timer is linked into the list of its tick,

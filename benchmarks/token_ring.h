@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Tokens that go round a ring of socket pairs: what a descriptor's handler does in `fd_dispatch`.
 //
 // Whoever is told that place i is readable reads one token there and writes it to place i + 1: two

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // What a scenario runs: threads that post until they are told to stop, and counts that must agree.
 //
 // Threads: made, asked and ended by one thread; posts_run() may be read while others run.

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // What `zmq_dispatch` asks of every contender, in one form for all of them.
 //
 //   W8-inproc, W8-tcp  a stream of messages from another thread, received as they come

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // This library as a contender of the benchmarks: a LoopThread.
 //
 // Threads, owns: as LoopThread; contender.h says what is asked of it.

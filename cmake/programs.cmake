@@ -1,3 +1,6 @@
+# SPDX-FileCopyrightText: The zmqloop authors
+# SPDX-License-Identifier: Apache-2.0
+
 # Programs and tests from the files of a folder, for CMakeLists.txt and for cmake/package.
 
 set(ZMQLOOP_PROGRAMS_ROOT ${CMAKE_CURRENT_LIST_DIR}/..)

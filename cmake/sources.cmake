@@ -1,3 +1,6 @@
+# SPDX-FileCopyrightText: The zmqloop authors
+# SPDX-License-Identifier: Apache-2.0
+
 # Written by tools/sync_build from poller/, threading/ and runtime/.
 set(ZMQLOOP_HEADERS
     poller/clock.h

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // An asynchronous main: a task that waits without blocking its loop, under one time limit.
 
 #include <chrono>

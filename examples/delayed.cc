@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Delayed work: what is to happen once things have been quiet for a while.
 
 #include <chrono>

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // A ZeroMQ server and its client, both served by one loop.
 
 #include <cstdio>

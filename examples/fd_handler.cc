@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Descriptors on a loop: a pipe whose lines are read as they come, until it ends.
 
 #include <array>

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // One loop on this thread, and another thread that posts to it.
 
 #include <cstdio>

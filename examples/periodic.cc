@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Periodic work: an object that does something every 20 ms, on whatever loop it is made for.
 
 #include <chrono>

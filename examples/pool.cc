@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // One loop per core, and the ways to choose which of them runs a callback.
 
 #include <atomic>

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Signals on a loop: as an event of the loop, and from a signal handler of one's own.
 
 #include <csignal>

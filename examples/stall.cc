@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Two loops with one slow callback each, and the reports that say which function was to blame.
 
 #include <cerrno>

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // The library's clock types, and conversions to them that saturate instead of overflowing.
 //
 //   Duration d = to_duration(std::chrono::duration<double>(1e300));  // Duration::max(): "never"

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Finds out whether libzmq can start a context before it finds out that it cannot.
 //
 // A context's first socket starts a thread with an epoll set. libzmq aborts the process when it is

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Finds out whether enough descriptors are free before libzmq finds out that they are not.
 //
 // libzmq aborts the process when it meets EMFILE in the wrong place (RLIMIT_NOFILE 5 to 7 while a

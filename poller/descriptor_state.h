@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Asks the kernel what a raw descriptor is ready for at this moment.
 //
 // Threads: any thread.

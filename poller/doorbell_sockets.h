@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // A PUSH socket connected to a PULL socket over inproc: what a waker rings with, and is rung by.
 //
 // Pairs of loops that have gone are kept for loops that come, up to kMostSpares: libzmq closes

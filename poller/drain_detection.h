@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // How an epoll set learns that a ZeroMQ socket's signal was taken by other code.
 //
 // ZMQ_FD is an eventfd that libzmq writes when commands come and reads whenever any call on the

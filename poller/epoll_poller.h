@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // The Linux poller: one epoll set for raw descriptors and ZeroMQ sockets, whose cost does not grow
 // with what is registered and idle.
 //

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // One epoll descriptor: its four system calls, with errors as values and waits that end at a point
 // in time.
 //

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // What a descriptor or socket can be ready for, as a set of bits.
 //
 //   Events interest = Events::kRead | Events::kWrite;

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // A hash map whose prepared insertions cannot fail, and whose failed preparations change nothing.
 //
 // Abseil's table, which it is, is left broken when it grows and there is no memory. So it never

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // A thing that can be waited for: a file descriptor or a ZeroMQ socket, as a small value.
 //
 //   poller.add(fd, Events::kRead);           // an int

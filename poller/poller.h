@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Makes pollers. The interface itself is in poller_interface.h.
 //
 //   std::unique_ptr<Poller> poller = make_poller(parse_poller_kind("epoll"));

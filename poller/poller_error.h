@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // The exceptions of the pollers: each names the call, the object, the errno and the remedy.
 //
 // Threads: pure functions; any thread (describing a socket touches it).

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // What a poller is: waits until descriptors or ZeroMQ sockets are ready, and says which.
 //
 //   std::unique_ptr<Poller> poller = make_poller(PollerKind::kEpoll);   // poller/poller.h

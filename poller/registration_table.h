@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // What a poller has registered: found by slot in one step, by pollable or descriptor with one hash.
 //
 // A slot is reused, its generation is not: an id that has outlived its registration finds nothing,

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // What both kinds of poller know about their registrations: a table, and an epoll set in step with
 // it.
 //

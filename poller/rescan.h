@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // When a poller looks at what nobody has reported: a number closed behind its back, or a connection
 // that nobody said to touch, shows in no report.
 //

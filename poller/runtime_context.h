@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // The process's private ZeroMQ context for doorbells, with 0 I/O threads.
 //
 // Made by the first call, and afresh by the first call in a forked child. Never destroyed, on

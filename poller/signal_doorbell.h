@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // A loop's doorbell for signal handlers: an eventfd, rung by one write(2).
 //
 //   SignalDoorbell bell;                                  // owned by the loop

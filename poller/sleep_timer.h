@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // What ends a sleep at a given time: a timerfd in the epoll set that is slept in.
 //
 // A timeout given to epoll_wait may be exceeded by the thread's timer slack, usually 50 us, and by

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // A loop's doorbell for other threads: one inproc ZeroMQ connection that ends the loop's wait.
 //
 //   Waker waker;                                          // owned by the loop

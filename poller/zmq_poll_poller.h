@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // The portable poller: zmq_poll over everything that is registered, at every wait.
 //
 // zmq_poll looks at every socket before and after it sleeps, and is therefore level-triggered

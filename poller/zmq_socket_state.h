@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Reads what a ZeroMQ socket says of itself; how it can fail is a value, not an exception.
 //
 // Threads: the thread that uses the socket.

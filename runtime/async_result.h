@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // What a callable returns that goes on after the callable has returned: a Task or a Future.
 //
 //   AsyncResult<int>::kIsAsync               // false

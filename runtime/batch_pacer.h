@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Lets a few posts pile up before a busy loop takes the next batch.
 //
 // A loop that catches up with a stream of posts item by item pays a cache-line transfer for each

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Refuses callables where they are given, not where they would be called: those of the wrong shape
 // when they are compiled, on the caller's own line, and null ones when they are given.
 //

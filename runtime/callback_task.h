@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Callables that return a Task or a Future where the loop calls them and looks at no result: what
 // they return is run to its end on that loop, and its exception goes to
 // IOLoop::handle_callback_exception(). (tornado: coroutines given as callbacks)

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Which loop runs on this thread, which was made current on it, and which is the process's
 // instance.
 //

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // A post that is prepared now and made by whoever completes what it waits for, such as a future.
 //
 //   future.on_ready(DeferredPost(core, callable));

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Calls a function once, some time after it was last told to start. Can be stopped, and started
 // again.
 //

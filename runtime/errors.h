@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // The exceptions that are this library's own; everything else is a standard type.
 //
 // Each has a function in errors.cc, so that its type exists once in a process: what one shared

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // The default report of an exception that a callable on a loop has thrown.
 //
 // Threads: any.

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // A value that arrives later, possibly from another thread: Promise<T> sets it, Future<T> receives
 // it.
 //

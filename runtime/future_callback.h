@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // A callable that waits for a future, and the future it will be given.
 //
 // Threads: a value.

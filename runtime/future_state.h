@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // What the copies of a future and its promise share: the outcome, who waits for it and who is told.
 //
 // Threads: any. Whether it is ready is an atomic; waiting and continuations are guarded by a mutex,

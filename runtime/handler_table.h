@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // The I/O handlers of one loop, found by what they wait for or by the token a poller reports.
 //
 // A token carries a generation: an event that was polled for a registration since removed, or

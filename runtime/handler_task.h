@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Handlers that return a Task or a Future: what they return is run to its end, and their
 // registration is not looked at meanwhile. Otherwise a level-triggered handler would be called again
 // in each turn, until its task has read what is there.

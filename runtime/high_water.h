@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Tells a loop's owner that too many posts wait for it, once each time they have become so many.
 //
 // Threads: loop thread only, but for most().

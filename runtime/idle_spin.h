@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // How long a loop with nothing to do should look for posts before it sleeps.
 //
 // Waking a sleeping thread costs tens of microseconds, finding a post while spinning a tenth of

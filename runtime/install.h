@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // The process-wide loop, made with ZeroMQ's own poller: pyzmq's ioloop.install().
 //
 // Threads: any.

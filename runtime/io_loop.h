@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // An event loop: runs callbacks, timers and I/O handlers of one thread, and takes work from any
 // thread.
 //

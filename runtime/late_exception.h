@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // An exception that comes after the loop's call of its callable has returned: of a task that a
 // callback has returned, or in a future that nobody looks at any more.
 //

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Which thread may use a loop at this moment: runs it, sets it up or closes it.
 //
 // A loop of the user's own is at rest between its runs: then any one thread at a time may set it

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // The iteration of an event loop: mailbox, timers, poller and handlers, and the order they take
 // turns in.
 //

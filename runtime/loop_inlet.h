@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // The side of a loop that any thread may touch: handing it work.
 //
 //   loop.add_callback(f, arguments…);                      // f runs on the loop's thread

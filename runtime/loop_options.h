@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // How a loop is made, what it counts and what it reports when it closes.
 //
 // Threads: values.

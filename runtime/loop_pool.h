@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Several loops, each on a thread of its own: by default one per usable core.
 //
 //   LoopPool pool;

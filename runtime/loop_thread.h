@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // A thread that owns a loop: made, named, pinned, run and closed on that one thread.
 //
 //   LoopThread io({.name = "io"});

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // The callables that options hold: copyable, possibly none.
 //
 //   LoopFunction<std::uint64_t> on_high_water = [](std::uint64_t pending) { … };

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // A timer of a loop that belongs to an object: what DelayedCallback and PeriodicCallback stand on.
 //
 // Owner and loop share it. The owner may end on any thread at any moment of the loop's life, its end

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Calls a function again and again, at the multiples of a period after its start.
 //
 //   PeriodicCallback beat([&] { send(heartbeat); }, 1s);      // on the loop current at start()

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // When a periodic callback ticks next: the arithmetic, without loop, timer or clock.
 //
 //   PeriodicSchedule schedule(10ms, /*jitter=*/0.2, MissedTicks::kSkip);

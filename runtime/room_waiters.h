@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Callables that wait until fewer posts wait for a loop: IOLoop::call_when_below().
 //
 // Threads: add() any; the rest on the loop thread.

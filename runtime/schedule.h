@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // What co_await loop.schedule() awaits: see task.h.
 //
 // Threads: a value.

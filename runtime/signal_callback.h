@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // A callback that signal handlers may raise as often as they like:
 // IOLoop::prepare_signal_callback().
 //

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Which callbacks each signal of the process raises: the one handler behind all add_signal_handler
 // calls of all loops.
 //

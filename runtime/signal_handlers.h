@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // The signals that one loop handles: IOLoop::add_signal_handler().
 //
 // Threads: loop thread.

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // A task that runs on a loop and completes a future: what spawn() and run_sync() start, and submit()
 // for callables that return tasks or futures.
 //

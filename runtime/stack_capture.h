@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Takes the stack of another thread of this process while that runs on, or waits.
 //
 //   stack_capture::install();                                      // once, before the first

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // The stack of a thread at one moment, innermost function first, as addresses and names.
 //
 //   for (const StackTrace::Frame& frame : report.stack) log(frame.function);

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // A loop's side of the detection of stalls: its threshold, and its thread's readiness to be asked
 // for its stack.
 //

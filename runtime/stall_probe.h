@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // What a loop's thread says of itself, so that the watchdog can tell whether it is stuck: since
 // when it is in which callable, or that it is between two.
 //

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // How many stalls of one loop are reported: so many in the minute that begins with the first.
 //
 // Threads: one at a time.

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // What is known of a stall: a callback, timer or handler that keeps its loop from everything else.
 //
 //   loop.set_blocking_signal_threshold(50ms, [](const StallReport& stall) {

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // One loop as the watchdog sees it: when to look at it next, and what to report.
 //
 // A loop is looked at once per threshold while it works, at the moment its callable would have

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // The thread that looks at all loops with a threshold and reports their stalls.
 //
 // It is started for the first of them and joined when the last has gone; while none of them does

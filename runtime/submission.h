@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // A posted callable with a promise for its result: what IOLoop::submit() and run_in_executor()
 // post.
 //

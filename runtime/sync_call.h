@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // One call of IOLoop::run_sync(): the function, and which of its four outcomes came.
 //
 // Threads: loop thread only. A future that the function returned may complete anywhere; its

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // A function that waits without blocking its loop: a lazy C++20 coroutine.
 //
 //   Task<int> answer(IOLoop& database) {

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // What a coroutine of this library awaits: futures, times, other loops and other tasks.
 //
 // Once await_suspend() has handed out the resumption, the coroutine may run, and end, on another

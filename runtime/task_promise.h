@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // The promise types behind Task<T>: what a coroutine of this library knows and may await.
 //
 // A coroutine knows its run and its home, the loop it executes on: it starts on its awaiter's home,

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // One spawned task and everything it awaits: who owns its coroutines, and how they are resumed.
 //
 // A run is one logical thread of control: at any time it is either executing, or suspended with

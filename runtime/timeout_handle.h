@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Names a timer of a loop, for IOLoop::remove_timeout().
 //
 // Threads: a value.

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Memory for the callables of timers: numbered cells whose addresses never change.
 //
 // Cells stand in chunks that double in size: the number of a cell names its chunk by its highest

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // A 4-ary min-heap of timers by deadline, first come first served among equals, that knows where
 // each timer stands, so that any of them can be taken out in place.
 //

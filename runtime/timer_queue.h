@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // The timers of one loop: callables ordered by deadline, first come first served among equals.
 //
 //   TimerId id = queue.add(deadline, f);

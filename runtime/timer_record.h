@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // What a timer queue keeps for each timer beside its callable; its heap and its wheel find it by
 // the timer's index.
 //

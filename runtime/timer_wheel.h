@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Timers that are not due for a while: linked into the slots of a hierarchical wheel, in no order,
 // so that arming and cancelling one is a matter of a few stores however many there are.
 //

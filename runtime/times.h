@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Parameter types for times: any std::chrono duration or steady time point, and nothing else.
 //
 //   void call_later(AnyDuration delay, …);      call_later(5ms, …),

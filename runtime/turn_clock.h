@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // When a turn of the loop looks at the clock, and whether its time is used up.
 //
 // A turn of one piece of work reads no clock. In a longer one the looks come after 1, 2, 4, 8 …

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // A thread's word that it is at work on something, given so often that it may cost nothing, and
 // asked for so seldom that this may cost a system call.
 //

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // The one atomic word of a mailbox: how many posts were begun, and whether its loop sleeps, stops,
 // is called or is closed.
 //

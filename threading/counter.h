@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // A statistic: written by one thread, or added to by many, and read by any.
 //
 // Threads: Counter: one writer, any reader. SharedCounter: any. Both async-signal-safe. A value

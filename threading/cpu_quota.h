@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // How much CPU time the control groups of this process allow it.
 //
 // Reads cgroup v2 (cpu.max), v1 (cpu.cfs_quota_us and cpu.cfs_period_us) and hosts that mount both,

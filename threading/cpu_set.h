@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Sets of CPUs in the kernel's format, also on machines with more CPUs than cpu_set_t has bits.
 //
 // Threads: any; a CpuSet is a value of one thread.

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // A single-producer, single-consumer queue of slots: what one thread has posted to one loop.
 //
 // Slots stand in segments that form a chain. The producer fills the last segment, the consumer

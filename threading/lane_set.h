@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // All lanes of one mailbox, and the lanes of one posting thread.
 //
 // A thread's first post to a mailbox takes a lane: one that an exited thread left behind, else a

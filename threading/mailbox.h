@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // The queue through which any thread and any signal handler hands callables to one loop: the loop's
 // side.
 //

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // The side of a mailbox that any thread and any signal handler may touch: posting and stopping.
 //
 // Each posting thread writes to a lane of its own (lane.h); one word (control_word.h) gives every

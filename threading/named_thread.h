@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // One thread with a name, pinned to a CPU or free to use all of the process's.
 //
 //   NamedThread worker({.name = "worker-3", .cpu = 3}, [] { work(); });   // its destructor joins

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Type erasure for a callable that is run once or dropped, in 48 bytes that its owner provides.
 //
 // A callable that fits and moves without throwing lives in the storage itself; any other one lives

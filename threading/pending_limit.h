@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Whether as many posts wait in a mailbox as may: for posters that would rather be refused.
 //
 // How many were taken is the consumer's to write, for each post; posters that read it as often

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // What threads meet in: atomics, a lock, and what each thread has of its own.
 //
 // The protocol of threading/ is written in these names and no others, so that a build may give it

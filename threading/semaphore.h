@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // A counting semaphore that a signal handler may post and that can be waited for with a time limit.
 //
 //   Semaphore answered;

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // The posts of signal handlers: a fixed table of slots that any handler may fill at any
 // instruction.
 //

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // One posted callable in a lane or signal table: a cache line that publishes itself.
 //
 // The ticket is the publication flag: it is stored last, with release, and a reader that acquires

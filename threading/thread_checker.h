@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Which thread an object belongs to right now, if any.
 //
 // Threads: bind() and unbind() on the thread that gets or gives up the object; the rest on any

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Which CPUs this process may use, how many of them are worth a loop, and pinning a thread to one.
 //
 // std::thread::hardware_concurrency() counts the machine's; this counts what an affinity mask

@@ -1,3 +1,6 @@
+# SPDX-FileCopyrightText: The zmqloop authors
+# SPDX-License-Identifier: Apache-2.0
+
 # Sourced by tools/check and tools/bench: where the tree is, timed steps, and the set-up of the
 # machine. Needs bash and, to install what is missing, Debian's apt-get and the right to use it.
 

@@ -1,3 +1,6 @@
+# SPDX-FileCopyrightText: The zmqloop authors
+# SPDX-License-Identifier: Apache-2.0
+
 """What the BUILD files share: compiler flags, visibility, and one macro per kind of target."""
 
 # In the targets, not in .bazelrc: the library is also built in workspaces that have one of their own.

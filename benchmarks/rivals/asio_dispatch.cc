@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // asio as a contender: an io_context run by one thread, and asio::post().
 //
 // Concurrency hint 1 says that one thread runs it, so that its own posts skip the lock and the

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // asio's descriptors: a stream_descriptor each, waited for again once its token has been passed on;
 // or (asio-read) read by asio itself.
 

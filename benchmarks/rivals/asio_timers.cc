@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // asio's timers: a steady_timer each, made once and armed again, on a context that is told that one
 // thread runs it.
 

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // asio with ZeroMQ sockets, as azmq does it: a stream_descriptor for each ZMQ_FD, and ZMQ_EVENTS
 // asked before waiting for it, since it tells of changes only.
 

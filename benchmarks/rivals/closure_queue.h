@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // The queue that a rival without one of its own is given: callables in a vector under a mutex, all
 // taken at once.
 //

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // czmq's zloop as a contender: a reader on a PULL socket, and for each thread that posts to the
 // loop a PUSH socket connected to it, since sockets are not for sharing.
 //

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // czmq's zloop: a poller for each socket. zmq_poll is inside.
 
 #include <cstddef>

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // libev as a contender: callables in a locked queue, and ev_async_send() for the first of them.
 
 #include <ev.h>

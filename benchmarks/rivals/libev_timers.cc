@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // libev's timers: an ev_timer each. Their delays count from the loop's cached time, as its
 // documentation recommends.
 

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // libevent as a contender: callables in a locked queue, and event_active() on one event for the
 // first of them.
 

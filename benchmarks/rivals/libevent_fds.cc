@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // libevent's descriptors: a persistent event each, on a base without locks.
 
 #include <cstddef>

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // libevent's timers: an event each, assigned once and added again, on a base without locks and with
 // the precise timer, a timerfd.
 

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // libuv as a contender: callables in a locked queue, and uv_async_send(), the one function that
 // other threads may call.
 //

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // libuv's descriptors: a uv_poll_t each.
 
 #include <cstddef>

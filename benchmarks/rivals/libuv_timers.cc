@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // libuv's timers: a uv_timer_t each. They count whole milliseconds from the loop's cached time.
 
 #include <chrono>

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Runs a rival's loop on a thread of its own.
 //
 // `Core` is the rival's loop: run() runs it until stop(), which is called by one of its own

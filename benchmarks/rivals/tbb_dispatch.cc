@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // TBB as a contender: a task_arena of as many slots as there are loops, and enqueue().
 //
 // Its workers are a pool, not loops of their own: nothing says which one runs a task, or in which

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // checksum: the SHA-256 of files and trees, hashed by one event loop per core.
 //
 // Start reading here, then checksum_job.h: it is the part that uses the library. IOLoop::instance()

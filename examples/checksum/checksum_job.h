@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // The coordinator: finds the files, has the pool's loops hash them, and collects the digests.
 //
 //   coordinator ── add_callback: "hash this file" ──▶ one of the pool's loops

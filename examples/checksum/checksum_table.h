@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // The program's output, in the format of sha256sum.
 //
 // Threads: one at a time.

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // One file on its way to its SHA-256, a step at a time.
 //
 // A step takes milliseconds however large the file is, so that a loop can do other things between

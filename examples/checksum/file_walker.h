@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Finds the regular files below some paths, a few directory entries at a time, as
 // `find PATH… -type f` does.
 //

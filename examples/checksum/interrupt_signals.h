@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Turns SIGINT and SIGTERM into a call of ChecksumJob::interrupt() on the coordinator.
 //
 // A handler may do next to nothing: it can interrupt malloc() or a post to the very loop it wants

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // One line on the terminal that says how far the job is, drawn again ten times a second by a timer
 // of the coordinator. Where standard error is no terminal, nothing is drawn and no timer runs.
 //

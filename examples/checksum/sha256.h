@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // SHA-256 of bytes that come in pieces, computed by OpenSSL.
 //
 // Threads: one at a time.

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Standard output and standard error, without stdio's buffers: each write is seen at once, and its
 // failure where it happens.
 //

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // That the dispatch workloads run with this library, and notice a library that fails them.
 
 #include "benchmarks/contender.h"

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // What the benchmarks measure beside time: allocations, memory, CPU time, waits, distance.
 
 #include <cstdint>

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 #include "benchmarks/throughput_flags.h"
 
 #include <chrono>

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Runs the benchmark's scenarios for a moment each: that every post accepted is run, and that what
 // is measured is reported. No time is asserted.
 

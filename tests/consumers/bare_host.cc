@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // A program that knows nothing of zmqloop and loads plugins that use it, together and in turn.
 //
 //   bare_host PLUGIN...

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // What the programs here say and count: no test framework, as in a user's first program.
 
 #ifndef ZMQLOOP_TESTS_CONSUMERS_EXPECT_H_

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // A program that uses zmqloop itself and loads a plugin that does: both share one libzmqloop.so.
 //
 //   host PLUGIN

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // A plugin that runs loops: compiled with -fvisibility=hidden against libzmqloop.so, or with
 // libzmqloop.a linked into it.
 

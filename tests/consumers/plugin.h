@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // What a host finds in a plugin by dlsym().
 
 #ifndef ZMQLOOP_TESTS_CONSUMERS_PLUGIN_H_

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // A user's first program: built in each way that README's "Use it" names, and run.
 
 #include <chrono>

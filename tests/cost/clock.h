@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // The clock of this program, which stands still.
 //
 // The library decides by the time whether to look at some things again. Here it always decides the

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Repeats hot operations of the library, for tools/check_cost to count their instructions.
 //
 //   hot_operations --list      says how it was built, then names the operations: name, small and

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Marks the part of a program whose instructions are counted.
 //
 //   measured([&] { loop.start(); });   // valgrind --toggle-collect=zmqloop_cost_measured

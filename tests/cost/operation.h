@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // A hot operation of the library, as a function that repeats it in measured() (measured.h).
 //
 // run(size) repeats it size * times_per_unit times. A count at two sizes therefore gives the cost

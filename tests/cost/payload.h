@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // What the operations have in common: the callable they give away, and the options of their loops.
 //
 // Threads: values.

@@ -1,4 +1,7 @@
 #!/usr/bin/env python3
+# SPDX-FileCopyrightText: The zmqloop authors
+# SPDX-License-Identifier: Apache-2.0
+
 """Tests of examples/checksum as its users see it; the first argument is the program.
 
 What it must print is what `find | sort | xargs sha256sum` prints. Nothing here sleeps: the program

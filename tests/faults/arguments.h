@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // The arguments of loop_life, which has what they mean.
 
 #ifndef ZMQLOOP_TESTS_FAULTS_ARGUMENTS_H_

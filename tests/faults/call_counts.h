@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Moves one thread's counts of system calls beyond those of all others.
 //
 // strace makes the n-th call of a kind fail in each thread it follows, and so several at a time if

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // One loop's life, with everything a loop does: posts from itself, from another thread and from
 // signal handlers, timers, a descriptor, a ZeroMQ socket, work for a LoopThread and a LoopPool.
 //

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Lives a loop's life twice, for tools/check_faults to put faults into the first.
 //
 //   loop_life [--poller=epoll|zmq_poll] [--pad=THREAD:CALL:TIMES] [--limit=DESCRIPTORS:THREADS]

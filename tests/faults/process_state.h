@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // What a process holds that a leak would add to: its open descriptors and its threads.
 //
 // Threads: one at a time.

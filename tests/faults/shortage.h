@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Leaves the process little of something, until destroyed: what a limit that others have set, or
 // used up, does to it.
 //

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // The command lines of the programs: what follows each newline is an argument.
 
 #include <algorithm>

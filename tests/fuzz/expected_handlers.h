@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Which handlers a loop has, and which of them it owes a call.
 //
 // Threads: one.

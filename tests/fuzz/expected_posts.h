@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Which posts a loop owes: those accepted and not yet run, in their order.
 //
 // Threads: one.

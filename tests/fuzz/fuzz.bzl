@@ -1,3 +1,6 @@
+# SPDX-FileCopyrightText: The zmqloop authors
+# SPDX-License-Identifier: Apache-2.0
+
 """One replay test for each fuzzer of the folder."""
 
 load("//tools:zmqloop.bzl", "ZMQLOOP_COPTS")

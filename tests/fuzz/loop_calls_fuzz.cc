@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Sequences of calls of a loop, with each of its pollers.
 
 #include <cstddef>

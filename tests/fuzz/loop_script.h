@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // A loop that does what a fuzzer says, and is held to what its documentation says.
 //
 // A script is a sequence of calls: posts, timers, handlers, runs, the end. What it has posted,

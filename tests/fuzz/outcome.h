@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // How a call ended, for comparing it with what it should have done.
 
 #ifndef ZMQLOOP_TESTS_FUZZ_OUTCOME_H_

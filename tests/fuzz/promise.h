@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // What the fuzzers hold the library to. A promise that is broken ends the process, which is what a
 // fuzzer notices.
 

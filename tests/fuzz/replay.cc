@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Runs a fuzzer's function over the files of a corpus, where there is no fuzzer: with any compiler,
 // under any sanitizer.
 //

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // What a fuzzed loop waits for: eventfds and ZeroMQ sockets, and whether they are readable.
 //
 // Threads: one.

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 /* Calling the loop to look beside its posts: those who wait for room (call_when_below), and posters
  * that were refused.
  *

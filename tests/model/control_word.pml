@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 /* The one word of a mailbox, as threading/control_word.h has it: four flags below the ticket count.
  * Each operation is one atomic step; weak_*.pml say why nothing weaker can be seen of it.
  *

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 /* Whose a loop is at this moment: who runs it, sets it up or closes it, and the destructors of
  * timers that come from any thread.
  *

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 /* The order promise: lanes, tickets, and the merge that takes them.
  *
  * Threads post to one mailbox; one begins when another has ended, and may take over its lane. Lanes

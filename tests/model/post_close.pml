@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 /* Posting against closing: what is accepted is run, or destroyed and counted; what is refused is
  * destroyed by its poster.
  *

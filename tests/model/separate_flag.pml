@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 /* The sleep protocol that was rejected: an asleep flag beside the queue instead of a bit of the word
  * that gives out tickets. It shows what the one word saves, and that this kind of model sees the
  * bugs which a stress test does not.

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 /* Prepared signal callbacks: one reserved slot that is published again and again.
  *
  * Two handlers raise the callback; the loop runs it, then is closed. When nobody raises it any more

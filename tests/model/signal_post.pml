@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 /* Signal handlers that interrupt anything: a post of their own thread, another handler, the loop.
  *
  * A thread posts to a loop; a handler may interrupt it between any two steps and post to the same

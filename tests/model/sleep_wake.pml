@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 /* Sleeping and waking: one word, two doorbells, and who may still be inside when the loop is gone.
  *
  * Threads post, a signal handler posts, a thread stops the loop, a descriptor becomes ready. The

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 /* C++'s release and acquire, by views, for models to include that define THREADS, LOCATIONS and
  * MESSAGES (most writes to one location).
  *

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 /* Why the orders of a post suffice on any machine: the slot's publication, the order promise across
  * two lanes, and a lane that is listed while the loop looks.
  *

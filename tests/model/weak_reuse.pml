@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 /* Why a lane's memory may be filled again on any machine: segments that go from the producer to the
  * chain, from there through the bag, and back to the producer.
  *

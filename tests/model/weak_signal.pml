@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 /* Why the orders of the signal slots suffice on any machine: two bitmaps and the reserved bit.
  *
  * One handler's thread has the slot reserved, publishes it, and gives it up once its callable has

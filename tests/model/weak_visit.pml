@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 /* Why the orders of a visit suffice on any machine: nobody touches the mailbox once it is destroyed.
  *
  * A poster found the loop asleep, a thread stops the loop; both still have to ring. The loop runs the

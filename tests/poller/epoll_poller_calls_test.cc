@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // What the epoll poller asks of the kernel and of libzmq, counted call by call.
 
 #include <cstddef>

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // What only the epoll poller promises; the rest is in poller_*_test.cc.
 
 #include "zmqloop/poller/epoll_poller.h"

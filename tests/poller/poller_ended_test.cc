@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // What every poller promises about registrations that end without being removed: descriptors and
 // sockets closed behind its back, numbers that are used again, contexts that are terminated.
 

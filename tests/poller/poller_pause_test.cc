@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // What every poller promises about registrations that are paused: nothing they are ready for is
 // reported, or ends a wait, until they are resumed; then all of it is. And whether a registration
 // still names the file or socket that was registered.

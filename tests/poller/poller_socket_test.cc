@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // What every poller promises about ZeroMQ sockets: level-triggered in effect, and lossless whatever
 // else is done with the socket between two waits.
 

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Looks at what nobody has reported: each in its turn, and never many at once.
 
 #include <vector>

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // What libzmq does with sockets that take turns to send and to receive, on which the poller relies:
 // what a look has found with nothing to do cannot change without a signal.
 

@@ -1,3 +1,6 @@
+# SPDX-FileCopyrightText: The zmqloop authors
+# SPDX-License-Identifier: Apache-2.0
+
 """The headers that a library's users compile with, as files."""
 
 def _library_headers_impl(ctx):

@@ -1,4 +1,7 @@
 #!/usr/bin/env python3
+# SPDX-FileCopyrightText: The zmqloop authors
+# SPDX-License-Identifier: Apache-2.0
+
 """What the library refuses to compile, it refuses with a sentence that says what to do instead.
 
 Each case is a statement that must not compile, what the compiler must say of it, and a neighbour

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // add_future, then and run_in_executor: results that come back to a loop.
 
 #include <atomic>

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // submit, then, LoopPool::submit and run_in_executor of callables that return tasks or futures: the
 // future that they give is the result's, and the task runs where it was submitted to.
 

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // instance() and current(): which loop a thread means when it names none.
 
 #include <atomic>

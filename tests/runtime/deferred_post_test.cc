@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Posts that were prepared while there was memory, and are made when there is none: what waits for
 // a future is called all the same.
 

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Delayed callbacks: one call per last start, really stopped, and whoever goes first.
 
 #include "zmqloop/runtime/delayed_callback.h"

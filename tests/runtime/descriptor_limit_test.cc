@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Loops and the limit of descriptors (RLIMIT_NOFILE): it stays as the program has set it, unless
 // LoopOptions::raise_descriptor_limit says that it may be raised; then it is where that helps.
 

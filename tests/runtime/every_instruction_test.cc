@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Signal handlers that post after every single instruction of the calls they interrupt.
 //
 // A loop whose posts are interrupted, and another one, count what was accepted and check that each

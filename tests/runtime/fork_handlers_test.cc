@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Users' own handlers of fork(): they may do with loops what they like, whenever they were
 // registered, also before this library's; and children that are no forked ones, which notice
 // nothing.

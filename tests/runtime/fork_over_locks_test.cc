@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // A child that is forked while another thread holds a lock of the library, whichever it is, does
 // everything a process may do: no lock and no static guard keeps it waiting.
 //

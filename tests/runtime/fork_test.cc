@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Loops and fork(): in the child the parent's loops are closed and harmless, and the parent does
 // not notice.
 

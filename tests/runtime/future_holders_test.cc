@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Futures with several holders, promises that go early, and how often values are copied.
 
 #include <array>

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Futures and promises by themselves, and as what submit() returns.
 
 #include <atomic>

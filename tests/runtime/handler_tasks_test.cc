@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Handlers that return tasks: while one is under way, its registration is not looked at,
 // through all that becomes of it, the descriptor or the socket meanwhile.
 

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // How long a loop with nothing to do looks for posts before it sleeps.
 
 #include "zmqloop/runtime/idle_spin.h"

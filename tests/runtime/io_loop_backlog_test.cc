@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // A loop with more posts than it can run: who is refused, and who is told.
 
 #include <algorithm>

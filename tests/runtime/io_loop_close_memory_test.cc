@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Closing a loop when there is no memory: everything is destroyed, once, and reported.
 
 #include <array>

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Closing: what is refused afterwards, what is reported, and that nothing accepted is lost.
 
 #include <atomic>

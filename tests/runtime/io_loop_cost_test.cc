@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // What posting and idling must not cost: allocations, system calls, wake-ups.
 
 #include <atomic>

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Descriptors closed while registered, sockets closed or terminated: reported once, dropped, and
 // the loop goes on.
 

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // What callbacks, timers and handlers throw, and what the loop counts.
 
 #include <functional>

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // I/O handlers: how they are called, and what adding, updating and removing does to a poll's batch.
 
 #include <algorithm>

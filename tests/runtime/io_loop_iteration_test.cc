@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // What one iteration does, in which order, and that nobody starves.
 //
 // Each test writes a letter for each thing that ran; the order of the letters is the promise.

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Memory: what a loop does when there is none left, and what it gives back after a burst.
 
 #include <algorithm>

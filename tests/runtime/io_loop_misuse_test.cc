@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Wrong threads, nested and second starts, and loops destroyed while they run: clear errors,
 // nothing changed.
 

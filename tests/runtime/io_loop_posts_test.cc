@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Posting: order, arguments, odd callables, and where callables live and die.
 
 #include <cstdint>

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Back-pressure in pairs: who was refused hears of room, and who is full hears of the refusal.
 
 #include <atomic>

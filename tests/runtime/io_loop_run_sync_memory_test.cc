@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // run_sync() when there is no memory: it throws std::bad_alloc or returns the value, it never hangs,
 // and the loop is as usable as before.
 

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // run_sync: its four outcomes, and that nothing of one call reaches the next run.
 
 #include <memory>

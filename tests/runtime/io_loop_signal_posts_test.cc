@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // add_callback_from_signal: from handlers on every kind of thread, at any moment.
 
 #include <algorithm>

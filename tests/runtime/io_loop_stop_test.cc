@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Stopping: what still runs after a stop from each place, and that the loop can be started again.
 
 #include <atomic>

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Timers: when they fire, never early, odd durations, and handles of every state.
 
 #include <chrono>

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Turns of a loop that are fair in time: what a long queue may hold up, and for how long. The clock
 // stands still but for what callables say they take.
 

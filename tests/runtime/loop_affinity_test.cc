@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Whose a loop is, without a loop: every state, seen from its thread and from others.
 
 #include "zmqloop/runtime/loop_affinity.h"

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Ends of LoopThreads and LoopPools: while their callbacks still run, when their constructor fails,
 // and when something that a loop runs ends its thread.
 

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Calls that belong to a loop's thread, made elsewhere, at every moment of the loop's life: refused
 // while it is open, by an error that names both threads, and told that it is closed afterwards.
 

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // A pool of loops: choosing one, stopping, joining, and failing to be made.
 
 #include "zmqloop/runtime/loop_pool.h"

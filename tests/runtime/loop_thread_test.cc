@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // A loop on a thread of its own: from the constructor to join(), and what can go wrong between
 // them.
 

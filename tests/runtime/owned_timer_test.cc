@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // PeriodicCallback and DelayedCallback destroyed on any thread, at any moment of their loop's life:
 // the callable is destroyed once, never under a call's feet, a call under way finishes, none begins
 // afterwards, and nobody waits.

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Periodic callbacks: one chain of ticks, missed ones, futures, and whoever goes first.
 
 #include "zmqloop/runtime/periodic_callback.h"

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // The arithmetic of periodic callbacks: slots, missed slots, jitter, and the ends of time.
 
 #include "zmqloop/runtime/periodic_schedule.h"

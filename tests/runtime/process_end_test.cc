@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // How processes and threads end that have loops: by exit(), wherever that is called, and with
 // destructors and handlers that use loops until the very last.
 

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Threads of real-time priority that wait for others on their CPU: they leave it to them.
 
 #include <atomic>

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Tasks and futures of callables of every kind, and the arguments that are bound to them.
 
 #include <array>

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Memory that runs out when a task is begun: of its frame, or of what the loop keeps of it.
 
 #include <cstdint>

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // What a callable returns is never dropped unseen: one suite for all places that call a callable and
 // look at no result.
 

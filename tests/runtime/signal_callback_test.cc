@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // prepare_signal_callback: raised from handlers, never lost, never overflowing.
 
 #include "zmqloop/runtime/signal_callback.h"

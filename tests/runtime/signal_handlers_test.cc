@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // add_signal_handler and remove_signal_handler: the process's signals on the loops' threads.
 
 #include <atomic>

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Stacks of other threads, taken in the middle of whatever they do.
 
 #include "zmqloop/runtime/stack_capture.h"

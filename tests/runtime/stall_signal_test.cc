@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // SIGURG is the signal that asks a blocked thread for its stack, and one that users may handle: the
 // two do not meet, whichever of add_signal_handler(), a threshold and a handler of the user's own
 // comes first and goes first.

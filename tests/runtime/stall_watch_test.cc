@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // What a look at a loop finds and when the next one is due, on a clock that the tests set.
 
 #include "zmqloop/runtime/stall_watch.h"

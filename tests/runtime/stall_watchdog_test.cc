@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Stalls of real loops. A callable that is to be reported blocks until the report of it arrives, so
 // that nothing depends on how long anything takes; that no report comes is proved by a second loop,
 // for which reports do come meanwhile.

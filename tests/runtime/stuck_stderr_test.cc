@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // A thread holds the lock of the C library's stderr for ever, as one does that is stuck in a write:
 // what the library has to say comes out all the same.
 

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Task<T>: coroutines on loops. One that awaits sleep_for is suspended until a timer of its loop is
 // due: no thread sleeps.
 

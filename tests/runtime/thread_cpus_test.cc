@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // The CPUs that the library's threads may use: those of the process, also where a pinned thread
 // makes them. What is not the library's inherits the pin, as Linux has it.
 

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // pthread_exit() and cancellation inside of what a loop runs. The C library ends such a thread with
 // an exception that is none: all that it unwinds ends, futures are told, and nothing aborts.
 

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // on_thread_start and on_thread_end of LoopThread and LoopPool: where and when they are called, and
 // what becomes of what they throw. And the stall options, which are there from the first callback on.
 

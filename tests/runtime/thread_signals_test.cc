@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Signals and the library's threads: they have the mask of the thread that makes them, so that the
 // programs and threads that their callbacks start are as killable as those of main(); and a signal
 // that interrupts a callback's call loses nothing.

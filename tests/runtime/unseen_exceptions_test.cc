@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Exceptions in futures that nobody has looked at when the last copy goes: counted, and reported by
 // the loop that ran what threw.
 

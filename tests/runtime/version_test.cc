@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // The release in numbers, as text, and of the library: one and the same.
 
 #include "zmqloop/version.h"

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // What is known about addresses in one schedule: a hash table that is emptied in constant time.
 //
 // Owns: a fixed number of entries, used again in every schedule. Pointers stay valid until clear().

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // The arguments of the scheduler's test programs, as they are written. Needs nothing else of the
 // scheduler, so that it can be fuzzed without.
 

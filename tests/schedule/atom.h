@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // std::atomic and std::mutex for simulated threads: every operation is a step, before which any
 // other thread may run.
 //

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // What atomic operations may return, by the rules of C++: the latest stores to each atomic, and who
 // has seen them.
 //

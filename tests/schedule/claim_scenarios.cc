@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Scenarios: who has a thing at this moment, where no kernel fences for it.
 #include "tests/schedule/scenario.h"
 #include "tests/schedule/thread.h"

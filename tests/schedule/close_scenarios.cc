@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Scenarios: closing a mailbox, and threads that end, against posts.
 #include <array>
 #include <memory>

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // What the scheduler's test programs do with their arguments.
 
 #ifndef ZMQLOOP_TESTS_SCHEDULE_COMMAND_LINE_H_

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // A mailbox and its consumer, without a loop: what scenarios about the mailbox alone begin with.
 
 #ifndef ZMQLOOP_TESTS_SCHEDULE_CONSUMER_H_

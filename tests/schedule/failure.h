@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // How a schedule fails: with a report, at once, from wherever it is noticed.
 
 #ifndef ZMQLOOP_TESTS_SCHEDULE_FAILURE_H_

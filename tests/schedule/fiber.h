@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // A stack of its own to run a function on, and the switch between two of them.
 //
 // On x86-64 the switch saves the six registers that a call preserves, some nanoseconds; elsewhere

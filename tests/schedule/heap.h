@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // The memory that simulated threads allocate: from one region, from its start in each schedule, so
 // that addresses repeat, nothing is used twice and what is left at the end is a leak.
 //

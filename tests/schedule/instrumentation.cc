@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // What code compiled with -fsanitize=thread calls at each access to memory: here the scheduler's
 // race detector answers, not the sanitizer's runtime.
 //

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Scenarios: a whole loop that sleeps and is woken, stops, and ends.
 #include <array>
 #include <cstdint>

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Scenarios: the order of posts, and the lanes they travel in.
 #include <array>
 #include <memory>

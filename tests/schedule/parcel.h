@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // What became of a callable that was posted.
 
 #ifndef ZMQLOOP_TESTS_SCHEDULE_PARCEL_H_

@@ -1,3 +1,6 @@
+# SPDX-FileCopyrightText: The zmqloop authors
+# SPDX-License-Identifier: Apache-2.0
+
 """The bugs that are planted in copies of the library's files, and the scenario that must find each.
 
 A bug changes a file in one or more places. Each `old` stands in the file exactly once; if the bug is

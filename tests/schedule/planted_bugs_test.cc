@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Runs scenarios on copies of the library's files with one planted bug after the other switched on:
 // each must be found by the scenario that is meant for it.
 #include "planted_bugs.h"

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // What an address means to a reader.
 
 #ifndef ZMQLOOP_TESTS_SCHEDULE_PROGRAM_ADDRESS_H_

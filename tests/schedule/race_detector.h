@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Finds data races on plain memory: two accesses, one of them a write, neither of which happens
 // before the other.
 //

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // A small generator of random numbers whose sequence is the same everywhere.
 
 #ifndef ZMQLOOP_TESTS_SCHEDULE_RANDOM_H_

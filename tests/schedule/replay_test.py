@@ -1,4 +1,7 @@
 #!/usr/bin/env python3
+# SPDX-FileCopyrightText: The zmqloop authors
+# SPDX-License-Identifier: Apache-2.0
+
 """A schedule is decided by scenario, strategy and seed alone: what a run finds, its seed replays.
 
 usage: replay_test.py SCHEDULE_TEST PLANTED_BUGS_TEST

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Runs scenarios under many seeds, each scenario in a process of its own: a failure ends it, and so
 // does a crash, which is reported with the seed all the same.
 //

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // A scenario: some threads, what they do to the library's code, and what must hold afterwards, in
 // every schedule.
 //

@@ -1,3 +1,6 @@
+# SPDX-FileCopyrightText: The zmqloop authors
+# SPDX-License-Identifier: Apache-2.0
+
 """How the scheduler's tests are built: copies of the library's files, instrumented."""
 
 load("//tools:zmqloop.bzl", "ZMQLOOP_COPTS")

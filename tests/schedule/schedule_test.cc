@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Runs the scenarios on the library's code as it is shipped: none may fail.
 #include <chrono>
 #include <cstdint>

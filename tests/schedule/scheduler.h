@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Runs simulated threads one at a time, in an order that a seed decides, and switches between them
 // at every operation on an Atom, Mutex or Doorbell.
 //

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // What the scheduler itself promises: what it must notice, and what it must not take for an error.
 //
 // Each scenario below has one line in kExpected: the failure that some seed must end in, or none.

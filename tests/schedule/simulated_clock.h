@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // A clock that the scheduler's steps move, a microsecond each, so that time repeats with the seed.
 
 #ifndef ZMQLOOP_TESTS_SCHEDULE_SIMULATED_CLOCK_H_

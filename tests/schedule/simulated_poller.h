@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // What stands in for poller/: doorbells that are found by a number, as by a descriptor, and a
 // poller that waits for nothing else.
 

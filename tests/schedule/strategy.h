@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Who runs next: all choices of a schedule, from its seed.
 //
 // Random: at every step, or at some, any thread that can run. PCT (Burckhardt et al., "A randomized

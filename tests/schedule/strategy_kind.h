@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Names of the ways to choose who runs next; strategy.h has what they do.
 
 #ifndef ZMQLOOP_TESTS_SCHEDULE_STRATEGY_KIND_H_

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // A loop for scenarios: the library's LoopCore, run as IOLoop runs it.
 
 #ifndef ZMQLOOP_TESTS_SCHEDULE_TEST_LOOP_H_

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // What scenarios are written in: threads, doorbells, signals, and choices.
 //
 // Threads: simulated ones.

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // The latest steps of a schedule, to be read when it fails.
 //
 //   72 A        fetch_add         #1               0x20 -> 0x28  control_word.h:53

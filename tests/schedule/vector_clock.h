@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // What each simulated thread knows of the others: the latest step of each that happens before now.
 //
 // Threads: none; the scheduler runs simulated threads one at a time.

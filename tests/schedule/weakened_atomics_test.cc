@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Breaks every atomic operation of threading/ in turn: its memory order becomes relaxed; if it
 // reads and writes in one step, it becomes two. Some scenario must fail, or the operation is
 // stronger than anybody needs.

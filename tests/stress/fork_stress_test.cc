@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Forks at any moment of a busy loop, over and over: each child makes a loop of its own, and the
 // parent loses nothing by it.
 

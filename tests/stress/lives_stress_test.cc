@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Thousands of lives of LoopThreads and LoopPools, each with timers, periodic callbacks, tasks, posts
 // from threads that outlive it and futures that are waited for outside, and each ended at a moment
 // and in a way that a seed decides. Whatever the way, nothing is lost and nothing is left.

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Everything at once: posters, signal-safe posters, stoppers, restarts and closes; and loops that
 // keep each other busy. Whatever happens, each accepted post is run or reported as abandoned, once.
 

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Posts in great numbers: none lost, none run twice, none out of order.
 //
 // Every post carries who posted it and its number. The loops check that each poster's numbers come

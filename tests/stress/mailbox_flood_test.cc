@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Many posts from many threads to several mailboxes: each runs once, in its thread's order.
 #include <array>
 #include <atomic>

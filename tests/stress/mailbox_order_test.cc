@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // The order promise M1 under load: four threads pass a baton and post while they hold it.
 #include <atomic>
 #include <cstdint>

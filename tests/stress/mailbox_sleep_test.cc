@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // The sleep protocol: a lost wake-up leaves the consumer asleep, which the hang oracle reports.
 #include <atomic>
 #include <cstdint>

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Threads that post once and end: nothing is lost with them, and nothing is kept of them.
 #include <atomic>
 #include <cstdint>

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Tries to make a poller lose a message: many sockets of all the awkward kinds, a peer that sends
 // in bursts, and handlers that misbehave on sockets other than their own.
 //

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Pools that are made, used by many threads and ended, over and over.
 
 #include <atomic>

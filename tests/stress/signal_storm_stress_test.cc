@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Storms of signals at threads that post, allocate and sleep, and at a loop's own thread.
 //
 // The handlers post to two loops and raise prepared callbacks, on the thread's own stack and on an

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Loops that come, stall, change their thresholds and go while the watchdog looks at them.
 
 #include <algorithm>

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Runs a piece of a test in a process of its own, and tells how it ended and what it wrote.
 
 #ifndef ZMQLOOP_TESTS_SUPPORT_CHILD_PROCESS_H_

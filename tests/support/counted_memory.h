@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // A program's memory: counted and, for one thread at a time, limited. It replaces the global
 // operators: include it in one source of a program.
 

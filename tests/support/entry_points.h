@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Every place that calls a callable and looks at no result: how a test gives a callable to each of
 // them, has it called, and sees what becomes of what it returns.
 //

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Interrupts a function after each of its instructions: what holds there holds for a signal that
 // comes at any moment.
 //

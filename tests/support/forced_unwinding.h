@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Whether a test may let pthread_exit() or a cancellation unwind a thread's frames.
 //
 //   void SetUp() override { if (!kMayUnwind) GTEST_SKIP() << kWhyNoUnwinding; }

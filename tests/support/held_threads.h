@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Threads that are created and do not begin until they are let: what a young thread's maker may meet.
 //
 //   HeldThreads held;                        // those that this thread creates from here on

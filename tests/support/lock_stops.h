@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Stops threads each time they hold a lock, so that another thread may fork at that moment.
 //
 //   LockStops stops;

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // What tests of a loop need: the loop on both pollers, a watchdog, a clock that stands still, and a
 // loop that keeps or rethrows the exceptions of its callbacks.
 

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // A loop that is a thread's own: a LoopThread's, or one of a LoopPool's, for tests of what both
 // promise.
 //

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Ends a test program that hangs, with the name of the test and the state of its loops.
 //
 // A test that waits for ever says nothing about why. While a LoopWatchdog exists, the process has

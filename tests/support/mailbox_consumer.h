@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // What tests of the mailbox share: a consumer's batch, a doorbell to sleep on, and a thread that
 // notices when nothing moves any more.
 

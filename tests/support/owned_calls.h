@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Every call that belongs to a loop's thread, for tests that make them on others.
 //
 //   OwnedCalls calls(loop);

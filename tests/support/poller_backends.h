@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // The pollers that one suite of promises is tested on.
 
 #ifndef ZMQLOOP_TESTS_SUPPORT_POLLER_BACKENDS_H_

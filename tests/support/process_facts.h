@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // What /proc says of this process: its descriptors, its threads and their names.
 
 #ifndef ZMQLOOP_TESTS_SUPPORT_PROCESS_FACTS_H_

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Numbers in the arguments of test programs.
 
 #ifndef ZMQLOOP_TESTS_SUPPORT_READ_NUMBER_H_

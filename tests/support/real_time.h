@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Threads of real-time priority (SCHED_FIFO) that share a CPU with threads that have none.
 //
 // Such a thread has the CPU until it waits in the kernel: sched_yield() passes it on to threads of

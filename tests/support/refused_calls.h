@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Calls of the C library that fail for the calling thread, on demand: those of libzmq, too.
 //
 //   if (!kCanRefuseCalls) GTEST_SKIP();

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // A system call that fails, as on an old kernel or behind a container's filter.
 
 #ifndef ZMQLOOP_TESTS_SUPPORT_REFUSED_SYSTEM_CALL_H_

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // A ZeroMQ socket that is closed behind a loop's back, and another one that gets its handle.
 
 #ifndef ZMQLOOP_TESTS_SUPPORT_REUSED_HANDLE_H_

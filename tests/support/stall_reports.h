@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // What tests of the detection of stalls need: callables that block until a report of them arrives,
 // and a second loop to prove that a report would have come by now.
 

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // How much a stress test does: all of it in an optimised build, less where each step costs more.
 
 #ifndef ZMQLOOP_TESTS_SUPPORT_STRESS_COUNTS_H_

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // What tests of descriptors and sockets need: owned descriptors, connected sockets, child
 // processes, and a wait that fails instead of hanging.
 

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // A cancellation that has to wait.
 
 #include "zmqloop/threading/host/cancellation_hold.h"

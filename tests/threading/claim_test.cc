@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Who has a thing, said by many and asked by few.
 
 #include "zmqloop/threading/claim.h"

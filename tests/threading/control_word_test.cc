@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // The invariants W1 to W4 where one thread can see them; the mailbox tests attack them from
 // several.
 #include "zmqloop/threading/control_word.h"

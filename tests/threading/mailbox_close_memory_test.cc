@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Closing a mailbox when there is no memory to merge its lanes: everything accepted is destroyed,
 // once, and counted.
 

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Posting against closing: accepted or refused, never lost.
 #include <array>
 #include <atomic>

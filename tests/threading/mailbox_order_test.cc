@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // The order promise M1: if one post returned before another began, on whatever threads, it runs
 // first.
 #include <atomic>

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // What a post must not cost: memory and system calls. This program counts its allocations and runs
 // posts where every system call is fatal.
 #include <atomic>

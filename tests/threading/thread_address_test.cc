@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Addresses that tell threads apart.
 
 #include "zmqloop/threading/host/thread_address.h"

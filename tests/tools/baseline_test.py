@@ -1,4 +1,7 @@
 #!/usr/bin/env python3
+# SPDX-FileCopyrightText: The zmqloop authors
+# SPDX-License-Identifier: Apache-2.0
+
 """Tests of tools/bench --compare --baseline: its pairs, ratios and verdicts, and the whole command
 in a checkout of its own, with a stand-in for Bazel (fake_bazel.py) and for the benchmarks.
 

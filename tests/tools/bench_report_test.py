@@ -1,4 +1,7 @@
 #!/usr/bin/env python3
+# SPDX-FileCopyrightText: The zmqloop authors
+# SPDX-License-Identifier: Apache-2.0
+
 """Tests of tools/bench --compare: its arithmetic, its verdicts, and the whole command with a
 program that stands in for the benchmarks (fake_benchmark.py).
 

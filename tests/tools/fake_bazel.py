@@ -1,4 +1,7 @@
 #!/usr/bin/env python3
+# SPDX-FileCopyrightText: The zmqloop authors
+# SPDX-License-Identifier: Apache-2.0
+
 """Stands in for Bazel: the programs of a tree report the figures of its file FIGURES, by
 fake_benchmark.py.
 

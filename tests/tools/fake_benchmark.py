@@ -1,4 +1,7 @@
 #!/usr/bin/env python3
+# SPDX-FileCopyrightText: The zmqloop authors
+# SPDX-License-Identifier: Apache-2.0
+
 """Stands in for a benchmark program: reports figures of the file FIGURES beside it, or of the file
 that the environment variable FIGURES names.
 

@@ -1,3 +1,6 @@
+# SPDX-FileCopyrightText: The zmqloop authors
+# SPDX-License-Identifier: Apache-2.0
+
 """Runs tools/bench --compare for tests, each in a folder of its own."""
 
 import os

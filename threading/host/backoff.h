@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Waits for another thread's next few instructions.
 //
 //   for (Backoff backoff; !done(); backoff.step()) continue;

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Keeps pthread_cancel() from taking effect on this thread for a while.
 //
 //   const CancellationHold hold;

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Hints to the core and the kernel: waiting politely, and fetching cache lines ahead.
 //
 // Threads: any. Async-signal-safe.

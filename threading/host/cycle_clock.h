@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // A clock for differences of microseconds, at the cost of a few nanoseconds.
 //
 // Its unit is not exact: the processor's time stamp counter where there is one that is cheap to

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Marks what exists once in a process, whichever shared objects use it.
 //
 //   class ZMQLOOP_EXPORT LoopClosedError …      // its type is the same one everywhere

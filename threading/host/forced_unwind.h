@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // What pthread_exit() and pthread_cancel() unwind a thread's stack with. It must not be kept.
 //
 //   try { f(); } catch (ForcedUnwind&) { throw; } catch (...) { … }

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Notices fork(): tells a process from the children it forks, and tells objects in a child that
 // they belong to the parent.
 //

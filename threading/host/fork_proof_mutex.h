@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // A mutex that a thread of the parent process cannot keep locked in a forked child.
 //
 // It remembers the generation of the process whose thread holds it. One that a parent's thread held

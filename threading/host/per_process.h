@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // An object for the whole process that a forked child has afresh.
 //
 // The first call makes it, and the first call in a forked child makes another: the parent's stays

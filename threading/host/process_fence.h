@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // A fence in every thread of the process, made by one of them: the many need none of their own.
 //
 // Where two threads each store one word and then load the other's, both need a fence between the

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // The objects of one kind that exist in this process, found without a lock.
 //
 //   constinit Registry<Loop> loops;

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // An address that tells threads apart: no two living ones share it.
 //
 // It is not that of a thread-local variable: a shared object that hides its symbols would have a

@@ -1,3 +1,6 @@
+# SPDX-FileCopyrightText: The zmqloop authors
+# SPDX-License-Identifier: Apache-2.0
+
 """tools/bench --compare: measures zmqloop beside its rivals and writes a report.
 
  flags         what the user asks for

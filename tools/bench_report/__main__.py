@@ -1,3 +1,6 @@
+# SPDX-FileCopyrightText: The zmqloop authors
+# SPDX-License-Identifier: Apache-2.0
+
 """The command; flags.USAGE says what it does. Started by tools/bench."""
 
 import json

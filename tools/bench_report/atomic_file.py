@@ -1,3 +1,6 @@
+# SPDX-FileCopyrightText: The zmqloop authors
+# SPDX-License-Identifier: Apache-2.0
+
 """Files that are there whole or not at all, also when the program is killed as it writes."""
 
 import os

@@ -1,3 +1,6 @@
+# SPDX-FileCopyrightText: The zmqloop authors
+# SPDX-License-Identifier: Apache-2.0
+
 """The commit to compare with: found, unpacked beside the tree, built from its own sources.
 
 Its layout does not matter: it builds with Bazel and --config=opt, and its programs are those of

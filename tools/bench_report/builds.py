@@ -1,3 +1,6 @@
+# SPDX-FileCopyrightText: The zmqloop authors
+# SPDX-License-Identifier: Apache-2.0
+
 """Builds the benchmark programs of this tree or of another checkout, by tools/build_programs.
 
 All that is printed meanwhile goes to standard error: standard output is for results.

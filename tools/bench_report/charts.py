@@ -1,3 +1,6 @@
+# SPDX-FileCopyrightText: The zmqloop authors
+# SPDX-License-Identifier: Apache-2.0
+
 """Pictures: a bar per contender, percentiles of latency, how far a goal is from its limit."""
 
 import math

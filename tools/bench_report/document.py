@@ -1,3 +1,6 @@
+# SPDX-FileCopyrightText: The zmqloop authors
+# SPDX-License-Identifier: Apache-2.0
+
 """The report as plain data: what report.json holds, and all that tables and pictures show."""
 
 from bench_report import goals, spread, workloads

@@ -1,3 +1,6 @@
+# SPDX-FileCopyrightText: The zmqloop authors
+# SPDX-License-Identifier: Apache-2.0
+
 """A comparison with a baseline as plain data: its report.json, and all that is shown."""
 
 from bench_report import document, goals, pairs, spread, workloads

@@ -1,3 +1,6 @@
+# SPDX-FileCopyrightText: The zmqloop authors
+# SPDX-License-Identifier: Apache-2.0
+
 """A whole comparison with a baseline: both sides built, paired, measured in turn."""
 
 import datetime

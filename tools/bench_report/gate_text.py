@@ -1,3 +1,6 @@
+# SPDX-FileCopyrightText: The zmqloop authors
+# SPDX-License-Identifier: Apache-2.0
+
 """A comparison with a baseline as text: for a terminal, and in Markdown."""
 
 from bench_report import gate, goals, markdown, tables, units, words, workloads

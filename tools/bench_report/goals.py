@@ -1,3 +1,6 @@
+# SPDX-FileCopyrightText: The zmqloop authors
+# SPDX-License-Identifier: Apache-2.0
+
 """The goals of this library, each a limit on our figure divided by another contender's."""
 
 import dataclasses

@@ -1,3 +1,6 @@
+# SPDX-FileCopyrightText: The zmqloop authors
+# SPDX-License-Identifier: Apache-2.0
+
 """The machine a run was made on, and what else it was busy with meanwhile."""
 
 import os

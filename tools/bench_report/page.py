@@ -1,3 +1,6 @@
+# SPDX-FileCopyrightText: The zmqloop authors
+# SPDX-License-Identifier: Apache-2.0
+
 """report.html: one page that needs nothing but itself, for the screen and for paper."""
 
 import html

@@ -1,3 +1,6 @@
+# SPDX-FileCopyrightText: The zmqloop authors
+# SPDX-License-Identifier: Apache-2.0
+
 """The rows that are measured for both sides: before, the baseline, and after, this tree."""
 
 import dataclasses

@@ -1,3 +1,6 @@
+# SPDX-FileCopyrightText: The zmqloop authors
+# SPDX-License-Identifier: Apache-2.0
+
 """The benchmark programs: what they can measure, and one measurement of one contender."""
 
 import dataclasses

@@ -1,3 +1,6 @@
+# SPDX-FileCopyrightText: The zmqloop authors
+# SPDX-License-Identifier: Apache-2.0
+
 """How far a long run is, and how long it will take: a line on a terminal, else plain lines."""
 
 import shutil

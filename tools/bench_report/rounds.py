@@ -1,3 +1,6 @@
+# SPDX-FileCopyrightText: The zmqloop authors
+# SPDX-License-Identifier: Apache-2.0
+
 """Measures all contenders, round by round, and shows how far it is."""
 
 import random

@@ -1,3 +1,6 @@
+# SPDX-FileCopyrightText: The zmqloop authors
+# SPDX-License-Identifier: Apache-2.0
+
 """A whole session of measuring: which benchmarks, for how long, with what result."""
 
 import contextlib

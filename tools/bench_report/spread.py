@@ -1,3 +1,6 @@
+# SPDX-FileCopyrightText: The zmqloop authors
+# SPDX-License-Identifier: Apache-2.0
+
 """What several rounds say together: median, range, and how sure a ratio of two contenders is.
 
 Rounds are few (9, say) and disturbed by whatever else the machine does, so nothing here assumes a

@@ -1,3 +1,6 @@
+# SPDX-FileCopyrightText: The zmqloop authors
+# SPDX-License-Identifier: Apache-2.0
+
 """The few shapes the charts are drawn with, and the scales that put figures on them."""
 
 import html

@@ -1,3 +1,6 @@
+# SPDX-FileCopyrightText: The zmqloop authors
+# SPDX-License-Identifier: Apache-2.0
+
 """Workloads measured at several places of an axis: a line per contender, drawn over the places."""
 
 from bench_report import svg, tables, units, workloads

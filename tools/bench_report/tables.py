@@ -1,3 +1,6 @@
+# SPDX-FileCopyrightText: The zmqloop authors
+# SPDX-License-Identifier: Apache-2.0
+
 """The tables of a report as rows of plain text; page.py and markdown.py only dress them."""
 
 from bench_report import document, units

@@ -1,3 +1,6 @@
+# SPDX-FileCopyrightText: The zmqloop authors
+# SPDX-License-Identifier: Apache-2.0
+
 """What each workload measures, in words, and in what its figure is told."""
 
 import dataclasses

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // What the library's sources include of the system, for the builds that read it once: see
 // BUILD.bazel.
 #include <algorithm>

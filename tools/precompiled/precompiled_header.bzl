@@ -1,3 +1,6 @@
+# SPDX-FileCopyrightText: The zmqloop authors
+# SPDX-License-Identifier: Apache-2.0
+
 """Headers that are read once for many sources.
 
 A source uses one with `-include tools/precompiled/<name>.h` and the target among its deps. There is

@@ -1,3 +1,6 @@
+# SPDX-FileCopyrightText: The zmqloop authors
+# SPDX-License-Identifier: Apache-2.0
+
 """The rules Bazel's own build files load from rules_java, as the native rules they stand for."""
 
 java_binary = native.java_binary

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // The library's poller/signal_doorbell.h with a simulated doorbell.
 
 #ifndef ZMQLOOP_TESTS_SCHEDULE_EXCHANGED_POLLER_SIGNAL_DOORBELL_H_

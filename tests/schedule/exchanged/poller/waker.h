@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // The library's poller/waker.h with a simulated doorbell: who wakes and who closes meet in a mutex
 // there too.
 

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // The library's runtime/handler_table.h for loops that have no handlers: other threads never touch
 // it.
 

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // The library's runtime/loop_affinity.h for loops whose scenarios keep to their threads.
 
 #ifndef ZMQLOOP_TESTS_SCHEDULE_EXCHANGED_RUNTIME_LOOP_AFFINITY_H_

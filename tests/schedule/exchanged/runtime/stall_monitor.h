@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // The library's runtime/stall_monitor.h without a watchdog: no threshold is ever set.
 
 #ifndef ZMQLOOP_TESTS_SCHEDULE_EXCHANGED_RUNTIME_STALL_MONITOR_H_

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // The library's runtime/timer_queue.h for loops that have no timers: other threads never touch it.
 
 #ifndef ZMQLOOP_TESTS_SCHEDULE_EXCHANGED_RUNTIME_TIMER_QUEUE_H_

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // The primitives of the library's threading/primitives.h for simulated threads; included under the
 // same path by what is compiled for the scheduler.
 

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // A map that is iterated in the order of its keys: absl::flat_hash_map's order differs from run to
 // run, and no schedule could be replayed.
 

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // The hints of the library's threading/host/cpu_hints.h for simulated threads: who waits, lets others go
 // first.
 

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // The library's threading/host/fork_guard.h for a process that is never forked.
 
 #ifndef ZMQLOOP_TESTS_SCHEDULE_EXCHANGED_THREADING_HOST_FORK_GUARD_H_

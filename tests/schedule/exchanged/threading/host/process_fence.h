@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The zmqloop authors
+// SPDX-License-Identifier: Apache-2.0
+
 // The library's threading/host/process_fence.h where the kernel fences nobody.
 
 #ifndef ZMQLOOP_TESTS_SCHEDULE_EXCHANGED_THREADING_HOST_PROCESS_FENCE_H_
