@@ -5,10 +5,10 @@
 // that nobody said to touch, shows in no report.
 //
 // A look at everything at once would hold up a loop with many registrations: 19,000 took 75 ms. So
-// it is done in parts, each at most kBudget long and kPause after the one before. Whatever a sleep
-// begins with is looked at once in its course, from kPause after its beginning on; then it goes on
-// undisturbed, so an idle loop makes no periodic wake-ups. A loop that never sleeps so long looks at
-// one part every kPause.
+// it is done in parts, each at most kBudget long and kPause after the one before. All that is
+// registered when a sleep begins is looked at once in its course, from kPause after its beginning
+// on; then the sleep goes on undisturbed, so an idle loop makes no periodic wake-ups. A loop that
+// never sleeps so long looks at one part every kPause.
 //
 //   rescan.begin_sleep(now, table.places());
 //   ... sleep until rescan.next(), at the latest ...
@@ -50,7 +50,7 @@ class Rescan {
   }
   bool is_due(TimePoint now) const noexcept { return unseen_ != 0 && now >= next_; }
 
-  // Returns whether kPause has passed since the last part, whoever ran it.
+  // Returns whether kPause has passed since the last part, of this sleep or an earlier one.
   bool is_overdue(TimePoint now) const noexcept { return now >= saturating_add(last_, kPause); }
 
   // Calls look(Registration&) for the next part of `table`. `look` may erase, not insert.

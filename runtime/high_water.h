@@ -43,7 +43,7 @@ class HighWater {
   bool reached_by(std::uint64_t pending) noexcept { return pending >= look_from_ && note(pending); }
   // Any thread: whether a post that was refused for the limit means that the mark was reached.
   bool minds_full() const noexcept { return minds_full_; }
-  // Notes that one was; true if the callback is to be told.
+  // Notes that one was; true if the callback has yet to hear of it.
   bool reached_by_full() noexcept {
     look_from_ = 0;
     return !std::exchange(told_, true);

@@ -50,7 +50,7 @@ class LoopInlet {
  public:
   // Posts a callback, with arguments bound to it as std::thread binds them; it runs in the loop's
   // next iteration, or a later one if a turn_budget ends before. Never blocks on the loop and never
-  // runs anything here. If one post returns before another begins, on whatever threads, it runs
+  // runs anything here. If one post returns before another begins, on any threads, it runs
   // first. False once the loop is closed: then the callable is destroyed unrun. (tornado:
   // add_callback)
   template <class F, class... A>

@@ -9,8 +9,8 @@
 // while one lane holds the very next ticket no other lane is looked at.
 //
 // Invariants (W1 to W4 in control_word.h, L1 to L3 in lane.h, S1 to S3 in lane_set.h):
-//   M1  Order: if one post returned before another began, on whatever threads, it is taken first. Of
-//       the posts of signal handlers only among each other.
+//   M1  Order: if one post returned before another began, on any threads, it is taken first. Of the
+//       posts of signal handlers only among each other.
 //   M2  Of the posts accepted, each is taken exactly once, by take() or by close().
 //   M3  The loop does not fall asleep while a ticket is untaken (W3): a post half-way through keeps
 //       it awake, or sleeping with a time limit, and holds nobody else back.
@@ -116,7 +116,7 @@ class Mailbox : public MailboxInlet {
   bool try_fall_asleep() noexcept { return word_.try_fall_asleep(taken_.get() + kFirst); }
   void wake_up() noexcept { word_.clear_asleep(); }
   // Falls asleep although a poster is between its ticket and its slot, if nothing else is pending
-  // [M3]. That poster will not ring: wait with a limit. Whoever posts from now on does.
+  // [M3]. That poster will not ring: wait with a limit. Posters from now on do.
   bool try_doze() noexcept;
   // Gives memory of past bursts back.
   void trim() noexcept;

@@ -14,7 +14,7 @@ namespace {
 
 class RescanTest : public ::testing::Test {
  protected:
-  // Registers `count` descriptors of which only numbers are known.
+  // Registers `count` descriptors that are numbers and nothing else.
   void fill(int count) {
     for (int fd = 0; fd < count; ++fd) {
       table_.reserve_one();

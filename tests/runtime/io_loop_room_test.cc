@@ -238,7 +238,7 @@ TEST_P(FullAndHighWater, DoNotMindEachOtherIfTheMarkIsBeyondTheLimit) {
   EXPECT_TRUE(told.empty());
 }
 
-// Nobody knows which thread is refused when; whoever is, has been heard of once the loop is at rest.
+// Nobody knows which thread is refused when; the loop has heard of each once it is at rest.
 TEST_P(FullAndHighWater, HearOfEveryRefusalFromManyThreads) {
   for (int round = 0; round < 200; ++round) {
     std::vector<std::uint64_t> told;

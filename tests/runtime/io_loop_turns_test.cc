@@ -22,7 +22,7 @@ namespace {
 
 constexpr Duration kBudget = 200us;  // the default
 constexpr Duration kLong = 20us;     // what a long callable takes
-constexpr int kMostBetweenLooks = 64;
+constexpr int kBetweenLooks = 64;
 
 // A loop on a clock that counts its readings.
 class IOLoopTurns : public ::testing::TestWithParam<PollerKind> {
@@ -131,7 +131,7 @@ TEST_P(IOLoopFairTurns, NoticeLongCallablesBehindManyShortOnes) {
     for (int i = 0; i < 10'000; ++i) post(kLong);
   });
   ASSERT_TRUE(turns.all());
-  EXPECT_LE(turns.latest(), kBudget + kMostBetweenLooks * kLong);
+  EXPECT_LE(turns.latest(), kBudget + kBetweenLooks * kLong);
   EXPECT_TRUE(all_ran_in_order());
 }
 
@@ -269,7 +269,7 @@ TEST_P(IOLoopTurns, BoundTheRepeatedCallsOfSocketsThatStayReady) {
   zmq::context_t context(0);
   SocketPair pairs[2] = {{context, zmq::socket_type::pull, zmq::socket_type::push},
                          {context, zmq::socket_type::pull, zmq::socket_type::push}};
-  std::vector<int> order;  // of which socket
+  std::vector<int> order;  // numbers of sockets
   for (int which = 0; which < 2; ++which) {
     for (int i = 0; i < 100; ++i) send(pairs[which].far, "message");
     loop().add_handler(
