@@ -101,8 +101,14 @@ Slot* Mailbox::take_signal_post(Slot& head) noexcept {
 }
 
 void Mailbox::note_taken(std::uint64_t ticket) noexcept {
-  expected_ = ticket == expected_ ? ticket + 1 : kOutOfOrder;
   taken_.add();
+  if (ticket == expected_) {
+    ++expected_;
+    return;
+  }
+  highest_ = expected_ == kOutOfOrder ? std::max(highest_, ticket) : ticket;
+  // As many as there are up to the highest: no ticket below it is left, and the order is whole again.
+  expected_ = taken_.get() + kFirst == highest_ + 1 ? highest_ + 1 : kOutOfOrder;
 }
 
 // What was published before the word said that the loop sleeps is found here: its posters have seen

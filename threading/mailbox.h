@@ -58,11 +58,6 @@ class Mailbox : public MailboxInlet {
   void begin_batch(ControlWord::View look) noexcept {
     batch_limit_ = look.next_ticket();
     gathered_ = false;
-    // Every ticket below the last batch's limit was taken and none above: the order is whole again.
-    if (expected_ == kOutOfOrder && ordered_up_to_ == taken_.get() + kFirst) {
-      expected_ = ordered_up_to_;
-    }
-    ordered_up_to_ = batch_limit_;
   }
   // Returns the next callable of the batch, in ticket order, or null at its end. The slot stays
   // valid until the next take().
@@ -167,7 +162,7 @@ class Mailbox : public MailboxInlet {
   Lane* current_;                    // the lane of the last slot taken
   std::array<Lane*, 3> recent_;      // those of slots before it
   Counter taken_;
-  std::uint64_t ordered_up_to_ = kFirst;  // once this many are taken, the order is whole again
+  std::uint64_t highest_ = 0;             // taken out of order
   std::uint64_t trimmed_at_ = 0;
   bool poisoned_ = false;    // in a forked child, which has one thread
   bool gathered_ = false;    // heads_ holds every lane with a post of this batch

@@ -33,10 +33,10 @@
  *   threading/mailbox.cc       Mailbox::Mailbox                  48b8f55498fa
  *   threading/mailbox.cc       Mailbox::take_elsewhere           b3379c305d34
  *   threading/mailbox.cc       Mailbox::move_up_heads            aa0d0ebb5399
- *   threading/mailbox.cc       Mailbox::note_taken               ad9654c62e49
+ *   threading/mailbox.cc       Mailbox::note_taken               e765f4759f82
  *   threading/mailbox.cc       Mailbox::take_merged              d9cb604cac28
  *   threading/mailbox.cc       Mailbox::gather                   be2a34fd5f89
- *   threading/mailbox.h        Mailbox::begin_batch              31d4168b589b
+ *   threading/mailbox.h        Mailbox::begin_batch              992a92cda67e
  *   threading/mailbox.h        Mailbox::take                     13a0104694eb
  *   threading/mailbox.h        Mailbox::take_next_in_lane        71442cbf1ce7
  *   threading/mailbox.h        Mailbox::take_expected_of         c8e21daaa009
@@ -273,16 +273,6 @@ inline begin_batch() {
 #ifndef HEADS_KEPT_FOR_NEXT
   gathered = false;
 #endif
-  if
-#ifdef ORDER_WHOLE_TOO_EARLY
-  :: expected == OUT_OF_ORDER -> expected = ordered_up_to
-#else
-  :: expected == OUT_OF_ORDER && ordered_up_to == taken_count + FIRST_TICKET ->
-     expected = ordered_up_to
-#endif
-  :: else
-  fi;
-  ordered_up_to = batch_limit;
   due = returned
 }
 
@@ -359,7 +349,16 @@ inline take_lowest() {
   :: else
   fi;
   pop(lane, lowest);
-  expected = (lowest == expected -> lowest + 1 : OUT_OF_ORDER); /* note_taken() */
+  if /* note_taken() */
+  :: lowest == expected -> expected = lowest + 1
+  :: else ->
+     highest = (expected == OUT_OF_ORDER && highest > lowest -> highest : lowest);
+#ifdef ORDER_WHOLE_TOO_EARLY
+     expected = highest + 1
+#else
+     expected = (taken_count + FIRST_TICKET == highest + 1 -> highest + 1 : OUT_OF_ORDER)
+#endif
+  fi;
   found = 0;
   lowest = 0;
   lane = NONE
@@ -420,7 +419,7 @@ inline swap_with_recent(which) {
 proctype consumer() {
   byte batch_limit;
   byte expected = FIRST_TICKET;
-  byte ordered_up_to = FIRST_TICKET;
+  byte highest;
   byte current = 0;
   byte recent[2] = 0; /* instead of three */
   bit gathered;
@@ -472,7 +471,7 @@ take_merged:
      od;
      gathered = true
 #ifdef LIMIT_READ_AFTER_SCAN
-     ; d_step { batch_limit = next_ticket(word); ordered_up_to = batch_limit }
+     ; batch_limit = next_ticket(word)
 #endif
   fi;
   do /* move_up_heads() */
