@@ -58,7 +58,9 @@ void EpollPoller::add(Pollable pollable, Events events, std::uint64_t token,
   try {
     check_.reserve(check_.size() + registrations_.table().sockets());
     Registration& added = *registrations_.table().get(id);
-    added.alternates = alternates(pollable.socket().handle());
+    // Who scans looks at all of them anyway.
+    added.alternates =
+        detection_ != DrainDetection::kByScan && alternates(pollable.socket().handle());
     if (added.alternates) {
       flippers_.reserve(flippers_.size() + registrations_.table().sockets());
     }
@@ -211,6 +213,7 @@ void EpollPoller::check_unsignalled_sockets() {
 
 // A socket that is found to have something to say is looked at again as one of those to check.
 void EpollPoller::rescan(TimePoint now) {
+  const CancellationHold hold;  // as in look_at_checked()
   rescan_.run(registrations_.table(), now, [this](Registration& each) {
     if (!each.pollable.is_socket()) {
       registrations_.end_if_closed(each);

@@ -14,8 +14,9 @@
 namespace zmqloop {
 namespace {
 
-// What an entry carries that is taken out before it can be reported.
-constexpr std::uint64_t kNobody = 0;
+// What an entry carries that is taken out before it can be reported; if it could not be taken out, it
+// is reported as an entry that no registration owns.
+constexpr std::uint64_t kNobody = ~std::uint64_t{1};
 
 }  // namespace
 

@@ -110,7 +110,7 @@ class ZMQLOOP_EXPORT Poller {
   // A sleep that lasts 100 ms is interrupted for a look at registrations, which finds what was
   // closed while registered, and continued; with many of them (thousands) again every 100 ms, until
   // each was looked at once. Then it goes on undisturbed, so an idle loop makes no periodic
-  // wake-ups. One that never sleeps for so long looks at some every 100 ms. (rescan.h)
+  // wake-ups. Where sleeps are shorter, one that begins looks at some, every 100 ms. (rescan.h)
   virtual std::span<const Ready> wait_until(std::optional<TimePoint> deadline) = 0;
 
   // The same, with a timeout from now (empty: for ever; zero or less: does not sleep).

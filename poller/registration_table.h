@@ -14,6 +14,7 @@
 #ifndef ZMQLOOP_POLLER_REGISTRATION_TABLE_H_
 #define ZMQLOOP_POLLER_REGISTRATION_TABLE_H_
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -93,21 +94,19 @@ class RegistrationTable {
     }
   }
 
-  // Calls f(Registration&) for one after the other, going on where the last call ended, until it
-  // returns false or each had its turn; returns how many places that took, empty ones included. f
-  // may erase, not insert.
+  // Calls f(Registration&) for what is in the next `count` places, going on where the last call
+  // ended. f may erase, not insert.
   template <class F>
-  std::size_t for_each_in_turn(F&& f) {
-    for (std::size_t i = 0; i < slots_.size(); ++i) {
+  void for_some(std::size_t count, F&& f) {
+    for (std::size_t i = 0; i < std::min(count, slots_.size()); ++i) {
       turn_ = turn_ + 1 < slots_.size() ? turn_ + 1 : 0;
-      if (slots_[turn_].live && !f(slots_[turn_])) return i + 1;
+      if (slots_[turn_].live) f(slots_[turn_]);
     }
-    return slots_.size();
   }
 
   std::size_t size() const noexcept { return size_; }
   std::size_t sockets() const noexcept { return sockets_; }
-  // Returns how many places for_each_in_turn() goes through.
+  // Returns how many places there are, empty ones included.
   std::size_t places() const noexcept { return slots_.size(); }
 
   // Returns how many registrations are not an event loop's own doorbells.
@@ -121,7 +120,7 @@ class RegistrationTable {
   std::size_t size_ = 0;
   std::size_t sockets_ = 0;
   std::size_t external_ = 0;
-  std::size_t turn_ = 0;  // where for_each_in_turn() stopped
+  std::size_t turn_ = 0;  // where for_some() stopped
 };
 
 }  // namespace zmqloop

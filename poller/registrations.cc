@@ -172,6 +172,7 @@ Events Registrations::ready_now(const Registration& registration) {
 
 // A raw descriptor may be another epoll set, which holds() cannot tell.
 bool Registrations::is_intact(const Registration& registration) noexcept {
+  if (!set_.is_open()) return true;  // nobody to ask, until refresh() gets a set
   if (registration.pollable.is_socket()) return set_.holds(registration.fd);
   const std::uint64_t id = table_.id_of(registration).packed();
   const int error = set_.change(registration.fd, registration.kernel_events, id);

@@ -7,8 +7,9 @@
 // A look at everything at once would hold up a loop with many registrations: 19,000 took 75 ms. So
 // it is done in parts, each at most kBudget long and kPause after the one before. All that is
 // registered when a sleep begins is looked at once in its course, from kPause after its beginning
-// on; then the sleep goes on undisturbed, so an idle loop makes no periodic wake-ups. A loop that
-// never sleeps so long looks at one part every kPause.
+// on; then the sleep goes on undisturbed, so an idle loop makes no periodic wake-ups. A loop whose
+// sleeps are shorter looks at one part every kPause, as a sleep begins; one that never sleeps hears
+// from its reports alone.
 //
 //   rescan.begin_sleep(now, table.places());
 //   ... sleep until rescan.next(), at the latest ...
@@ -35,7 +36,7 @@ class Rescan {
  public:
   static constexpr Duration kPause = std::chrono::milliseconds(100);
   static constexpr Duration kBudget = std::chrono::microseconds(100);
-  // As many are looked at between two looks at the clock.
+  // As many places are looked at between two looks at the clock, empty ones included.
   static constexpr std::size_t kStride = 16;
 
   // Takes note that a sleep begins, with so many places to be looked at in its course.
@@ -56,11 +57,12 @@ class Rescan {
   // Calls look(Registration&) for the next part of `table`. `look` may erase, not insert.
   template <class F>
   void run(RegistrationTable& table, TimePoint now, F&& look) {
-    std::size_t count = 0;
-    const std::size_t seen = table.for_each_in_turn([&](Registration& each) {
-      look(each);
-      return ++count % kStride != 0 || Clock::now() < saturating_add(now, kBudget);
-    });
+    const TimePoint end = saturating_add(now, kBudget);
+    std::size_t seen = 0;
+    do {
+      table.for_some(kStride, look);
+      seen += kStride;
+    } while (seen < table.places() && Clock::now() < end);
     unseen_ -= std::min(seen, unseen_);
     last_ = now;
     next_ = saturating_add(now, kPause);

@@ -112,7 +112,9 @@ std::span<const Ready> ZmqPollPoller::wait_until(std::optional<TimePoint> deadli
   registrations_.require_usable("Poller::wait");
   ready_.clear();
   if (registrations_.table().external() != 0 && deadline != kAtOnce) {
-    rescan_.begin_sleep(Clock::now(), registrations_.table().places());
+    const TimePoint began = Clock::now();
+    rescan_.begin_sleep(began, registrations_.table().places());
+    if (rescan_.is_overdue(began)) rescan(began);  // of a loop that signals keep from sleeping, too
     for (auto next = rescan_.next(); next && (!deadline || *deadline > *next);
          next = rescan_.next()) {
       if (look(next) != Wake::kTimedOut) return ready_;

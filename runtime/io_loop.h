@@ -254,7 +254,7 @@ class ZMQLOOP_EXPORT IOLoop : public LoopInlet, private ExceptionSink {
   // Loop thread only.
   SignalHandlers signal_handlers_;
   const std::type_info* failed_callable_ = nullptr;  // whose exception is being handled
-  std::uint64_t suppressed_ = 0;                     // of that handler, before it
+  std::uint64_t suppressed_ = 0;                     // of handlers, before it
 };
 
 }  // namespace zmqloop

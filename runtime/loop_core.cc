@@ -97,14 +97,16 @@ LoopStats LoopCore::stats() const noexcept {
 // A poster that was refused must not have been refused unheard: the loop may have caught up before an
 // iteration begins.
 void LoopCore::note_full() noexcept {
-  if (!high_water_.minds_full() || was_full_.load() || was_full_.exchange(true)) return;
-  if (mailbox_.call([] {}) == PostResult::kMustWake) ring_for_signal();
+  if (!high_water_.minds_full() || was_full_.load()) return;
+  if (mailbox_.call([this] { was_full_ = true; }) == PostResult::kMustWake) ring_for_signal();
 }
 
 bool LoopCore::call_when_below(RoomWaiters::Waiter waiter) {
   if (is_closed()) return false;  // also in a forked child, where the waiters' lock may be held
+  RoomWaiters::List one;
+  one.push_back(std::move(waiter));
   bool added = false;
-  const PostResult result = mailbox_.call([&] { added = room_waiters_.add(waiter); });
+  const PostResult result = mailbox_.call([&] { added = room_waiters_.add(one); });
   if (result == PostResult::kMustWake) ring_for_post();
   return added;
 }
@@ -123,7 +125,7 @@ void LoopCore::run(const bool& done) {
     }
     run_callbacks(look, pending);
     if (!timers_.empty()) run_due_timers();
-    if (look.concerns_loop() || mailbox_.stop_requested()) [[unlikely]] {
+    if (look.concerns_loop() || mailbox_.stop_requested() || !room_waiters_.empty()) [[unlikely]] {
       if (!heeds(look)) return;
     }
     if (done || mailbox_.poisoned()) return;
@@ -132,36 +134,44 @@ void LoopCore::run(const bool& done) {
   }
 }
 
-// Returns false if the run is to end.
+// Returns false if the run ends here.
 bool LoopCore::heeds(ControlWord::View look) {
+  if (mailbox_.poisoned()) return false;  // in a child, where the waiters' lock may be held
   if (look.stop_requested() || mailbox_.stop_requested()) return false;
   if (look.called()) answer_call();
-  return true;
+  if (!room_waiters_.empty()) call_waiters();
+  return !mailbox_.stop_requested();
 }
 
 void LoopCore::answer_call() {
   mailbox_.clear_called();
+  room_waiters_.collect();
   if (was_full_.load() && was_full_.exchange(false) && high_water_.reached_by_full()) {
     tell_high_water(pending_limit_.most());
   }
-  room_waiters_.collect();
-  call_waiters();
 }
 
-// Those that have to wait on are looked at again in the next iteration, for which the loop calls
-// itself.
+// Those for whom there is no room yet are looked at again in the next iteration, which comes soon:
+// posts are pending. What a turn's time leaves has room, and nothing else may be pending, so for that
+// the loop calls itself.
 void LoopCore::call_waiters() {
-  while (!mailbox_.poisoned()) {
+  TurnClock turn;
+  if (room_waiters_.size() > 1) turn.begin(now(), 0);
+  room_waiters_.begin_pass();
+  for (std::uint64_t calls = 1; !mailbox_.poisoned() && !mailbox_.stop_requested(); ++calls) {
     std::optional<RoomWaiters::Waiter> waiter =
-        room_waiters_.take_one(mailbox_.untaken(mailbox_.look()));
-    if (!waiter) break;
+        room_waiters_.take_next(mailbox_.untaken(mailbox_.look()));
+    if (!waiter) return;
     const auto call = [&] { stalls_.watched(*waiter->type, [&] { waiter->callable(); }); };
     const auto report = [&] {
       sink_.on_user_exception(std::current_exception(), waiter->type, 0);
     };
     static_cast<void>(returned(call, report));
+    if (turn.is_due() && turn.is_over(now(), calls, turn_budget_)) {
+      static_cast<void>(mailbox_.call([] {}));
+      return;
+    }
   }
-  if (!room_waiters_.empty()) static_cast<void>(mailbox_.call([] {}));
 }
 
 void LoopCore::tell_high_water(std::uint64_t pending) {
@@ -178,7 +188,11 @@ void LoopCore::tell_high_water(std::uint64_t pending) {
   const bool is_timed = pending > 1;
   mailbox_.begin_batch(look);
   if (is_timed) turn_.begin(now(), taken_before);
-  while (!returned([this] { run_batch(); }, [this] { report_callback(); })) continue;
+  while (!returned([this] { run_batch(); }, [this] { report_callback(); })) {
+    if (!is_turn_over()) continue;
+    run_early_posts();
+    break;
+  }
   if (is_timed) turn_.end();
   const std::uint64_t batch = mailbox_.taken() - taken_before;
   if (batch != 0) straggler_looks_ = 0;
@@ -195,11 +209,15 @@ void LoopCore::run_batch() {
       if (slot == nullptr) return;
     }
     run_callback(*slot);
-    if (turn_.is_due()) [[unlikely]] {
-      running_ = nullptr;  // what the clock throws is not the callable's
-      if (turn_.is_over(now(), mailbox_.taken(), turn_budget_)) return run_early_posts();
-    }
+    if (is_turn_over()) [[unlikely]] return run_early_posts();
   }
+}
+
+// Notes that a callback has ended.
+inline bool LoopCore::is_turn_over() {
+  if (!turn_.is_due()) [[likely]] return false;
+  running_ = nullptr;  // what the clock throws is not the callable's
+  return turn_.is_over(now(), mailbox_.taken(), turn_budget_);
 }
 
 inline void LoopCore::run_callback(Slot& slot) {
@@ -211,16 +229,21 @@ inline void LoopCore::run_callback(Slot& slot) {
   }
 }
 
-// Runs what signal handlers have posted by now, past the rest of a batch whose time is used up.
+// Runs what signal handlers have posted by now, past the rest of a batch whose time is used up. For
+// these there is as much time again.
 void LoopCore::run_early_posts() {
   running_ = nullptr;
   if (mailbox_.poisoned()) return;  // the last callable has forked
   mailbox_.cut_batch();
+  turn_.begin(now(), mailbox_.taken());
   const auto run_all = [this] {
-    while (Slot* const slot = mailbox_.take_early()) run_callback(*slot);
+    while (Slot* const slot = mailbox_.take_early()) {
+      run_callback(*slot);
+      if (is_turn_over()) return;
+    }
     running_ = nullptr;
   };
-  while (!returned(run_all, [this] { report_callback(); })) continue;
+  while (!returned(run_all, [this] { report_callback(); }) && !is_turn_over()) continue;
 }
 
 void LoopCore::report_callback() {
@@ -285,7 +308,8 @@ void LoopCore::wait_for_straggler() {
   constexpr int kSpins = 64;
   constexpr int kYields = 16;
   constexpr Duration kDozeLimit = std::chrono::milliseconds(1);
-  if (++straggler_looks_ == 1) return;  // most often there is none: the next batch has it all
+  straggler_looks_ = std::min(straggler_looks_ + 1, kSpins + kYields);
+  if (straggler_looks_ == 1) return;  // most often there is none: the next batch has it all
   if (straggler_looks_ < kSpins) {
     cpu_relax();
   } else if (straggler_looks_ < kSpins + kYields) {

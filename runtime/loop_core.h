@@ -11,6 +11,7 @@
 //   2. the timers that were due when this phase began, by deadline, first armed first; one that is
 //      cancelled meanwhile does not run; those armed meanwhile run in the next iteration at the
 //      earliest;
+//   then those run that wait for room and have it (call_when_below), for a turn_budget at most;
 //   then, if a stop was requested, the run ends here, and the rest waits for the next;
 //   3. the poll: without waiting if callbacks are pending, else until the next timer, rounded up,
 //      else for as long as nothing happens. It is skipped while callbacks are pending and no
@@ -63,7 +64,7 @@ namespace zmqloop {
 // Where exceptions out of user code go.
 class ExceptionSink {
  public:
-  // What this throws leaves run(). `suppressed`: how many of that handler were not reported since
+  // What this throws leaves run(). `suppressed`: how many of handlers were not reported since
   // the last one.
   virtual void on_user_exception(std::exception_ptr error, const std::type_info* callable,
                                  std::uint64_t suppressed) = 0;
@@ -184,6 +185,7 @@ class LoopCore : public std::enable_shared_from_this<LoopCore> {
   void run_batch();
   void run_callback(Slot& slot);
   void run_early_posts();
+  bool is_turn_over();
   void report_callback();
   void run_due_timers();
   bool run_next_timer();

@@ -5,7 +5,7 @@
 //
 // Threads: add() any; the rest on the loop thread.
 // Owns: the callables, until they are called or the loop is closed; destroyed outside the lock.
-// Errors: std::bad_alloc from add(), with nothing added.
+// Errors: none.
 // Internal.
 
 #ifndef ZMQLOOP_RUNTIME_ROOM_WAITERS_H_
@@ -33,13 +33,16 @@ class RoomWaiters {
     absl::AnyInvocable<void()> callable;
   };
 
+  using List = std::list<Waiter>;
+
   // ---- any thread ----
 
-  // Moves the waiter in; false once closed. Not in a forked child, where the lock may be held.
-  bool add(Waiter& waiter) {
+  // Moves the waiter of a list of one in, and calls nothing of the user's; false once closed. Not in
+  // a forked child, where the lock may be held.
+  bool add(List& one) noexcept {
     const std::lock_guard lock(mutex_);
     if (closed_) return false;
-    added_.push_back(std::move(waiter));
+    added_.splice(added_.end(), one);
     return true;
   }
 
@@ -50,9 +53,15 @@ class RoomWaiters {
     const std::lock_guard lock(mutex_);
     waiting_.splice(waiting_.end(), added_);
   }
-  // Returns, once, a waiter for which `pending` are few enough: the first that was added.
-  std::optional<Waiter> take_one(std::uint64_t pending) {
-    for (auto waiter = waiting_.begin(); waiter != waiting_.end(); ++waiter) {
+  std::size_t size() const noexcept { return waiting_.size(); }
+  bool empty() const noexcept { return waiting_.empty(); }
+
+  // Begins with the waiter that was added first.
+  void begin_pass() noexcept { next_ = waiting_.begin(); }
+  // Returns, once, the next waiter of the pass for which `pending` are few enough.
+  std::optional<Waiter> take_next(std::uint64_t pending) {
+    while (next_ != waiting_.end()) {
+      const auto waiter = next_++;
       if (pending >= waiter->below) continue;
       std::optional<Waiter> taken(std::move(*waiter));
       waiting_.erase(waiter);
@@ -60,11 +69,10 @@ class RoomWaiters {
     }
     return std::nullopt;
   }
-  bool empty() const noexcept { return waiting_.empty(); }
 
   // Refuses all later ones and destroys those that wait; returns how many.
   std::size_t close() noexcept {
-    std::list<Waiter> added;
+    List added;
     {
       const std::lock_guard lock(mutex_);
       closed_ = true;
@@ -79,11 +87,12 @@ class RoomWaiters {
  private:
   // Guarded by mutex_.
   Mutex mutex_;
-  std::list<Waiter> added_;
+  List added_;
   bool closed_ = false;
 
   // Loop thread only.
-  std::list<Waiter> waiting_;
+  List waiting_;
+  List::iterator next_ = waiting_.begin();
 };
 
 }  // namespace zmqloop

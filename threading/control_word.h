@@ -98,13 +98,15 @@ class ControlWord {
   // Has the loop look at what is beside the posts; returns the word as it was.
   View call() noexcept {
     // release: what the caller has put there is seen by the loop that looks; pairs with
-    // clear_called() [W5].
+    // clear_called() [W5]. What is put there has a lock or an order of its own today, so that no
+    // scenario needs it.
     return View(word_.fetch_or(kCalled, std::memory_order_release));
   }
 
   // Clears the flag of a call, before its answer.
   void clear_called() noexcept {
-    // acquire: sees what was put there before the call; pairs with call() [W5].
+    // acquire: sees what was put there before the call; pairs with call() [W5], and is as little
+    // noticed.
     word_.fetch_and(~kCalled, std::memory_order_acquire);
   }
 

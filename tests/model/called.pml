@@ -5,7 +5,9 @@
  * that were refused.
  *
  * Two threads leave something in a list and set a flag of the word; the loop clears the flag and takes
- * the list. A waiter for which there is no room yet stays, and the loop calls itself.
+ * the list. A waiter for which there is no room yet stays, and is looked at again in each iteration:
+ * while a post is pending the loop does not sleep for long. What is left when the time is used up has
+ * room, and nothing else may be pending: for that the loop calls itself.
  *
  * Promised, in whichever order of steps:
  *   (no invalid end state)   the loop does not sleep for ever with a waiter unanswered [W5]
@@ -15,23 +17,24 @@
  * Mirrors:
  *   threading/mailbox_inlet.h  MailboxInlet::call         1a6f232f8ae0
  *   threading/mailbox.h        Mailbox::clear_called      db1428d1b17d
- *   runtime/loop_core.cc       LoopCore::call_when_below  19932c6a3dd3
- *   runtime/loop_core.cc       LoopCore::note_full        e193c6e93bfe
- *   runtime/loop_core.cc       LoopCore::heeds            126b70897539
- *   runtime/loop_core.cc       LoopCore::answer_call      e1b6c6d9ce59
- *   runtime/loop_core.cc       LoopCore::call_waiters     95f7e36a6af5
- *   runtime/room_waiters.h     RoomWaiters::add           9a2808665b52
+ *   runtime/loop_core.cc       LoopCore::call_when_below  1e426db57150
+ *   runtime/loop_core.cc       LoopCore::note_full        2d77ee95555a
+ *   runtime/loop_core.cc       LoopCore::heeds            7ccc6caef415
+ *   runtime/loop_core.cc       LoopCore::answer_call      3ce561ed4076
+ *   runtime/loop_core.cc       LoopCore::call_waiters     54d7129934fa
+ *   runtime/room_waiters.h     RoomWaiters::add           1e66a073ecdc
  *   runtime/room_waiters.h     RoomWaiters::collect       7b9d669385e0
  *
- * Runs (how many of two waiters wait for a second iteration):
- *   asked  -DWITHOUT_ROOM=0
- *   waits  -DWITHOUT_ROOM=1
+ * Runs (without a post, and with one that the loop takes at some time):
+ *   asked  -DPENDING=0
+ *   waits  -DPENDING=1
  *
  * Bugs:
  *   CALLS_BEFORE_IT_PUTS    asked  invalid end state
  *   CLEARS_AFTER_ITS_LOOK   asked  invalid end state
  *   SLEEPS_THOUGH_CALLED    asked  invalid end state
  *   FORGETS_THOSE_WHO_WAIT  waits  invalid end state
+ *   FORGETS_THE_REST        asked  invalid end state
  *   EVERY_CALL_RINGS        asked  rings_due
  */
 
@@ -48,7 +51,7 @@ bit rung;
 byte asked;
 byte answered;
 byte rings_due;
-byte without_room = WITHOUT_ROOM;
+bit pending = PENDING;
 
 /* ---- any thread ------------------------------------------------------------------------------ */
 
@@ -86,11 +89,20 @@ proctype asker() {
 
 inline collect() { d_step { waiting = waiting + list; list = 0 } }
 
-/* Those for which there is room; the rest waits for the next iteration. */
+/* All for whom there is room, unless the time is used up after one. */
 inline call_waiters() {
   do
-  :: atomic { waiting > without_room -> waiting--; answered++; assert(answered <= asked) }
-  :: atomic { waiting <= without_room -> without_room = 0; break }
+  :: atomic { waiting > 0 && !pending -> waiting--; answered++; assert(answered <= asked) };
+     if
+     :: true
+     :: waiting > 0 ->
+#ifndef FORGETS_THE_REST
+        call(before);
+        before = 0;
+#endif
+        break
+     fi
+  :: waiting == 0 || pending -> break
   od
 }
 
@@ -102,31 +114,38 @@ active proctype loop() {
 iteration:
   look = word;
   if
+  :: pending -> pending = false
+  :: true /* it came later, or is half-way */
+  fi;
+  if
   :: called(look) ->
 #ifdef CLEARS_AFTER_ITS_LOOK
      collect();
-     clear_called();
+     clear_called()
 #else
      clear_called();
-     collect();
-#endif
-     call_waiters();
-#ifndef FORGETS_THOSE_WHO_WAIT
-     if
-     :: waiting > 0 -> call(before)
-     :: else
-     fi;
-     before = 0
+     collect()
 #endif
   :: else
   fi;
+#ifdef FORGETS_THOSE_WHO_WAIT
+  if
+  :: called(look) -> call_waiters()
+  :: else
+  fi;
+#else
+  call_waiters();
+#endif
   look = 0;
   d_step {
 #ifdef SLEEPS_THOUGH_CALLED
     slept = true;
     word = word | ASLEEP;
 #else
-    try_fall_asleep(FIRST_TICKET, slept);
+    if
+    :: !pending -> try_fall_asleep(FIRST_TICKET, slept)
+    :: else
+    fi;
 #endif
     rings_due = (slept -> rings_due + 1 : rings_due)
   };

@@ -38,10 +38,10 @@
  *   runtime/loop_core.cc        LoopCore::request_stop               3c0fffa46a04
  *   runtime/loop_core.cc        LoopCore::ring_for_post              9eef561b8f6b
  *   runtime/loop_core.cc        LoopCore::ring_for_signal            9b19be981bd8
- *   runtime/loop_core.cc        LoopCore::run_callbacks              ad08e760871f
- *   runtime/loop_core.cc        LoopCore::run                        7d14dc1caba6
+ *   runtime/loop_core.cc        LoopCore::run_callbacks              39535de654b0
+ *   runtime/loop_core.cc        LoopCore::run                        f5af03ed3b7a
  *   runtime/loop_core.cc        LoopCore::poll_and_dispatch          7cb8c146d1e4
- *   runtime/loop_core.cc        LoopCore::wait_for_straggler         83d9d4c0e48d
+ *   runtime/loop_core.cc        LoopCore::wait_for_straggler         59cf1f12b523
  *   runtime/loop_core.cc        LoopCore::doze                       e08b9d56d548
  *   runtime/loop_core.cc        LoopCore::find_work_spinning         d309980593fb
  *   runtime/loop_core.cc        LoopCore::sleep                      c876c40e409c

@@ -291,6 +291,29 @@ TEST_P(ForkTest, Rel_I6_InsideACallbackNeverRunsTheParentsCallbacksInTheChild) {
   EXPECT_EQ(*destroyed, 1);
 }
 
+// What a refused poster has asked of the loop, and those who wait for room, are the parent's.
+TEST_P(ForkTest, Rel_I6_InsideACallbackNeverAnswersTheParentsCallsInTheChild) {
+  SharedCount told;
+  SharedCount called;
+  pid_t child = -1;
+  IOLoop::Options options = this->options();
+  options.max_pending = options.high_water_mark = 4;
+  options.on_high_water = [&](std::uint64_t) { ++*told; };
+  IOLoop loop(options);
+  loop.add_callback([&] {
+    while (loop.try_add_callback([] {}) != PostOutcome::kFull) {
+    }
+    loop.call_when_below(1, [&] {
+      ++*called;
+      loop.stop();
+    });
+  });
+  loop.add_callback([&] { loop.add_callback([&] { child = fork_at_rest(); }); });
+  run_with_a_fork(loop, child);
+  EXPECT_EQ(*told, 1) << "in the parent";
+  EXPECT_EQ(*called, 1) << "in the parent";
+}
+
 TEST_P(ForkTest, InsideATimerOrAHandlerNeverRunsTheRestInTheChild) {
   for (const bool in_timer : {true, false}) {
     SharedCount runs;

@@ -135,6 +135,37 @@ TEST_P(CallWhenBelow, ReportsWhatIsThrownAndGoesOn) {
   EXPECT_EQ(loop_.what(0), "no room after all");
 }
 
+// Failures: K12
+TEST_P(CallWhenBelow, IsKeptForTheNextRunIfAnExceptionEndsThisOne) {
+  RecordingLoop loop(options());
+  loop.escape = true;
+  bool called = false;
+  loop.call_when_below(1, [] { throw std::runtime_error("it ends the run"); });
+  loop.call_when_below(1, [&] {
+    called = true;
+    loop.stop();
+  });
+  EXPECT_THROW(loop.start(), std::runtime_error);
+  EXPECT_FALSE(called);
+  loop.start();
+  EXPECT_TRUE(called);
+}
+
+TEST_P(CallWhenBelow, EndsTheRunWithAStopAndLeavesTheRestForTheNext) {
+  std::vector<int> order;
+  for (int i = 0; i < 3; ++i) {
+    loop_.call_when_below(1, [&, i] {
+      order.push_back(i);
+      loop_.stop();
+    });
+  }
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(order.size(), static_cast<std::size_t>(i));
+    loop_.start();
+  }
+  EXPECT_EQ(order, (std::vector<int>{0, 1, 2}));
+}
+
 TEST_P(CallWhenBelow, RunsATaskToItsEnd) {
   bool ended = false;
   loop_.call_when_below(1, [this, &ended]() -> Task<void> {

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <exception>
 #include <functional>
 #include <limits>
 #include <numeric>
@@ -23,6 +24,20 @@ namespace {
 constexpr Duration kBudget = 200us;  // the default
 constexpr Duration kLong = 20us;     // what a long callable takes
 constexpr int kBetweenLooks = 64;
+
+// An exception that a quiet loop says nothing of.
+struct Silent {};
+
+class QuietLoop : public IOLoop {
+ public:
+  using IOLoop::IOLoop;
+  void handle_callback_exception(std::exception_ptr error) override {
+    try {
+      std::rethrow_exception(error);
+    } catch (const Silent&) {
+    }
+  }
+};
 
 // A loop on a clock that counts its readings.
 class IOLoopTurns : public ::testing::TestWithParam<PollerKind> {
@@ -70,7 +85,7 @@ class IOLoopTurns : public ::testing::TestWithParam<PollerKind> {
   std::uint64_t readings_ = 0;
   LoopOptions options_ = options();
   const LoopWatchdog watchdog_;
-  std::optional<IOLoop> loop_;
+  std::optional<QuietLoop> loop_;
   int posted_ = 0;
   std::vector<int> ran_;
 };
@@ -133,6 +148,52 @@ TEST_P(IOLoopFairTurns, NoticeLongCallablesBehindManyShortOnes) {
   ASSERT_TRUE(turns.all());
   EXPECT_LE(turns.latest(), kBudget + kBetweenLooks * kLong);
   EXPECT_TRUE(all_ran_in_order());
+}
+
+// Failures: K11
+TEST_P(IOLoopFairTurns, CountCallablesThatThrowAsOthers) {
+  const Turns turns = run_behind([this] {
+    for (int i = 0; i < 1'000; ++i) {
+      loop().add_callback([this] {
+        clock_.advance(kLong);
+        throw Silent();
+      });
+    }
+  });
+  ASSERT_TRUE(turns.all());
+  EXPECT_LE(turns.latest(), 2 * kBudget);
+}
+
+// Failures: K11
+TEST_P(IOLoopFairTurns, AreNotHeldUpByThePostsOfSignalHandlersEither) {
+  const Turns turns = run_behind([this] {
+    loop().add_callback([this] {
+      for (int i = 0; i < 1'000; ++i) {
+        loop().add_callback_from_signal([this] { clock_.advance(kLong); });
+      }
+    });
+    for (int i = 0; i < 1'000; ++i) post(kLong);
+  });
+  ASSERT_TRUE(turns.timer && turns.handler);
+  EXPECT_LE(std::max(*turns.timer, *turns.handler), 3 * kBudget);
+  EXPECT_TRUE(all_ran_in_order());
+}
+
+// Failures: K11 K12
+TEST_P(IOLoopTurns, AreNotHeldUpByThoseWhoWaitForRoom) {
+  int called = 0;
+  std::optional<int> at_timer;
+  loop().call_later(10us, [&] { at_timer = called; });
+  for (int i = 0; i < 1'000; ++i) {
+    loop().call_when_below(1, [&] {
+      clock_.advance(kLong);
+      if (++called == 1'000) loop().stop();
+    });
+  }
+  loop().start();
+  EXPECT_EQ(called, 1'000);
+  ASSERT_TRUE(at_timer);
+  EXPECT_LE(*at_timer * kLong, 2 * kBudget);
 }
 
 TEST_P(IOLoopFairTurns, KeepPostsOfSignalHandlersInOrderAmongThemselves) {

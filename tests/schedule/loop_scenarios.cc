@@ -103,8 +103,9 @@ SCENARIO(call_against_sleep, "W3 W5 Rel_K12",
   require(calls == std::array<int, 2>{1, 1}, "an asker was not called, or twice");
 }
 
-SCENARIO(sleep_past_a_straggler, "M3 W3 Rel_A5",
-         "a loop sleeps past a post that has stopped half-way, and runs all others meanwhile") {
+SCENARIO(sleep_past_a_straggler, "M3 W3 W5 Rel_A5 Rel_K12",
+         "a loop sleeps past a post that has stopped half-way, runs all others meanwhile, and calls "
+         "who waits for it to be taken") {
   TestLoop loop;
   StopAtLast stop(loop.core(), 4);
   Fate late;
@@ -120,7 +121,15 @@ SCENARIO(sleep_past_a_straggler, "M3 W3 Rel_A5",
     }
   });
   loop.run();
-  a.resume();
+  int calls = 0;
+  const auto call = [&] {
+    ++calls;
+    loop.core().request_stop();
+  };
+  require(loop.core().call_when_below({1, &typeid(call), call}), "an asker was refused");
+  const Thread c("C", [&a] { a.resume(); });
+  loop.run();
+  require(calls == 1, "an asker was not called, or twice");
   a.join();
   loop.post_accepted([&loop] { loop.core().request_stop(); });
   loop.run();

@@ -24,6 +24,8 @@ struct NotNeeded {
 };
 // That no scenario fails without them proves nothing: the argument stands at each, in the code.
 constexpr NotNeeded kNotNeeded[] = {{"Claim::take", Fault::kRelaxed},
+                                    {"ControlWord::call", Fault::kRelaxed},
+                                    {"ControlWord::clear_called", Fault::kRelaxed},
                                     {"SegmentBag::keep_at_most", Fault::kRelaxed},
                                     {"SegmentBag::put", Fault::kTorn}};
 
