@@ -111,7 +111,13 @@ SCENARIO(
     "slots that are reserved, raised and given back by two threads are neither lost nor shared") {
   TestMailbox mailbox(2);
   std::array<Atom<int>, 2> runs;
+  Atom<int> reserved{0};
+  Atom<int> looked{0};
   Atom<int> ended{0};
+  const auto add_and_wait_for_both = [](Atom<int>& count) {
+    count.fetch_add(1, std::memory_order_release);
+    while (count.load(std::memory_order_acquire) != 2) yield();
+  };
   const auto raise_twice = [&](std::size_t who) {
     Slot* const slot = mailbox.reserve_signal_slot(
         [&run = runs[who]] { run.fetch_add(1, std::memory_order_release); });
@@ -120,6 +126,9 @@ SCENARIO(
       require(mailbox.raise(*slot) == PostResult::kAccepted, "a raise was refused");
       while (runs[who].load(std::memory_order_acquire) != raises) yield();
     }
+    add_and_wait_for_both(reserved);
+    require(mailbox.post_from_signal([] {}) == PostResult::kRefused, "a reserved slot was taken");
+    add_and_wait_for_both(looked);
     mailbox.unreserve_signal_slot(*slot);
     ended.fetch_add(1, std::memory_order_release);
   };
