@@ -26,10 +26,14 @@ class Producer {
         case zmqloop::PostOutcome::kFull:
           ++times_full_;
           // Called once on the consumer's loop, which tells us.
-          consumer_.call_when_below(kConsumerLimit / 2,
-                                    [this] { own_.add_callback([this] { produce(); }); });
+          if (!consumer_.call_when_below(kConsumerLimit / 2, [this] {
+                own_.add_callback([this] { produce(); });
+              })) {
+            own_.stop();
+          }
           return;
         case zmqloop::PostOutcome::kClosed:
+          own_.stop();
           return;
       }
     }

@@ -96,7 +96,7 @@ class ZMQLOOP_EXPORT IOLoop : public LoopInlet, private ExceptionSink {
 
   // ---- any thread: work for the loop ----
 
-  // add_callback, try_add_callback, spawn_callback, add_callback_from_signal,
+  // add_callback, try_add_callback, call_when_below, spawn_callback, add_callback_from_signal,
   // prepare_signal_callback, submit, add_future, run_in_executor, name: see loop_inlet.h.
 
   // ---- any thread, any signal handler ----

@@ -4,15 +4,15 @@
 // The iteration of an event loop: mailbox, timers, poller and handlers, and the order they take
 // turns in.
 //
-// One iteration is, and users may rely on it:
+// One iteration is, and users may rely on it (on_high_water is called before, or after the timers):
 //   1. the callbacks that were posted before the iteration began, in order of their posts, as long
 //      as LoopOptions::turn_budget lasts: then those that signal handlers have posted by now, and the
 //      rest in the next iterations; what they post runs in a later iteration;
 //   2. the timers that were due when this phase began, by deadline, first armed first; one that is
 //      cancelled meanwhile does not run; those armed meanwhile run in the next iteration at the
 //      earliest;
-//   then those run that wait for room and have it (call_when_below), for a turn_budget at most;
-//   then, if a stop was requested, the run ends here, and the rest waits for the next;
+//   then, if a stop was requested, the run ends here, and the rest waits for the next; else those
+//   run that wait for room and have it (call_when_below), for a turn_budget at most;
 //   3. the poll: without waiting if callbacks are pending, else until the next timer, rounded up,
 //      else for as long as nothing happens. It is skipped while callbacks are pending and no
 //      handler exists;

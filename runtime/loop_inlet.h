@@ -61,7 +61,7 @@ class LoopInlet {
   }
   // Posts as add_callback does, unless Options::max_pending posts wait, of whatever kind: then
   // kFull, and nothing was moved out of `f` and the arguments. Posters that find room at the same
-  // time may exceed the limit by one each. Costs one more look at what the posters share.
+  // time may exceed the limit by one each. Costs one more atomic load than add_callback.
   template <class F, class... A>
   requires CallableWith<F, A...>
   [[nodiscard]] PostOutcome try_add_callback(F&& f, A&&... arguments) {
@@ -70,14 +70,21 @@ class LoopInlet {
     const bool accepted = post(one_shot::bind(std::forward<F>(f), std::forward<A>(arguments)...));
     return accepted ? PostOutcome::kAccepted : PostOutcome::kClosed;
   }
-  // Has `f` called once, on this loop, when an iteration begins with fewer than `below` posts pending:
-  // to go on after a post was refused. Never from within this call; one after another, the first first,
-  // as long as there is room. Does not count as a post; one that the loop's end finds waiting counts
-  // as abandoned. False once the loop is closed. Zero: std::invalid_argument.
+  // Has `f` called once, on this loop, as soon as fewer than `below` posts wait: to go on after
+  // kFull. Half of Options::max_pending is a good `below`; 1 means once no post waits; 0 is
+  // std::invalid_argument. It is called after the timers of an iteration that no stop ends, never
+  // from within this call, and in the order of asking among those with room. It is no post: it has
+  // no place in their order and none in the limit.
+  // False once the loop is closed. If the loop closes later, before there is room, `f` is destroyed
+  // without a call, and counts as abandoned: a thread that waits for `f` should give it a
+  // Promise<void> to own, whose future is then told.
   template <CallableWith F>
   bool call_when_below(std::uint64_t below, F&& f) {
     require_callable("IOLoop::call_when_below", f);
-    if (below == 0) throw std::invalid_argument("IOLoop::call_when_below: fewer than zero posts");
+    if (below == 0) {
+      throw std::invalid_argument("IOLoop::call_when_below: 'below' must be at least 1, which means "
+                                  "once no post waits");
+    }
     using D = std::decay_t<F>;
     return core_->call_when_below(
         {below, &typeid(typename one_shot::ReportedType<D>::type),

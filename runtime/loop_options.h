@@ -50,9 +50,11 @@ struct LoopOptions {
   // any number.
   std::size_t max_pending = 0;
 
-  // Called on the loop thread, as a callback is, with the number of posts that wait, when an
-  // iteration begins with so many, or try_add_callback() has refused one for them since; and again
-  // once one has begun with no more than half. Both, or neither.
+  // Called on the loop thread, as a callback is, when an iteration begins with at least so many posts
+  // waiting, or after try_add_callback() has returned kFull; then not again until an iteration has
+  // begun with at most half as many. Nothing is called at that moment. Its argument is the number of
+  // posts that wait, after a kFull max_pending. A mark above max_pending is reached by add_callback()
+  // alone. Both, or neither.
   std::size_t high_water_mark = 0;
   LoopFunction<std::uint64_t> on_high_water = {};
 
@@ -87,7 +89,8 @@ struct LoopOptions {
 
 // What IOLoop::close() found undone.
 struct CloseReport {
-  std::uint64_t callbacks_abandoned = 0;  // accepted, never run, destroyed by close()
+  // Accepted, never run, destroyed by close(): posts, and those who waited for room.
+  std::uint64_t callbacks_abandoned = 0;
   std::uint64_t timers_abandoned = 0;     // armed, destroyed by close()
   std::uint64_t handlers_removed = 0;
 
@@ -113,10 +116,10 @@ struct LoopStats {
   std::uint64_t callbacks_run = 0;  // posts run, those of signal handlers included
   std::uint64_t timers_fired = 0;
   std::uint64_t handlers_dispatched = 0;
-  std::uint64_t posts_refused = 0;
+  std::uint64_t posts_refused = 0;  // to the closed loop; kFull is counted nowhere
   std::uint64_t signal_posts_accepted = 0;
   std::uint64_t signal_posts_refused = 0;
-  std::uint64_t callbacks_abandoned = 0;
+  std::uint64_t callbacks_abandoned = 0;  // as in CloseReport
   std::uint64_t callback_exceptions = 0;
   std::uint64_t unseen_exceptions = 0;  // in futures of what it ran that nobody has looked at
   std::uint64_t exceptions_suppressed = 0;  // of handlers that throw each time; counted above, too
