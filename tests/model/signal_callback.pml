@@ -209,7 +209,7 @@ inline let_go_of_it() {
 
 #ifdef ONCE_FOR_EACH
 /* One call for each raise; any of them may throw: then the rest waits for the next iteration. */
-inline call() {
+inline call_it() {
   do
   :: count > 0 -> d_step { count--; called++ }
   :: count > 0 -> d_step { count--; called++ }; break
@@ -229,7 +229,7 @@ inline call() {
   count = 0
 }
 #else
-inline call() {
+inline call_it() {
   if
   :: !released -> d_step { touch_prepared(); called = called + count; count = 0 }
   :: else -> count = 0
@@ -241,11 +241,11 @@ inline run_prepared() {
   hold();
 #ifdef COUNT_CLEARED_AFTER_CALL
   count = raises;
-  call();
+  call_it();
   raises = 0;
 #else
   d_step { count = raises; raises = 0 };
-  call();
+  call_it();
 #endif
   let_go_of_it()
 }
