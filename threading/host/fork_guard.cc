@@ -22,31 +22,29 @@ constinit Registry<const ForkGuard> guards;
 constinit ForkGuard::Mark ForkGuard::ordinary_memory_{kFirstGeneration};
 constinit std::atomic<ForkGuard::Mark*> ForkGuard::mark_{&ordinary_memory_};
 
-// Zeroes the mark where the kernel does not, and has the child notice before fork() returns.
-void ForkGuard::in_forked_child() noexcept {
-  if (mark_ == &ordinary_memory_) ordinary_memory_ = 0;
-  static_cast<void>(fork_generation());
-}
-
-// Where memory or the kernel (before 4.14) provides no such page, only this handler tells.
-void ForkGuard::watch_for_forks() noexcept {
-  const auto size = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
-  void* const page =
-      ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (page != MAP_FAILED && ::madvise(page, size, MADV_WIPEONFORK) == 0) {
-    mark_ = ::new (page) Mark(last_generation.load());
-  } else if (page != MAP_FAILED) {
-    ::munmap(page, size);
-  }
-  static_cast<void>(::pthread_atfork(nullptr, nullptr, &in_forked_child));
-}
-
-// Before the constructors of other objects, so that among the handlers of a child this one comes
-// first.
+// Made before other objects, so that among the handlers of a child this one comes first.
 struct ForkWatch {
-  ForkWatch() noexcept { ForkGuard::watch_for_forks(); }
+  // Where memory or the kernel (before 4.14) provides no such page, only the handler tells.
+  ForkWatch() noexcept {
+    const auto size = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+    void* const page =
+        ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (page != MAP_FAILED && ::madvise(page, size, MADV_WIPEONFORK) == 0) {
+      ForkGuard::mark_ = ::new (page) ForkGuard::Mark(last_generation.load());
+    } else if (page != MAP_FAILED) {
+      ::munmap(page, size);
+    }
+    static_cast<void>(::pthread_atfork(nullptr, nullptr, &in_forked_child));
+  }
+
+ private:
+  // Zeroes the mark where the kernel does not, and has the child notice before fork() returns.
+  static void in_forked_child() noexcept {
+    if (ForkGuard::mark_ == &ForkGuard::ordinary_memory_) ForkGuard::ordinary_memory_ = 0;
+    static_cast<void>(fork_generation());
+  }
 };
-[[gnu::init_priority(101)]] const ForkWatch watch;
+[[gnu::init_priority(101)]] const ForkWatch watch_for_forks;
 
 // A child's first call; of several threads that make it at once, one tells the guards.
 std::uint32_t ForkGuard::notice_fork(Mark& mark) noexcept {

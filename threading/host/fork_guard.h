@@ -63,8 +63,6 @@ class ForkGuard {
   friend struct ForkWatch;
   ZMQLOOP_EXPORT static std::uint32_t notice_fork(std::atomic<std::uint32_t>& mark) noexcept;
   static void tell_all() noexcept;
-  static void watch_for_forks() noexcept;
-  static void in_forked_child() noexcept;
 
   const std::uint32_t generation_;
   const InChild in_child_;
