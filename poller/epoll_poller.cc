@@ -16,7 +16,7 @@ namespace {
 // Room for reports. When a wait fills it, it is doubled, so that whatever is ready is served within
 // a few rounds; beyond the limit the kernel's rotation of level-triggered entries is what keeps it
 // fair.
-constexpr std::size_t kFirstBuffer = 64;
+constexpr std::size_t kFirstBuffer = 16;
 constexpr std::size_t kLargestBuffer = 8'192;
 
 // One look in so many asks the kernel about every descriptor it reports: one that was closed while a
@@ -26,6 +26,9 @@ constexpr std::uint32_t kVerifyEvery = 256;
 // A socket that was closed is freed by another thread, which has to wake up for it. Before that is
 // done there is no other one in its place.
 constexpr std::uint64_t kTrustedFor = 10 * kCyclesPerMicrosecond;
+
+// So few sockets are looked at in a part of that time: one reading of the clock does for them all.
+constexpr std::size_t kFew = 4;
 
 Events from_kernel(std::uint32_t bits) noexcept {
   Events events = static_cast<Events>(bits & (EPOLLIN | EPOLLOUT));
@@ -128,10 +131,13 @@ std::span<const Ready> EpollPoller::wait_until(std::optional<TimePoint> deadline
     const Wake wake = look(kAtOnce);
     if (!ready_.empty() || wake == Wake::kInterrupted) return ready_;
   }
-  const TimePoint began = Clock::now();
-  rescan_.begin_sleep(began,
-                      registrations_.table().external() == 0 ? 0 : registrations_.table().places());
-  if (rescan_.next() && rescan_.is_overdue(began)) rescan(began);
+  if (registrations_.table().external() == 0) {
+    rescan_.begin_undisturbed_sleep();
+  } else {
+    const TimePoint began = Clock::now();
+    rescan_.begin_sleep(began, registrations_.table().places());
+    if (rescan_.is_overdue(began)) rescan(began);
+  }
   for (;;) {
     const std::optional<TimePoint> next = rescan_.next();
     const bool wait_for_all = !next || (deadline && *deadline < *next);
@@ -159,13 +165,14 @@ EpollPoller::Wake EpollPoller::look(std::optional<TimePoint> deadline) {
 }
 
 void EpollPoller::sort_reports(std::size_t count) {
+  const std::uint64_t reported_at = cycles();
   for (std::size_t i = 0; i < count; ++i) {
     const RegistrationId id = RegistrationId::unpack(buffer_[i].data.u64);
     Registration* const found = registrations_.table().get(id);
     if (found == nullptr) {
       registrations_.mark_stale();
     } else if (found->pollable.is_socket()) {
-      found->vouched_at = cycles();
+      found->vouched_at = reported_at;
       check(*found);
     } else if (!found->paused) {
       take_descriptor(*found, buffer_[i].events);
@@ -217,7 +224,7 @@ void EpollPoller::rescan(TimePoint now) {
   rescan_.run(registrations_.table(), now, [this](Registration& each) {
     if (!each.pollable.is_socket()) {
       registrations_.end_if_closed(each);
-    } else if (!each.in_check && !each.paused && any(look_at_socket(each))) {
+    } else if (!each.in_check && !each.paused && any(look_at_socket(each, cycles()))) {
       check(each);
     }
   });
@@ -226,11 +233,14 @@ void EpollPoller::rescan(TimePoint now) {
 void EpollPoller::look_at_checked() {
   const CancellationHold hold;  // libzmq looks in the middle of its own work
   std::size_t kept = 0;
+  const bool are_few = check_.size() <= kFew;
+  std::uint64_t now = cycles();
   for (const RegistrationId id : check_) {
+    if (!are_few) now = cycles();
     Registration* const found = registrations_.table().get(id);
     if (found == nullptr) continue;
     if (!found->paused) {
-      const Events events = look_at_socket(*found);
+      const Events events = look_at_socket(*found, now);
       if (any(events)) {
         ready_.push_back({found->pollable, events, found->token, 0});
         check_[kept++] = id;
@@ -242,10 +252,10 @@ void EpollPoller::look_at_checked() {
   check_.resize(kept);
 }
 
-// Returns what the socket is ready for, within its interest; ends one that is no more.
-Events EpollPoller::look_at_socket(Registration& socket) noexcept {
+// Returns what the socket is ready for, within its interest; ends one that is no more. `now` is a
+// recent cycles().
+Events EpollPoller::look_at_socket(Registration& socket, std::uint64_t now) noexcept {
   const RegistrationId id = registrations_.table().id_of(socket);
-  const std::uint64_t now = cycles();
   if (now - socket.vouched_at > kTrustedFor) {
     if (registrations_.end_if_closed(socket)) return Events::kNone;
     socket.vouched_at = now;

@@ -33,7 +33,8 @@
 //       deadline.
 //
 // Costs: 2.4 us per wake and drain of a socket, whether 1 or 1,000 are registered; 0.6 us for a raw
-// descriptor; the question is 0.15 us of that.
+// descriptor; the question is 0.15 to 0.35 us of that. A socket that stays ready without a report is
+// asked for every kTrustedFor: 2 to 3 percent of a loop that does nothing else.
 //
 // Threads, Owns, Errors: poller_interface.h.
 // Internal: use make_poller().
@@ -84,7 +85,7 @@ class EpollPoller final : public Poller {
   void sort_reports(std::size_t count);
   void take_descriptor(Registration& found, std::uint32_t events);
   void look_at_checked();
-  Events look_at_socket(Registration& socket) noexcept;
+  Events look_at_socket(Registration& socket, std::uint64_t now) noexcept;
   void grow_buffer();
 
   Registrations registrations_;

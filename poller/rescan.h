@@ -44,6 +44,8 @@ class Rescan {
     unseen_ = places;
     next_ = saturating_add(now, kPause);
   }
+  // The same for a sleep in whose course nothing is looked at.
+  void begin_undisturbed_sleep() noexcept { unseen_ = 0; }
 
   // Returns when to interrupt the sleep; empty: not at all.
   std::optional<TimePoint> next() const noexcept {

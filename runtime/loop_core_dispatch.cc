@@ -1,7 +1,6 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-#include <algorithm>
 #include <cerrno>
 #include <stdexcept>
 #include <string>
@@ -22,7 +21,9 @@ constexpr std::uint32_t kPatienceWithErrors = 1000;
 // Phase 4. What the poller reports but once must not get lost when an exception ends the run.
 void LoopCore::dispatch(std::span<const Ready> ready) {
   // Each of the sockets that stay ready has its share of the time.
-  socket_time_ = turn_budget_ / static_cast<Duration::rep>(std::max<std::size_t>(ready.size(), 1));
+  if (socket_budget_ > 1 && !ready.empty()) {
+    socket_time_ = turn_budget_ / static_cast<Duration::rep>(ready.size());
+  }
   try {
     while (!ready.empty()) {
       const Ready& event = ready.front();

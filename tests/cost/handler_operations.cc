@@ -24,8 +24,8 @@ namespace {
 constexpr int kFewIterations = 256;
 constexpr int kManyIterations = 1'024;
 // All of them fit into the poller's first buffer.
-constexpr int kFewReady = 8;
-constexpr int kManyReady = 24;
+constexpr int kFewReady = 6;
+constexpr int kManyReady = 14;
 
 // An eventfd that always is ready.
 class ReadyDescriptor {
