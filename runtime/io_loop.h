@@ -39,6 +39,7 @@
 #include "zmqloop/poller/pollable.h"
 #include "zmqloop/poller/poller.h"
 #include "zmqloop/runtime/callable_check.h"
+#include "zmqloop/runtime/callback_task.h"
 #include "zmqloop/runtime/current_loop.h"
 #include "zmqloop/runtime/errors.h"
 #include "zmqloop/runtime/handler_table.h"
@@ -184,7 +185,8 @@ class ZMQLOOP_EXPORT IOLoop : public LoopInlet, private ExceptionSink {
   void add_signal_handler(int signum, F&& f) {
     const LoopAffinity::Access access(core_->affinity(), "IOLoop::add_signal_handler");
     require_callable("IOLoop::add_signal_handler", f);
-    signal_handlers_.add(core_, signum, std::forward<F>(f), name());
+    OnSignal<std::decay_t<F>> handler{std::forward<F>(f), signum};
+    signal_handlers_.add(core_, signum, run_each_to_end(*core_, std::move(handler)), name());
   }
   // Returns whether the loop had a handler. The last loop to go restores what was there before.
   bool remove_signal_handler(int signum);

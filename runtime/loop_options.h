@@ -26,6 +26,9 @@ namespace zmqloop {
 // Returns the poller that loops are made with when their options name none; IOLoop::configure().
 ZMQLOOP_EXPORT PollerKind configured_poller() noexcept;
 
+// Called with each report of a stall. Exceptions it throws are written to standard error.
+using StallAction = ThreadHook<const StallReport&>;
+
 struct LoopOptions {
   // What waits for descriptors and sockets.
   PollerKind poller = configured_poller();

@@ -18,7 +18,6 @@
 #include <type_traits>
 #include <utility>
 
-#include "zmqloop/runtime/callback_task.h"
 #include "zmqloop/runtime/loop_core.h"
 #include "zmqloop/runtime/signal_callback.h"
 #include "zmqloop/threading/host/export.h"
@@ -28,6 +27,7 @@
 namespace zmqloop {
 
 // A handler with its signal bound to it.
+// Calls a handler that takes the signal's number, or nothing.
 template <class F>
 struct OnSignal {
   F f;
@@ -55,16 +55,13 @@ class SignalHandlers {
     std::destroy_at(&handlers_);
   }
 
-  // Has the loop call `f(signum)`, or `f()`, once for each signal; replaces what was there.
+  // Has the loop call `run()` once for each signal, instead of an earlier handler.
   template <class F>
-  void add(std::shared_ptr<LoopCore> core, int signum, F&& f, std::string_view loop_name) {
+  void add(std::shared_ptr<LoopCore> core, int signum, F&& run, std::string_view loop_name) {
     require_handleable(signum);
-    LoopCore& loop = *core;
-    SignalCallback handler(
-        std::move(core), PreparedCallback::Calls::kOnceForEach,
-        run_each_to_end(loop, OnSignal<std::decay_t<F>>{std::forward<F>(f), signum}),
-        "IOLoop::add_signal_handler", loop_name);
-    add_erased(signum, std::move(handler));
+    add_erased(signum, SignalCallback(std::move(core), PreparedCallback::Calls::kOnceForEach,
+                                      std::forward<F>(run), "IOLoop::add_signal_handler",
+                                      loop_name));
   }
   // Returns whether there was a handler. It is not called any more.
   bool remove(int signum) noexcept;

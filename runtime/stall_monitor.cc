@@ -11,7 +11,8 @@
 
 namespace zmqloop {
 
-void StallMonitor::enable(const std::string& loop_name, Duration threshold, StallAction action) {
+void StallMonitor::enable(const std::string& loop_name, Duration threshold,
+                          std::function<void(const StallReport&)> action) {
   StallWatchdog& watchdog = StallWatchdog::get();
   if (watch_ == nullptr) {
     watch_ = std::make_shared<StallWatch>(loop_name, reports_per_minute_, watchdog.wake_up());

@@ -13,6 +13,7 @@
 #define ZMQLOOP_RUNTIME_STALL_MONITOR_H_
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -32,7 +33,8 @@ class StallMonitor {
   ~StallMonitor() { disable(); }
 
   // Has callables that block for longer reported, from the next one on.
-  void enable(const std::string& loop_name, Duration threshold, StallAction action);
+  void enable(const std::string& loop_name, Duration threshold,
+              std::function<void(const StallReport&)> action);
   // Ends that at once. Not enabled: no effect.
   ZMQLOOP_EXPORT void disable();
 

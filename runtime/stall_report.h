@@ -37,7 +37,6 @@
 #include <sys/types.h>
 
 #include "zmqloop/poller/clock.h"
-#include "zmqloop/runtime/option_functions.h"
 #include "zmqloop/runtime/stack_trace.h"
 #include "zmqloop/threading/host/export.h"
 
@@ -55,9 +54,6 @@ struct StallReport {
   // Returns it as log_stack() writes it, ending with a newline.
   ZMQLOOP_EXPORT std::string text() const;
 };
-
-// What is called with each report. What it throws is written to standard error.
-using StallAction = ThreadHook<const StallReport&>;
 
 }  // namespace zmqloop
 

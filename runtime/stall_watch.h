@@ -18,6 +18,7 @@
 #include <chrono>
 #include <cstddef>
 #include <exception>
+#include <functional>
 #include <memory>
 #include <string>
 #include <typeinfo>
@@ -35,7 +36,7 @@ class StallWatch {
  public:
   struct Settings {
     Duration threshold;
-    StallAction action;
+    std::function<void(const StallReport&)> action;
   };
 
   // No loop is looked at more often, however small its threshold.
