@@ -29,24 +29,14 @@ def library_copts():
 def _is_at_home():
     return native.repository_name() == "@"
 
-# Everything but the layers may use every layer; between layers only runtime -> poller, threading,
-# and all -> threading/host.
-_OUTSIDE = [
+# Everything but the library itself may use every room of it. Between rooms tools/checks/rooms.py says
+# which may use which.
+OUTSIDE = [
     "//:__pkg__",
     "//benchmarks:__subpackages__",
     "//examples:__subpackages__",
     "//tests:__subpackages__",
 ]
-
-HOST_VISIBILITY = _OUTSIDE + [
-    "//poller:__pkg__",
-    "//runtime:__pkg__",
-    "//threading:__pkg__",
-]
-
-LEAF_VISIBILITY = _OUTSIDE + ["//runtime:__pkg__"]
-
-ROOT_VISIBILITY = _OUTSIDE
 
 # Unit tests take the compiler half the time so; what they assert does not depend on it.
 LIGHTLY_OPTIMISED = select({
@@ -68,9 +58,9 @@ def _precompiled(name, uses):
     )
 
 def zmqloop_library(name, deps = [], extra_srcs = [], **kwargs):
-    """One header of a layer: <name>.h, with <name>.cc if there is one.
+    """One header of a room: <name>.h, with <name>.cc if there is one.
 
-    Users include it as "zmqloop/<layer>/<name>.h".
+    Users include it as "zmqloop/<room>/<name>.h".
     """
     precompiled = _precompiled("library", uses = "used_by_all")
     native.cc_library(
