@@ -9,7 +9,6 @@
 #ifndef ZMQLOOP_ZMQLOOP_H_
 #define ZMQLOOP_ZMQLOOP_H_
 
-#include "zmqloop/poller/clock.h"
 #include "zmqloop/poller/events.h"
 #include "zmqloop/poller/pollable.h"
 #include "zmqloop/poller/poller.h"
@@ -23,10 +22,11 @@
 #include "zmqloop/runtime/loop_thread.h"
 #include "zmqloop/runtime/periodic_callback.h"
 #include "zmqloop/runtime/periodic_schedule.h"
-#include "zmqloop/runtime/stack_trace.h"
 #include "zmqloop/runtime/stall_report.h"
 #include "zmqloop/runtime/timeout_handle.h"
-#include "zmqloop/threading/usable_cores.h"
+#include "zmqloop/threading/host/clock.h"
+#include "zmqloop/threading/host/stack_trace.h"
+#include "zmqloop/threading/host/usable_cores.h"
 #include "zmqloop/version.h"
 
 #endif  // ZMQLOOP_ZMQLOOP_H_

@@ -12,8 +12,8 @@
 #include "benchmarks/backoff.h"
 #include "benchmarks/team.h"
 
-#include "zmqloop/poller/clock.h"
-#include "zmqloop/threading/usable_cores.h"
+#include "zmqloop/threading/host/clock.h"
+#include "zmqloop/threading/host/usable_cores.h"
 
 namespace zmqloop::bench {
 namespace {

@@ -27,7 +27,7 @@
 #include "benchmarks/rows.h"
 #include "benchmarks/token_ring.h"
 
-#include "zmqloop/poller/clock.h"
+#include "zmqloop/threading/host/clock.h"
 
 namespace zmqloop::bench {
 

@@ -24,7 +24,7 @@
 #include "benchmarks/measurement.h"
 #include "benchmarks/process_usage.h"
 
-#include "zmqloop/threading/usable_cores.h"
+#include "zmqloop/threading/host/usable_cores.h"
 
 namespace zmqloop::bench {
 namespace {

@@ -11,7 +11,7 @@
 
 #include <optional>
 
-#include "zmqloop/poller/clock.h"
+#include "zmqloop/threading/host/clock.h"
 
 namespace zmqloop::bench {
 

@@ -7,7 +7,7 @@
 #include <sys/utsname.h>
 #include <zmq.h>
 
-#include "zmqloop/threading/usable_cores.h"
+#include "zmqloop/threading/host/usable_cores.h"
 
 namespace zmqloop::bench {
 namespace {

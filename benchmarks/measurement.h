@@ -30,7 +30,7 @@
 #include "benchmarks/workload.h"
 #include <benchmark/benchmark.h>
 
-#include "zmqloop/poller/clock.h"
+#include "zmqloop/threading/host/clock.h"
 
 namespace zmqloop::bench {
 

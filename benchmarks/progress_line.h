@@ -14,7 +14,7 @@
 #include <cstdio>
 #include <string_view>
 
-#include "zmqloop/poller/clock.h"
+#include "zmqloop/threading/host/clock.h"
 
 namespace zmqloop::bench {
 

@@ -23,7 +23,7 @@
 
 #include <benchmark/benchmark.h>
 
-#include "zmqloop/poller/clock.h"
+#include "zmqloop/threading/host/clock.h"
 
 namespace zmqloop::bench {
 

@@ -11,7 +11,7 @@
 #include "benchmarks/contender.h"
 #include "benchmarks/measurement.h"
 
-#include "zmqloop/threading/usable_cores.h"
+#include "zmqloop/threading/host/usable_cores.h"
 
 namespace zmqloop::bench {
 namespace {

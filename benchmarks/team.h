@@ -19,7 +19,7 @@
 
 #include "absl/synchronization/notification.h"
 
-#include "zmqloop/threading/named_thread.h"
+#include "zmqloop/threading/host/named_thread.h"
 
 namespace zmqloop::bench {
 

@@ -26,7 +26,7 @@
 #include "benchmarks/throughput_runner.h"
 #include "benchmarks/throughput_scenarios.h"
 
-#include "zmqloop/threading/usable_cores.h"
+#include "zmqloop/threading/host/usable_cores.h"
 
 namespace zmqloop::bench {
 namespace {

@@ -18,7 +18,7 @@
 #include <string_view>
 #include <vector>
 
-#include "zmqloop/poller/clock.h"
+#include "zmqloop/threading/host/clock.h"
 
 namespace zmqloop::bench {
 

@@ -25,7 +25,7 @@
 #include "benchmarks/throughput_scenarios.h"
 #include "benchmarks/workload.h"
 
-#include "zmqloop/poller/clock.h"
+#include "zmqloop/threading/host/clock.h"
 
 namespace zmqloop::bench {
 

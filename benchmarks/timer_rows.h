@@ -37,7 +37,7 @@
 #include "benchmarks/latency_histogram.h"
 #include "benchmarks/rows.h"
 
-#include "zmqloop/poller/clock.h"
+#include "zmqloop/threading/host/clock.h"
 
 namespace zmqloop::bench {
 

@@ -22,8 +22,8 @@
 
 #include "benchmarks/latency_histogram.h"
 
-#include "zmqloop/poller/clock.h"
-#include "zmqloop/threading/usable_cores.h"
+#include "zmqloop/threading/host/clock.h"
+#include "zmqloop/threading/host/usable_cores.h"
 
 namespace zmqloop::bench {
 

@@ -30,7 +30,7 @@
 #include "benchmarks/message_flow.h"
 #include "benchmarks/rows.h"
 
-#include "zmqloop/poller/clock.h"
+#include "zmqloop/threading/host/clock.h"
 
 namespace zmqloop::bench {
 

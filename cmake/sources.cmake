@@ -3,9 +3,7 @@
 
 # Written by tools/sync_build from poller/, threading/ and runtime/.
 set(ZMQLOOP_HEADERS
-    poller/clock.h
     poller/context_preflight.h
-    poller/descriptor_preflight.h
     poller/descriptor_state.h
     poller/doorbell_sockets.h
     poller/drain_detection.h
@@ -35,7 +33,6 @@ set(ZMQLOOP_HEADERS
     runtime/delayed_callback.h
     runtime/errors.h
     runtime/exception_report.h
-    runtime/exception_text.h
     runtime/future.h
     runtime/future_callback.h
     runtime/future_state.h
@@ -62,8 +59,6 @@ set(ZMQLOOP_HEADERS
     runtime/signal_dispatch.h
     runtime/signal_handlers.h
     runtime/spawned_task.h
-    runtime/stack_capture.h
-    runtime/stack_trace.h
     runtime/stall_monitor.h
     runtime/stall_probe.h
     runtime/stall_rate_limit.h
@@ -84,47 +79,51 @@ set(ZMQLOOP_HEADERS
     runtime/timer_wheel.h
     runtime/times.h
     runtime/turn_clock.h
-    runtime/type_name.h
     runtime/user_code.h
     threading/claim.h
     threading/control_word.h
     threading/counter.h
-    threading/cpu_quota.h
-    threading/cpu_set.h
     threading/host/backoff.h
     threading/host/cancellation_hold.h
+    threading/host/clock.h
     threading/host/cpu_hints.h
+    threading/host/cpu_quota.h
+    threading/host/cpu_set.h
     threading/host/cycle_clock.h
+    threading/host/descriptor_preflight.h
     threading/host/error_output.h
+    threading/host/exception_text.h
     threading/host/export.h
     threading/host/forced_unwind.h
     threading/host/fork_guard.h
     threading/host/fork_proof_mutex.h
+    threading/host/named_thread.h
     threading/host/per_process.h
     threading/host/process_fence.h
     threading/host/registry.h
+    threading/host/semaphore.h
+    threading/host/stack_capture.h
+    threading/host/stack_trace.h
     threading/host/thread_address.h
+    threading/host/thread_checker.h
+    threading/host/thread_label.h
+    threading/host/type_name.h
+    threading/host/usable_cores.h
     threading/lane.h
     threading/lane_set.h
     threading/mailbox.h
     threading/mailbox_inlet.h
-    threading/named_thread.h
     threading/one_shot.h
     threading/pending_limit.h
     threading/primitives.h
-    threading/semaphore.h
     threading/signal_slots.h
     threading/slot.h
-    threading/thread_checker.h
-    threading/thread_label.h
     threading/thread_role.h
-    threading/usable_cores.h
     version.h
     zmqloop.h
 )
 set(ZMQLOOP_SOURCES
     poller/context_preflight.cc
-    poller/descriptor_preflight.cc
     poller/descriptor_state.cc
     poller/doorbell_sockets.cc
     poller/drain_detection.cc
@@ -146,7 +145,6 @@ set(ZMQLOOP_SOURCES
     runtime/delayed_callback.cc
     runtime/errors.cc
     runtime/exception_report.cc
-    runtime/exception_text.cc
     runtime/future_state.cc
     runtime/handler_table.cc
     runtime/idle_spin.cc
@@ -166,8 +164,6 @@ set(ZMQLOOP_SOURCES
     runtime/signal_callback.cc
     runtime/signal_dispatch.cc
     runtime/signal_handlers.cc
-    runtime/stack_capture.cc
-    runtime/stack_trace.cc
     runtime/stall_monitor.cc
     runtime/stall_report.cc
     runtime/stall_watch.cc
@@ -176,21 +172,25 @@ set(ZMQLOOP_SOURCES
     runtime/timer_heap.cc
     runtime/timer_queue.cc
     runtime/timer_wheel.cc
-    runtime/type_name.cc
-    threading/cpu_quota.cc
-    threading/cpu_set.cc
+    threading/host/cpu_quota.cc
+    threading/host/cpu_set.cc
+    threading/host/descriptor_preflight.cc
+    threading/host/exception_text.cc
     threading/host/fork_guard.cc
+    threading/host/named_thread.cc
     threading/host/process_fence.cc
+    threading/host/stack_capture.cc
+    threading/host/stack_trace.cc
+    threading/host/thread_checker.cc
+    threading/host/thread_label.cc
+    threading/host/type_name.cc
+    threading/host/usable_cores.cc
     threading/lane.cc
     threading/lane_set.cc
     threading/mailbox.cc
     threading/mailbox_inlet.cc
-    threading/named_thread.cc
     threading/one_shot.cc
     threading/signal_slots.cc
-    threading/thread_checker.cc
-    threading/thread_label.cc
-    threading/usable_cores.cc
     version.cc
 )
 # What they include of Abseil.

@@ -15,7 +15,7 @@
 #ifndef ZMQLOOP_POLLER_CONTEXT_PREFLIGHT_H_
 #define ZMQLOOP_POLLER_CONTEXT_PREFLIGHT_H_
 
-#include "zmqloop/poller/descriptor_preflight.h"
+#include "zmqloop/threading/host/descriptor_preflight.h"
 
 namespace zmqloop {
 

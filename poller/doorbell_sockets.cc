@@ -19,10 +19,10 @@
 
 #include <zmq.hpp>
 
-#include "zmqloop/poller/clock.h"
-#include "zmqloop/threading/host/cancellation_hold.h"
-#include "zmqloop/threading/host/per_process.h"
 #include "zmqloop/poller/runtime_context.h"
+#include "zmqloop/threading/host/cancellation_hold.h"
+#include "zmqloop/threading/host/clock.h"
+#include "zmqloop/threading/host/per_process.h"
 
 namespace zmqloop {
 namespace {

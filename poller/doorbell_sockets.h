@@ -22,7 +22,7 @@
 #include <memory>
 #include <zmq.h>
 
-#include "zmqloop/poller/descriptor_preflight.h"
+#include "zmqloop/threading/host/descriptor_preflight.h"
 
 namespace zmqloop {
 

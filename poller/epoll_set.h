@@ -18,8 +18,8 @@
 #include <span>
 #include <sys/epoll.h>
 
-#include "zmqloop/poller/clock.h"
 #include "zmqloop/poller/sleep_timer.h"
+#include "zmqloop/threading/host/clock.h"
 
 namespace zmqloop {
 

@@ -31,9 +31,9 @@
 #include <optional>
 #include <span>
 
-#include "zmqloop/poller/clock.h"
 #include "zmqloop/poller/events.h"
 #include "zmqloop/poller/pollable.h"
+#include "zmqloop/threading/host/clock.h"
 #include "zmqloop/threading/host/export.h"
 
 namespace zmqloop {

@@ -27,8 +27,8 @@
 #include <cstddef>
 #include <optional>
 
-#include "zmqloop/poller/clock.h"
 #include "zmqloop/poller/registration_table.h"
+#include "zmqloop/threading/host/clock.h"
 
 namespace zmqloop {
 

@@ -18,7 +18,7 @@
 
 #include <zmq.hpp>
 
-#include "zmqloop/poller/descriptor_preflight.h"
+#include "zmqloop/threading/host/descriptor_preflight.h"
 
 namespace zmqloop {
 

@@ -24,7 +24,7 @@
 
 #include <cstdint>
 
-#include "zmqloop/poller/clock.h"
+#include "zmqloop/threading/host/clock.h"
 
 namespace zmqloop {
 

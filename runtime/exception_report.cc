@@ -10,9 +10,9 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 
-#include "zmqloop/runtime/exception_text.h"
-#include "zmqloop/runtime/type_name.h"
 #include "zmqloop/threading/host/error_output.h"
+#include "zmqloop/threading/host/exception_text.h"
+#include "zmqloop/threading/host/type_name.h"
 
 namespace zmqloop {
 

@@ -28,8 +28,8 @@
 
 #include "absl/functional/any_invocable.h"
 
-#include "zmqloop/poller/clock.h"
 #include "zmqloop/threading/host/backoff.h"
+#include "zmqloop/threading/host/clock.h"
 #include "zmqloop/threading/host/export.h"
 #include "zmqloop/threading/host/fork_guard.h"
 

@@ -8,7 +8,7 @@
 #include <cstddef>
 
 #include "zmqloop/threading/host/fork_guard.h"
-#include "zmqloop/threading/usable_cores.h"
+#include "zmqloop/threading/host/usable_cores.h"
 
 namespace zmqloop {
 namespace {

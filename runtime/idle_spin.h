@@ -19,7 +19,7 @@
 #include <cstdint>
 #include <optional>
 
-#include "zmqloop/poller/clock.h"
+#include "zmqloop/threading/host/clock.h"
 
 namespace zmqloop {
 

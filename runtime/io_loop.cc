@@ -16,7 +16,7 @@
 #include "zmqloop/threading/host/backoff.h"
 #include "zmqloop/threading/host/cancellation_hold.h"
 #include "zmqloop/threading/host/error_output.h"
-#include "zmqloop/threading/thread_label.h"
+#include "zmqloop/threading/host/thread_label.h"
 
 namespace zmqloop {
 namespace {

@@ -8,8 +8,8 @@
 
 #include "absl/strings/str_cat.h"
 
-#include "zmqloop/threading/host/error_output.h"
 #include "zmqloop/runtime/io_loop.h"
+#include "zmqloop/threading/host/error_output.h"
 
 namespace zmqloop {
 

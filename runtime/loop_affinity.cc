@@ -10,7 +10,7 @@
 
 #include "zmqloop/runtime/errors.h"
 #include "zmqloop/threading/host/backoff.h"
-#include "zmqloop/threading/thread_label.h"
+#include "zmqloop/threading/host/thread_label.h"
 
 namespace zmqloop {
 

@@ -24,7 +24,7 @@
 #include "zmqloop/threading/claim.h"
 #include "zmqloop/threading/host/export.h"
 #include "zmqloop/threading/host/fork_guard.h"
-#include "zmqloop/threading/thread_checker.h"
+#include "zmqloop/threading/host/thread_checker.h"
 
 namespace zmqloop {
 

@@ -8,9 +8,9 @@
 #include <sched.h>
 #include <utility>
 
-#include "zmqloop/poller/descriptor_preflight.h"
 #include "zmqloop/runtime/user_code.h"
 #include "zmqloop/threading/host/cpu_hints.h"
+#include "zmqloop/threading/host/descriptor_preflight.h"
 
 namespace zmqloop {
 namespace {

@@ -37,7 +37,6 @@
 #include <typeinfo>
 #include <utility>
 
-#include "zmqloop/poller/clock.h"
 #include "zmqloop/poller/poller.h"
 #include "zmqloop/poller/signal_doorbell.h"
 #include "zmqloop/poller/waker.h"
@@ -53,6 +52,7 @@
 #include "zmqloop/runtime/timer_queue.h"
 #include "zmqloop/runtime/turn_clock.h"
 #include "zmqloop/threading/counter.h"
+#include "zmqloop/threading/host/clock.h"
 #include "zmqloop/threading/host/export.h"
 #include "zmqloop/threading/host/fork_guard.h"
 #include "zmqloop/threading/mailbox.h"

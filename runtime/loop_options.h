@@ -15,10 +15,10 @@
 #include <optional>
 #include <string>
 
-#include "zmqloop/poller/clock.h"
 #include "zmqloop/poller/poller.h"
 #include "zmqloop/runtime/option_functions.h"
 #include "zmqloop/runtime/stall_report.h"
+#include "zmqloop/threading/host/clock.h"
 #include "zmqloop/threading/host/export.h"
 
 namespace zmqloop {

@@ -13,7 +13,7 @@
 
 #include "zmqloop/runtime/current_loop.h"
 #include "zmqloop/threading/host/error_output.h"
-#include "zmqloop/threading/usable_cores.h"
+#include "zmqloop/threading/host/usable_cores.h"
 
 namespace zmqloop {
 

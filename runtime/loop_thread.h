@@ -37,8 +37,8 @@
 #include "zmqloop/runtime/loop_options.h"
 #include "zmqloop/runtime/option_functions.h"
 #include "zmqloop/threading/host/export.h"
-#include "zmqloop/threading/named_thread.h"
-#include "zmqloop/threading/semaphore.h"
+#include "zmqloop/threading/host/named_thread.h"
+#include "zmqloop/threading/host/semaphore.h"
 
 namespace zmqloop {
 

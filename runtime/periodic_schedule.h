@@ -19,7 +19,7 @@
 
 #include <chrono>
 
-#include "zmqloop/poller/clock.h"
+#include "zmqloop/threading/host/clock.h"
 #include "zmqloop/threading/host/export.h"
 
 namespace zmqloop {

@@ -15,10 +15,10 @@
 
 #include "absl/strings/str_cat.h"
 
-#include "zmqloop/runtime/stack_capture.h"
 #include "zmqloop/threading/host/backoff.h"
 #include "zmqloop/threading/host/fork_guard.h"
 #include "zmqloop/threading/host/fork_proof_mutex.h"
+#include "zmqloop/threading/host/stack_capture.h"
 
 namespace zmqloop::signal_dispatch {
 namespace {

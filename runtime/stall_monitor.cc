@@ -5,9 +5,9 @@
 
 #include <utility>
 
-#include "zmqloop/runtime/stack_capture.h"
 #include "zmqloop/runtime/stall_watchdog.h"
-#include "zmqloop/threading/thread_label.h"
+#include "zmqloop/threading/host/stack_capture.h"
+#include "zmqloop/threading/host/thread_label.h"
 
 namespace zmqloop {
 

@@ -17,10 +17,10 @@
 #include <memory>
 #include <string>
 
-#include "zmqloop/poller/clock.h"
 #include "zmqloop/runtime/stall_probe.h"
 #include "zmqloop/runtime/stall_report.h"
 #include "zmqloop/runtime/stall_watch.h"
+#include "zmqloop/threading/host/clock.h"
 #include "zmqloop/threading/host/export.h"
 
 namespace zmqloop {

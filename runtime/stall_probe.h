@@ -34,8 +34,8 @@
 #include <sys/types.h>
 #include <typeinfo>
 
-#include "zmqloop/poller/clock.h"
-#include "zmqloop/threading/semaphore.h"
+#include "zmqloop/threading/host/clock.h"
+#include "zmqloop/threading/host/semaphore.h"
 
 namespace zmqloop {
 

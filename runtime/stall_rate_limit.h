@@ -16,7 +16,7 @@
 #include <optional>
 #include <utility>
 
-#include "zmqloop/poller/clock.h"
+#include "zmqloop/threading/host/clock.h"
 
 namespace zmqloop {
 

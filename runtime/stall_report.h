@@ -36,9 +36,9 @@
 #include <string>
 #include <sys/types.h>
 
-#include "zmqloop/poller/clock.h"
-#include "zmqloop/runtime/stack_trace.h"
+#include "zmqloop/threading/host/clock.h"
 #include "zmqloop/threading/host/export.h"
+#include "zmqloop/threading/host/stack_trace.h"
 
 namespace zmqloop {
 

@@ -12,10 +12,10 @@
 #include "absl/strings/str_cat.h"
 
 #include "zmqloop/threading/host/error_output.h"
+#include "zmqloop/threading/host/exception_text.h"
 #include "zmqloop/threading/host/forced_unwind.h"
-#include "zmqloop/runtime/exception_text.h"
-#include "zmqloop/runtime/stack_capture.h"
-#include "zmqloop/runtime/type_name.h"
+#include "zmqloop/threading/host/stack_capture.h"
+#include "zmqloop/threading/host/type_name.h"
 
 namespace zmqloop {
 namespace {

@@ -24,11 +24,11 @@
 #include <typeinfo>
 #include <utility>
 
-#include "zmqloop/poller/clock.h"
 #include "zmqloop/runtime/stall_probe.h"
 #include "zmqloop/runtime/stall_rate_limit.h"
 #include "zmqloop/runtime/stall_report.h"
-#include "zmqloop/threading/semaphore.h"
+#include "zmqloop/threading/host/clock.h"
+#include "zmqloop/threading/host/semaphore.h"
 
 namespace zmqloop {
 

@@ -7,8 +7,8 @@
 #include <atomic>
 #include <utility>
 
-#include "zmqloop/poller/clock.h"
-#include "zmqloop/runtime/stack_capture.h"
+#include "zmqloop/threading/host/clock.h"
+#include "zmqloop/threading/host/stack_capture.h"
 
 namespace zmqloop {
 namespace {

@@ -29,8 +29,8 @@
 
 #include "zmqloop/runtime/stall_watch.h"
 #include "zmqloop/threading/host/fork_guard.h"
-#include "zmqloop/threading/named_thread.h"
-#include "zmqloop/threading/semaphore.h"
+#include "zmqloop/threading/host/named_thread.h"
+#include "zmqloop/threading/host/semaphore.h"
 
 namespace zmqloop {
 

@@ -22,8 +22,8 @@
 #include <cstdint>
 #include <memory>
 
-#include "zmqloop/poller/clock.h"
 #include "zmqloop/runtime/timer_record.h"
+#include "zmqloop/threading/host/clock.h"
 
 namespace zmqloop {
 

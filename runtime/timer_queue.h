@@ -41,11 +41,11 @@
 #include <utility>
 #include <vector>
 
-#include "zmqloop/poller/clock.h"
 #include "zmqloop/runtime/timer_cells.h"
 #include "zmqloop/runtime/timer_heap.h"
 #include "zmqloop/runtime/timer_record.h"
 #include "zmqloop/runtime/timer_wheel.h"
+#include "zmqloop/threading/host/clock.h"
 #include "zmqloop/threading/host/export.h"
 #include "zmqloop/threading/one_shot.h"
 

@@ -34,8 +34,8 @@
 #include <cstdint>
 #include <memory>
 
-#include "zmqloop/poller/clock.h"
 #include "zmqloop/runtime/timer_record.h"
+#include "zmqloop/threading/host/clock.h"
 #include "zmqloop/threading/host/export.h"
 
 namespace zmqloop {

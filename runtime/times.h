@@ -7,7 +7,7 @@
 //   call_later(duration<double>(0.5), …)
 //
 // Bare numbers are refused by the compiler. NaN, infinities, overflow and max() mean "never", zero
-// and negative values "as soon as possible"; see to_duration() in zmqloop/poller/clock.h.
+// and negative values "as soon as possible"; see to_duration() in zmqloop/threading/host/clock.h.
 //
 // Threads: values.
 // Public.
@@ -19,7 +19,7 @@
 #include <cmath>
 #include <optional>
 
-#include "zmqloop/poller/clock.h"
+#include "zmqloop/threading/host/clock.h"
 
 namespace zmqloop {
 

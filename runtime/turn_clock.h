@@ -17,7 +17,7 @@
 #include <cstdint>
 #include <limits>
 
-#include "zmqloop/poller/clock.h"
+#include "zmqloop/threading/host/clock.h"
 
 namespace zmqloop {
 

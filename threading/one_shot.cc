@@ -7,7 +7,7 @@
 #include <cstdio>
 
 #include "zmqloop/threading/host/error_output.h"
-#include "zmqloop/threading/thread_label.h"
+#include "zmqloop/threading/host/thread_label.h"
 #include "zmqloop/threading/thread_role.h"
 
 namespace zmqloop::one_shot {

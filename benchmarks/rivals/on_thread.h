@@ -18,7 +18,7 @@
 
 #include "benchmarks/loop_setup.h"
 
-#include "zmqloop/threading/usable_cores.h"
+#include "zmqloop/threading/host/usable_cores.h"
 
 namespace zmqloop::bench {
 

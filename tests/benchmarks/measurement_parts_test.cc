@@ -15,7 +15,7 @@
 #include "benchmarks/process_usage.h"
 #include <gtest/gtest.h>
 
-#include "zmqloop/threading/usable_cores.h"
+#include "zmqloop/threading/host/usable_cores.h"
 
 namespace zmqloop::bench {
 namespace {

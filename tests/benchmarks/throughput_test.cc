@@ -23,7 +23,7 @@
 #include "benchmarks/throughput_scenarios.h"
 #include <gtest/gtest.h>
 
-#include "zmqloop/threading/usable_cores.h"
+#include "zmqloop/threading/host/usable_cores.h"
 
 namespace zmqloop::bench {
 namespace {

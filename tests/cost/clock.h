@@ -11,7 +11,7 @@
 #ifndef ZMQLOOP_TESTS_COST_CLOCK_H_
 #define ZMQLOOP_TESTS_COST_CLOCK_H_
 
-#include "zmqloop/poller/clock.h"
+#include "zmqloop/threading/host/clock.h"
 
 namespace zmqloop::cost {
 

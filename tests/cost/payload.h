@@ -11,8 +11,8 @@
 #include <array>
 #include <cstdint>
 
-#include "zmqloop/poller/clock.h"
 #include "zmqloop/runtime/loop_options.h"
+#include "zmqloop/threading/host/clock.h"
 
 namespace zmqloop::cost {
 

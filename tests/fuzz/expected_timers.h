@@ -15,7 +15,7 @@
 
 #include "tests/fuzz/promise.h"
 
-#include "zmqloop/poller/clock.h"
+#include "zmqloop/threading/host/clock.h"
 
 namespace zmqloop::fuzz {
 

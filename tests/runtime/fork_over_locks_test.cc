@@ -42,7 +42,7 @@
 #include "zmqloop/runtime/loop_pool.h"
 #include "zmqloop/runtime/loop_thread.h"
 #include "zmqloop/runtime/periodic_callback.h"
-#include "zmqloop/runtime/stack_trace.h"
+#include "zmqloop/threading/host/stack_trace.h"
 
 namespace zmqloop::testing {
 namespace {

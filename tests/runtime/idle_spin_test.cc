@@ -10,7 +10,7 @@
 
 #include <gtest/gtest.h>
 
-#include "zmqloop/threading/usable_cores.h"
+#include "zmqloop/threading/host/usable_cores.h"
 
 namespace zmqloop {
 namespace {

@@ -27,7 +27,7 @@
 #include <gtest/gtest.h>
 
 #include "zmqloop/runtime/loop_thread.h"
-#include "zmqloop/threading/thread_label.h"
+#include "zmqloop/threading/host/thread_label.h"
 
 namespace zmqloop::testing {
 namespace {

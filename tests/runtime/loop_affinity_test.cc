@@ -25,7 +25,7 @@
 #include <gtest/gtest.h>
 
 #include "zmqloop/runtime/errors.h"
-#include "zmqloop/threading/thread_label.h"
+#include "zmqloop/threading/host/thread_label.h"
 
 namespace zmqloop::testing {
 namespace {

@@ -29,8 +29,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "zmqloop/threading/cpu_set.h"
-#include "zmqloop/threading/usable_cores.h"
+#include "zmqloop/threading/host/cpu_set.h"
+#include "zmqloop/threading/host/usable_cores.h"
 
 #if !defined(__SANITIZE_THREAD__) && !defined(__SANITIZE_ADDRESS__)
 #define ZMQLOOP_CAN_FAIL_THREADS 1

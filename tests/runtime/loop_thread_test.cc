@@ -22,8 +22,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "zmqloop/threading/cpu_set.h"
-#include "zmqloop/threading/usable_cores.h"
+#include "zmqloop/threading/host/cpu_set.h"
+#include "zmqloop/threading/host/usable_cores.h"
 
 namespace zmqloop::testing {
 namespace {

@@ -32,7 +32,7 @@
 #include "zmqloop/runtime/loop_thread.h"
 #include "zmqloop/runtime/periodic_callback.h"
 #include "zmqloop/runtime/task.h"
-#include "zmqloop/threading/usable_cores.h"
+#include "zmqloop/threading/host/usable_cores.h"
 
 // In a forked child LeakSanitizer sees neither stacks nor variables of the threads of the parent, and
 // takes what they own for lost.

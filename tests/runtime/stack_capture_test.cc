@@ -3,7 +3,7 @@
 
 // Stacks of other threads, taken in the middle of whatever they do.
 
-#include "zmqloop/runtime/stack_capture.h"
+#include "zmqloop/threading/host/stack_capture.h"
 
 #include <algorithm>
 #include <atomic>
@@ -23,9 +23,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "zmqloop/runtime/stack_trace.h"
-#include "zmqloop/threading/semaphore.h"
-#include "zmqloop/threading/thread_label.h"
+#include "zmqloop/threading/host/semaphore.h"
+#include "zmqloop/threading/host/stack_trace.h"
+#include "zmqloop/threading/host/thread_label.h"
 
 // ---- functions to be found in stacks ---------------------------------------------------------
 

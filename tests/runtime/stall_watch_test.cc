@@ -14,8 +14,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "zmqloop/runtime/stack_capture.h"
-#include "zmqloop/threading/thread_label.h"
+#include "zmqloop/threading/host/stack_capture.h"
+#include "zmqloop/threading/host/thread_label.h"
 
 namespace zmqloop::testing {
 namespace {

@@ -28,7 +28,7 @@
 #include <gtest/gtest.h>
 
 #include "zmqloop/runtime/loop_thread.h"
-#include "zmqloop/threading/thread_label.h"
+#include "zmqloop/threading/host/thread_label.h"
 
 static void set_signal_blocked(bool blocked) {
   sigset_t signals;

@@ -25,9 +25,9 @@
 
 #include "zmqloop/runtime/loop_pool.h"
 #include "zmqloop/runtime/loop_thread.h"
-#include "zmqloop/threading/cpu_set.h"
-#include "zmqloop/threading/named_thread.h"
-#include "zmqloop/threading/usable_cores.h"
+#include "zmqloop/threading/host/cpu_set.h"
+#include "zmqloop/threading/host/named_thread.h"
+#include "zmqloop/threading/host/usable_cores.h"
 
 namespace zmqloop::testing {
 namespace {

@@ -31,7 +31,7 @@
 #include <gtest/gtest.h>
 
 #include "zmqloop/runtime/periodic_callback.h"
-#include "zmqloop/threading/thread_label.h"
+#include "zmqloop/threading/host/thread_label.h"
 
 namespace zmqloop::testing {
 namespace {

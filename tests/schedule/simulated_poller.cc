@@ -10,10 +10,10 @@
 
 #include "tests/schedule/failure.h"
 
-#include "zmqloop/poller/descriptor_preflight.h"
 #include "zmqloop/poller/poller.h"
 #include "zmqloop/runtime/loop_options.h"
-#include "zmqloop/threading/usable_cores.h"
+#include "zmqloop/threading/host/descriptor_preflight.h"
+#include "zmqloop/threading/host/usable_cores.h"
 
 namespace zmqloop {
 namespace schedule {

@@ -30,7 +30,7 @@
 #include "zmqloop/runtime/errors.h"
 #include "zmqloop/runtime/io_loop.h"
 #include "zmqloop/runtime/periodic_callback.h"
-#include "zmqloop/threading/thread_label.h"
+#include "zmqloop/threading/host/thread_label.h"
 
 namespace zmqloop::testing {
 

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-#include "zmqloop/threading/named_thread.h"
+#include "zmqloop/threading/host/named_thread.h"
 
 #include <atomic>
 #include <fstream>
@@ -21,8 +21,8 @@
 
 #include <gtest/gtest.h>
 
-#include "zmqloop/threading/cpu_set.h"
-#include "zmqloop/threading/usable_cores.h"
+#include "zmqloop/threading/host/cpu_set.h"
+#include "zmqloop/threading/host/usable_cores.h"
 
 namespace zmqloop {
 namespace {

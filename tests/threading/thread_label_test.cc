@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-#include "zmqloop/threading/thread_label.h"
+#include "zmqloop/threading/host/thread_label.h"
 
 #include <pthread.h>
 #include <string>

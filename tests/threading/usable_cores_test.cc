@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-#include "zmqloop/threading/usable_cores.h"
+#include "zmqloop/threading/host/usable_cores.h"
 
 #include <atomic>
 #include <fstream>
@@ -16,7 +16,7 @@
 
 #include <gtest/gtest.h>
 
-#include "zmqloop/threading/cpu_set.h"
+#include "zmqloop/threading/host/cpu_set.h"
 
 namespace zmqloop {
 namespace {

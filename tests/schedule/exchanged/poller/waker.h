@@ -12,7 +12,7 @@
 #include "tests/schedule/simulated_poller.h"
 #include "tests/schedule/thread.h"
 
-#include "zmqloop/poller/descriptor_preflight.h"
+#include "zmqloop/threading/host/descriptor_preflight.h"
 
 namespace zmqloop {
 

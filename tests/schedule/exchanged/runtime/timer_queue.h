@@ -10,7 +10,7 @@
 #include <optional>
 #include <typeinfo>
 
-#include "zmqloop/poller/clock.h"
+#include "zmqloop/threading/host/clock.h"
 
 namespace zmqloop {
 

@@ -28,8 +28,8 @@
 // Errors: install() throws std::system_error; a stack that cannot be had is a value.
 // Internal.
 
-#ifndef ZMQLOOP_RUNTIME_STACK_CAPTURE_H_
-#define ZMQLOOP_RUNTIME_STACK_CAPTURE_H_
+#ifndef ZMQLOOP_THREADING_HOST_STACK_CAPTURE_H_
+#define ZMQLOOP_THREADING_HOST_STACK_CAPTURE_H_
 
 #include <cstddef>
 #include <cstdint>
@@ -38,7 +38,7 @@
 #include <sys/types.h>
 #include <vector>
 
-#include "zmqloop/poller/clock.h"
+#include "zmqloop/threading/host/clock.h"
 
 namespace zmqloop::stack_capture {
 
@@ -75,4 +75,4 @@ void block_here() noexcept;
 
 }  // namespace zmqloop::stack_capture
 
-#endif  // ZMQLOOP_RUNTIME_STACK_CAPTURE_H_
+#endif  // ZMQLOOP_THREADING_HOST_STACK_CAPTURE_H_

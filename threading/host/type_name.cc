@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-#include "zmqloop/runtime/type_name.h"
+#include "zmqloop/threading/host/type_name.h"
 
 #include <cstdlib>
 #include <cxxabi.h>

@@ -14,8 +14,8 @@
 // Errors: std::bad_alloc.
 // Public.
 
-#ifndef ZMQLOOP_RUNTIME_STACK_TRACE_H_
-#define ZMQLOOP_RUNTIME_STACK_TRACE_H_
+#ifndef ZMQLOOP_THREADING_HOST_STACK_TRACE_H_
+#define ZMQLOOP_THREADING_HOST_STACK_TRACE_H_
 
 #include <cstddef>
 #include <cstdint>
@@ -59,4 +59,4 @@ class StackTrace {
 
 }  // namespace zmqloop
 
-#endif  // ZMQLOOP_RUNTIME_STACK_TRACE_H_
+#endif  // ZMQLOOP_THREADING_HOST_STACK_TRACE_H_

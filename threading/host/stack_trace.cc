@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-#include "zmqloop/runtime/stack_trace.h"
+#include "zmqloop/threading/host/stack_trace.h"
 
 #include <atomic>
 #include <string_view>
@@ -10,8 +10,8 @@
 #include "absl/debugging/symbolize.h"
 #include "absl/strings/str_cat.h"
 
-#include "zmqloop/runtime/type_name.h"
 #include "zmqloop/threading/host/fork_guard.h"
+#include "zmqloop/threading/host/type_name.h"
 
 namespace zmqloop {
 namespace {

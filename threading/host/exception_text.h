@@ -7,8 +7,8 @@
 // Errors: std::bad_alloc.
 // Internal.
 
-#ifndef ZMQLOOP_RUNTIME_EXCEPTION_TEXT_H_
-#define ZMQLOOP_RUNTIME_EXCEPTION_TEXT_H_
+#ifndef ZMQLOOP_THREADING_HOST_EXCEPTION_TEXT_H_
+#define ZMQLOOP_THREADING_HOST_EXCEPTION_TEXT_H_
 
 #include <exception>
 #include <string>
@@ -20,4 +20,4 @@ std::string exception_text(std::exception_ptr error);
 
 }  // namespace zmqloop
 
-#endif  // ZMQLOOP_RUNTIME_EXCEPTION_TEXT_H_
+#endif  // ZMQLOOP_THREADING_HOST_EXCEPTION_TEXT_H_

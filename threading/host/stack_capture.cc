@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-#include "zmqloop/runtime/stack_capture.h"
+#include "zmqloop/threading/host/stack_capture.h"
 
 #include <algorithm>
 #include <array>
@@ -24,8 +24,8 @@
 
 #include "zmqloop/threading/host/backoff.h"
 #include "zmqloop/threading/host/fork_guard.h"
-#include "zmqloop/threading/semaphore.h"
-#include "zmqloop/threading/thread_label.h"
+#include "zmqloop/threading/host/semaphore.h"
+#include "zmqloop/threading/host/thread_label.h"
 
 namespace zmqloop::stack_capture {
 namespace {

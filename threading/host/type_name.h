@@ -7,8 +7,8 @@
 // Errors: std::bad_alloc.
 // Internal.
 
-#ifndef ZMQLOOP_RUNTIME_TYPE_NAME_H_
-#define ZMQLOOP_RUNTIME_TYPE_NAME_H_
+#ifndef ZMQLOOP_THREADING_HOST_TYPE_NAME_H_
+#define ZMQLOOP_THREADING_HOST_TYPE_NAME_H_
 
 #include <string>
 #include <typeinfo>
@@ -23,4 +23,4 @@ std::string demangled(const char* mangled);
 
 }  // namespace zmqloop
 
-#endif  // ZMQLOOP_RUNTIME_TYPE_NAME_H_
+#endif  // ZMQLOOP_THREADING_HOST_TYPE_NAME_H_

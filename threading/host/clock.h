@@ -10,8 +10,8 @@
 // which every user of these types reads as "never"; negative overflow becomes min(): "at once".
 // Public.
 
-#ifndef ZMQLOOP_POLLER_CLOCK_H_
-#define ZMQLOOP_POLLER_CLOCK_H_
+#ifndef ZMQLOOP_THREADING_HOST_CLOCK_H_
+#define ZMQLOOP_THREADING_HOST_CLOCK_H_
 
 #include <chrono>
 #include <cmath>
@@ -70,4 +70,4 @@ constexpr Duration saturating_subtract(TimePoint end, TimePoint start) {
 
 }  // namespace zmqloop
 
-#endif  // ZMQLOOP_POLLER_CLOCK_H_
+#endif  // ZMQLOOP_THREADING_HOST_CLOCK_H_

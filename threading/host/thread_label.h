@@ -7,8 +7,8 @@
 // Errors: none but std::bad_alloc, from what returns a std::string.
 // Public.
 
-#ifndef ZMQLOOP_THREADING_THREAD_LABEL_H_
-#define ZMQLOOP_THREADING_THREAD_LABEL_H_
+#ifndef ZMQLOOP_THREADING_HOST_THREAD_LABEL_H_
+#define ZMQLOOP_THREADING_HOST_THREAD_LABEL_H_
 
 #include <array>
 #include <string>
@@ -37,4 +37,4 @@ ZMQLOOP_EXPORT std::string shorten_thread_name(std::string_view name);
 
 }  // namespace zmqloop
 
-#endif  // ZMQLOOP_THREADING_THREAD_LABEL_H_
+#endif  // ZMQLOOP_THREADING_HOST_THREAD_LABEL_H_

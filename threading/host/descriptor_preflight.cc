@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-#include "zmqloop/poller/descriptor_preflight.h"
+#include "zmqloop/threading/host/descriptor_preflight.h"
 
 #include <cerrno>
 #include <fcntl.h>

@@ -12,8 +12,8 @@
 // body terminates the process, with a message that names the thread.
 // Public.
 
-#ifndef ZMQLOOP_THREADING_NAMED_THREAD_H_
-#define ZMQLOOP_THREADING_NAMED_THREAD_H_
+#ifndef ZMQLOOP_THREADING_HOST_NAMED_THREAD_H_
+#define ZMQLOOP_THREADING_HOST_NAMED_THREAD_H_
 
 #include <atomic>
 #include <cstdint>
@@ -27,7 +27,7 @@
 
 #include "zmqloop/threading/host/export.h"
 #include "zmqloop/threading/host/fork_guard.h"
-#include "zmqloop/threading/thread_label.h"  // IWYU pragma: export
+#include "zmqloop/threading/host/thread_label.h"  // IWYU pragma: export
 
 namespace zmqloop {
 
@@ -92,4 +92,4 @@ class NamedThread {
 
 }  // namespace zmqloop
 
-#endif  // ZMQLOOP_THREADING_NAMED_THREAD_H_
+#endif  // ZMQLOOP_THREADING_HOST_NAMED_THREAD_H_

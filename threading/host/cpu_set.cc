@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-#include "zmqloop/threading/cpu_set.h"
+#include "zmqloop/threading/host/cpu_set.h"
 
 #include <cerrno>
 #include <new>

@@ -10,8 +10,8 @@
 // Errors: none; what cannot be read or understood is no quota.
 // Public.
 
-#ifndef ZMQLOOP_THREADING_CPU_QUOTA_H_
-#define ZMQLOOP_THREADING_CPU_QUOTA_H_
+#ifndef ZMQLOOP_THREADING_HOST_CPU_QUOTA_H_
+#define ZMQLOOP_THREADING_HOST_CPU_QUOTA_H_
 
 #include <optional>
 #include <string>
@@ -26,4 +26,4 @@ ZMQLOOP_EXPORT std::optional<double> cpu_quota(const std::string& root = "");
 
 }  // namespace zmqloop
 
-#endif  // ZMQLOOP_THREADING_CPU_QUOTA_H_
+#endif  // ZMQLOOP_THREADING_HOST_CPU_QUOTA_H_

@@ -15,8 +15,8 @@
 // Errors: none.
 // Internal.
 
-#ifndef ZMQLOOP_THREADING_SEMAPHORE_H_
-#define ZMQLOOP_THREADING_SEMAPHORE_H_
+#ifndef ZMQLOOP_THREADING_HOST_SEMAPHORE_H_
+#define ZMQLOOP_THREADING_HOST_SEMAPHORE_H_
 
 #include <algorithm>
 #include <cerrno>
@@ -61,4 +61,4 @@ class Semaphore {
 
 }  // namespace zmqloop
 
-#endif  // ZMQLOOP_THREADING_SEMAPHORE_H_
+#endif  // ZMQLOOP_THREADING_HOST_SEMAPHORE_H_

@@ -7,8 +7,8 @@
 // Errors: std::bad_alloc; what the kernel refuses is an empty answer.
 // Internal.
 
-#ifndef ZMQLOOP_THREADING_CPU_SET_H_
-#define ZMQLOOP_THREADING_CPU_SET_H_
+#ifndef ZMQLOOP_THREADING_HOST_CPU_SET_H_
+#define ZMQLOOP_THREADING_HOST_CPU_SET_H_
 
 #include <cstddef>
 #include <memory>
@@ -49,4 +49,4 @@ std::vector<int> affinity_of(pid_t tid);
 
 }  // namespace zmqloop
 
-#endif  // ZMQLOOP_THREADING_CPU_SET_H_
+#endif  // ZMQLOOP_THREADING_HOST_CPU_SET_H_

@@ -1,12 +1,12 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-#include "zmqloop/runtime/exception_text.h"
+#include "zmqloop/threading/host/exception_text.h"
 
 #include <cxxabi.h>
 #include <utility>
 
-#include "zmqloop/runtime/type_name.h"
+#include "zmqloop/threading/host/type_name.h"
 
 namespace zmqloop {
 

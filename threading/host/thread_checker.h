@@ -8,8 +8,8 @@
 // Errors: std::bad_alloc from bound_label().
 // Internal.
 
-#ifndef ZMQLOOP_THREADING_THREAD_CHECKER_H_
-#define ZMQLOOP_THREADING_THREAD_CHECKER_H_
+#ifndef ZMQLOOP_THREADING_HOST_THREAD_CHECKER_H_
+#define ZMQLOOP_THREADING_HOST_THREAD_CHECKER_H_
 
 #include <atomic>
 #include <mutex>
@@ -17,7 +17,7 @@
 
 #include "zmqloop/threading/host/export.h"
 #include "zmqloop/threading/host/thread_address.h"
-#include "zmqloop/threading/thread_label.h"
+#include "zmqloop/threading/host/thread_label.h"
 
 namespace zmqloop {
 
@@ -46,4 +46,4 @@ class ThreadChecker {
 
 }  // namespace zmqloop
 
-#endif  // ZMQLOOP_THREADING_THREAD_CHECKER_H_
+#endif  // ZMQLOOP_THREADING_HOST_THREAD_CHECKER_H_

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-#include "zmqloop/threading/usable_cores.h"
+#include "zmqloop/threading/host/usable_cores.h"
 
 #include <algorithm>
 #include <cerrno>
@@ -11,8 +11,8 @@
 #include <system_error>
 #include <unistd.h>
 
-#include "zmqloop/threading/cpu_set.h"
-#include "zmqloop/threading/thread_label.h"
+#include "zmqloop/threading/host/cpu_set.h"
+#include "zmqloop/threading/host/thread_label.h"
 
 namespace zmqloop {
 

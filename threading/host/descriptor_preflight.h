@@ -11,8 +11,8 @@
 //         remedy.
 // Internal.
 
-#ifndef ZMQLOOP_POLLER_DESCRIPTOR_PREFLIGHT_H_
-#define ZMQLOOP_POLLER_DESCRIPTOR_PREFLIGHT_H_
+#ifndef ZMQLOOP_THREADING_HOST_DESCRIPTOR_PREFLIGHT_H_
+#define ZMQLOOP_THREADING_HOST_DESCRIPTOR_PREFLIGHT_H_
 
 namespace zmqloop {
 
@@ -27,4 +27,4 @@ void require_free_descriptors(int count, const char* operation,
 
 }  // namespace zmqloop
 
-#endif  // ZMQLOOP_POLLER_DESCRIPTOR_PREFLIGHT_H_
+#endif  // ZMQLOOP_THREADING_HOST_DESCRIPTOR_PREFLIGHT_H_

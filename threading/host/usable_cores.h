@@ -12,15 +12,15 @@
 // Errors: only pin_this_thread() throws; where the kernel does not answer, the calling thread's
 // mask or one CPU is assumed. Public.
 
-#ifndef ZMQLOOP_THREADING_USABLE_CORES_H_
-#define ZMQLOOP_THREADING_USABLE_CORES_H_
+#ifndef ZMQLOOP_THREADING_HOST_USABLE_CORES_H_
+#define ZMQLOOP_THREADING_HOST_USABLE_CORES_H_
 
 #include <cstddef>
 #include <optional>
 #include <string>
 #include <vector>
 
-#include "zmqloop/threading/cpu_quota.h"
+#include "zmqloop/threading/host/cpu_quota.h"
 #include "zmqloop/threading/host/export.h"
 
 namespace zmqloop {
@@ -52,4 +52,4 @@ ZMQLOOP_EXPORT std::string pinning_failure(const std::string& what, int cpu);
 
 }  // namespace zmqloop
 
-#endif  // ZMQLOOP_THREADING_USABLE_CORES_H_
+#endif  // ZMQLOOP_THREADING_HOST_USABLE_CORES_H_
