@@ -21,7 +21,7 @@
 #include "benchmarks/loop_group.h"
 #include "benchmarks/workload.h"
 
-#include "zmqloop/threading/counter.h"
+#include "zmqloop/threading/mailbox/counter.h"
 
 namespace zmqloop::bench {
 

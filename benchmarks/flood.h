@@ -22,7 +22,7 @@
 #include "benchmarks/team.h"
 #include "benchmarks/workload.h"
 
-#include "zmqloop/threading/counter.h"
+#include "zmqloop/threading/mailbox/counter.h"
 
 namespace zmqloop::bench {
 

@@ -8,7 +8,7 @@
 // reads included. Posting is not measured: one thread posts after the other. The mailbox tries the
 // four lanes it took from last before it looks at all of them.
 //
-// The mailbox alone, without a loop around it: see threading/mailbox.h.
+// The mailbox alone, without a loop around it: see threading/mailbox/mailbox.h.
 
 #include <chrono>
 #include <cstddef>
@@ -23,7 +23,7 @@
 #include "benchmarks/latency_histogram.h"
 #include "benchmarks/measurement.h"
 
-#include "zmqloop/threading/mailbox.h"
+#include "zmqloop/threading/mailbox/mailbox.h"
 
 namespace zmqloop::bench {
 namespace {

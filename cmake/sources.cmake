@@ -80,9 +80,6 @@ set(ZMQLOOP_HEADERS
     runtime/times.h
     runtime/turn_clock.h
     runtime/user_code.h
-    threading/claim.h
-    threading/control_word.h
-    threading/counter.h
     threading/host/backoff.h
     threading/host/cancellation_hold.h
     threading/host/clock.h
@@ -109,16 +106,19 @@ set(ZMQLOOP_HEADERS
     threading/host/thread_label.h
     threading/host/type_name.h
     threading/host/usable_cores.h
-    threading/lane.h
-    threading/lane_set.h
-    threading/mailbox.h
-    threading/mailbox_inlet.h
-    threading/one_shot.h
-    threading/pending_limit.h
-    threading/primitives.h
-    threading/signal_slots.h
-    threading/slot.h
-    threading/thread_role.h
+    threading/mailbox/claim.h
+    threading/mailbox/control_word.h
+    threading/mailbox/counter.h
+    threading/mailbox/lane.h
+    threading/mailbox/lane_set.h
+    threading/mailbox/mailbox.h
+    threading/mailbox/mailbox_inlet.h
+    threading/mailbox/one_shot.h
+    threading/mailbox/pending_limit.h
+    threading/mailbox/primitives.h
+    threading/mailbox/signal_slots.h
+    threading/mailbox/slot.h
+    threading/mailbox/thread_role.h
     version.h
     zmqloop.h
 )
@@ -185,12 +185,12 @@ set(ZMQLOOP_SOURCES
     threading/host/thread_label.cc
     threading/host/type_name.cc
     threading/host/usable_cores.cc
-    threading/lane.cc
-    threading/lane_set.cc
-    threading/mailbox.cc
-    threading/mailbox_inlet.cc
-    threading/one_shot.cc
-    threading/signal_slots.cc
+    threading/mailbox/lane.cc
+    threading/mailbox/lane_set.cc
+    threading/mailbox/mailbox.cc
+    threading/mailbox/mailbox_inlet.cc
+    threading/mailbox/one_shot.cc
+    threading/mailbox/signal_slots.cc
     version.cc
 )
 # What they include of Abseil.

@@ -15,7 +15,7 @@
 #include <string>
 #include <type_traits>
 
-#include "zmqloop/threading/one_shot.h"
+#include "zmqloop/threading/mailbox/one_shot.h"
 
 namespace zmqloop {
 

@@ -31,7 +31,7 @@
 #include "zmqloop/runtime/spawned_task.h"
 #include "zmqloop/runtime/task.h"
 #include "zmqloop/runtime/task_run.h"
-#include "zmqloop/threading/one_shot.h"
+#include "zmqloop/threading/mailbox/one_shot.h"
 
 namespace zmqloop {
 

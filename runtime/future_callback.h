@@ -12,7 +12,7 @@
 #include <utility>
 
 #include "zmqloop/runtime/future.h"
-#include "zmqloop/threading/one_shot.h"
+#include "zmqloop/threading/mailbox/one_shot.h"
 
 namespace zmqloop {
 

@@ -4,7 +4,7 @@
 #include "zmqloop/runtime/future_state.h"
 
 #include "zmqloop/runtime/user_code.h"
-#include "zmqloop/threading/thread_role.h"
+#include "zmqloop/threading/mailbox/thread_role.h"
 
 namespace zmqloop {
 

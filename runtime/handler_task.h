@@ -23,7 +23,7 @@
 #include "zmqloop/runtime/callback_task.h"
 #include "zmqloop/runtime/loop_core.h"
 #include "zmqloop/runtime/task.h"
-#include "zmqloop/threading/one_shot.h"
+#include "zmqloop/threading/mailbox/one_shot.h"
 
 namespace zmqloop {
 

@@ -19,7 +19,7 @@
 #include <utility>
 
 #include "zmqloop/runtime/option_functions.h"
-#include "zmqloop/threading/counter.h"
+#include "zmqloop/threading/mailbox/counter.h"
 
 namespace zmqloop {
 

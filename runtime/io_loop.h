@@ -53,9 +53,9 @@
 #include "zmqloop/runtime/sync_call.h"
 #include "zmqloop/runtime/timeout_handle.h"
 #include "zmqloop/runtime/times.h"
-#include "zmqloop/threading/counter.h"
 #include "zmqloop/threading/host/export.h"
-#include "zmqloop/threading/one_shot.h"
+#include "zmqloop/threading/mailbox/counter.h"
+#include "zmqloop/threading/mailbox/one_shot.h"
 
 namespace zmqloop {
 

@@ -11,8 +11,8 @@
 #include "zmqloop/runtime/io_loop.h"
 #include "zmqloop/threading/host/fork_guard.h"
 #include "zmqloop/threading/host/fork_proof_mutex.h"
-#include "zmqloop/threading/primitives.h"
-#include "zmqloop/threading/thread_role.h"
+#include "zmqloop/threading/mailbox/primitives.h"
+#include "zmqloop/threading/mailbox/thread_role.h"
 
 namespace zmqloop {
 namespace {

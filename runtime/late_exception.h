@@ -27,7 +27,7 @@
 #include "zmqloop/runtime/exception_report.h"
 #include "zmqloop/runtime/future_state.h"
 #include "zmqloop/runtime/loop_core.h"
-#include "zmqloop/threading/one_shot.h"
+#include "zmqloop/threading/mailbox/one_shot.h"
 
 namespace zmqloop {
 

@@ -21,10 +21,10 @@
 #include <string>
 #include <utility>
 
-#include "zmqloop/threading/claim.h"
 #include "zmqloop/threading/host/export.h"
 #include "zmqloop/threading/host/fork_guard.h"
 #include "zmqloop/threading/host/thread_checker.h"
+#include "zmqloop/threading/mailbox/claim.h"
 
 namespace zmqloop {
 

@@ -51,13 +51,13 @@
 #include "zmqloop/runtime/stall_rate_limit.h"
 #include "zmqloop/runtime/timer_queue.h"
 #include "zmqloop/runtime/turn_clock.h"
-#include "zmqloop/threading/counter.h"
 #include "zmqloop/threading/host/clock.h"
 #include "zmqloop/threading/host/export.h"
 #include "zmqloop/threading/host/fork_guard.h"
-#include "zmqloop/threading/mailbox.h"
-#include "zmqloop/threading/one_shot.h"
-#include "zmqloop/threading/pending_limit.h"
+#include "zmqloop/threading/mailbox/counter.h"
+#include "zmqloop/threading/mailbox/mailbox.h"
+#include "zmqloop/threading/mailbox/one_shot.h"
+#include "zmqloop/threading/mailbox/pending_limit.h"
 
 namespace zmqloop {
 

@@ -42,7 +42,7 @@
 #include "zmqloop/runtime/spawned_task.h"
 #include "zmqloop/runtime/submission.h"
 #include "zmqloop/runtime/task.h"
-#include "zmqloop/threading/one_shot.h"
+#include "zmqloop/threading/mailbox/one_shot.h"
 
 namespace zmqloop {
 

@@ -20,7 +20,7 @@
 #include <utility>
 
 #include "zmqloop/runtime/async_result.h"
-#include "zmqloop/threading/one_shot.h"
+#include "zmqloop/threading/mailbox/one_shot.h"
 
 namespace zmqloop {
 

@@ -30,7 +30,7 @@
 #include "zmqloop/runtime/task.h"
 #include "zmqloop/runtime/timer_queue.h"
 #include "zmqloop/threading/host/export.h"
-#include "zmqloop/threading/one_shot.h"
+#include "zmqloop/threading/mailbox/one_shot.h"
 
 namespace zmqloop {
 

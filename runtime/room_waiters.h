@@ -21,7 +21,7 @@
 
 #include "absl/functional/any_invocable.h"
 
-#include "zmqloop/threading/primitives.h"
+#include "zmqloop/threading/mailbox/primitives.h"
 
 namespace zmqloop {
 

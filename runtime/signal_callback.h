@@ -36,9 +36,9 @@
 
 #include "zmqloop/runtime/loop_core.h"
 #include "zmqloop/threading/host/export.h"
-#include "zmqloop/threading/one_shot.h"
-#include "zmqloop/threading/primitives.h"
-#include "zmqloop/threading/slot.h"
+#include "zmqloop/threading/mailbox/one_shot.h"
+#include "zmqloop/threading/mailbox/primitives.h"
+#include "zmqloop/threading/mailbox/slot.h"
 
 namespace zmqloop {
 

@@ -22,7 +22,7 @@
 #include "zmqloop/runtime/signal_callback.h"
 #include "zmqloop/threading/host/export.h"
 #include "zmqloop/threading/host/fork_guard.h"
-#include "zmqloop/threading/one_shot.h"
+#include "zmqloop/threading/mailbox/one_shot.h"
 
 namespace zmqloop {
 

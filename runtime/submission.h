@@ -22,7 +22,7 @@
 #include "zmqloop/runtime/future.h"
 #include "zmqloop/runtime/late_exception.h"
 #include "zmqloop/runtime/loop_core.h"
-#include "zmqloop/threading/one_shot.h"
+#include "zmqloop/threading/mailbox/one_shot.h"
 
 namespace zmqloop {
 

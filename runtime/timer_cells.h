@@ -21,7 +21,7 @@
 #include <memory>
 
 #include "zmqloop/threading/host/export.h"
-#include "zmqloop/threading/one_shot.h"
+#include "zmqloop/threading/mailbox/one_shot.h"
 
 namespace zmqloop {
 

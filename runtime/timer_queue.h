@@ -47,7 +47,7 @@
 #include "zmqloop/runtime/timer_wheel.h"
 #include "zmqloop/threading/host/clock.h"
 #include "zmqloop/threading/host/export.h"
-#include "zmqloop/threading/one_shot.h"
+#include "zmqloop/threading/mailbox/one_shot.h"
 
 namespace zmqloop {
 

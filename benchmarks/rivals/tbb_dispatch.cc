@@ -19,7 +19,7 @@
 #include <oneapi/tbb/global_control.h>
 #include <oneapi/tbb/task_arena.h>
 
-#include "zmqloop/threading/counter.h"
+#include "zmqloop/threading/mailbox/counter.h"
 
 namespace zmqloop::bench {
 namespace {

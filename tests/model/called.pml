@@ -15,8 +15,8 @@
  *   rings_due > 0            one ring for each sleep at most [W4]
  *
  * Mirrors:
- *   threading/mailbox_inlet.h  MailboxInlet::call         1a6f232f8ae0
- *   threading/mailbox.h        Mailbox::clear_called      db1428d1b17d
+ *   threading/mailbox/mailbox_inlet.h  MailboxInlet::call         1a6f232f8ae0
+ *   threading/mailbox/mailbox.h        Mailbox::clear_called      db1428d1b17d
  *   runtime/loop_core.cc       LoopCore::call_when_below  1e426db57150
  *   runtime/loop_core.cc       LoopCore::note_full        2d77ee95555a
  *   runtime/loop_core.cc       LoopCore::heeds            7ccc6caef415

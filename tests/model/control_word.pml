@@ -1,19 +1,19 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-/* The one word of a mailbox, as threading/control_word.h has it: four flags below the ticket count.
+/* The one word of a mailbox, as threading/mailbox/control_word.h has it: four flags below the ticket count.
  * Each operation is one atomic step; weak_*.pml say why nothing weaker can be seen of it.
  *
  * Mirrors:
- *   threading/control_word.h  ControlWord::take_ticket      7a69a4f9127b
- *   threading/control_word.h  ControlWord::look             27490dad9a64
- *   threading/control_word.h  ControlWord::try_fall_asleep  afef0aab4526
- *   threading/control_word.h  ControlWord::clear_asleep     655026217b40
- *   threading/control_word.h  ControlWord::request_stop     f9e0e613df96
- *   threading/control_word.h  ControlWord::clear_stop       35586b8d43ad
- *   threading/control_word.h  ControlWord::call             89e29765dddd
- *   threading/control_word.h  ControlWord::clear_called     e5f0d1a2d120
- *   threading/control_word.h  ControlWord::close            fa3d9adae2ab
+ *   threading/mailbox/control_word.h  ControlWord::take_ticket      7a69a4f9127b
+ *   threading/mailbox/control_word.h  ControlWord::look             27490dad9a64
+ *   threading/mailbox/control_word.h  ControlWord::try_fall_asleep  afef0aab4526
+ *   threading/mailbox/control_word.h  ControlWord::clear_asleep     655026217b40
+ *   threading/mailbox/control_word.h  ControlWord::request_stop     f9e0e613df96
+ *   threading/mailbox/control_word.h  ControlWord::clear_stop       35586b8d43ad
+ *   threading/mailbox/control_word.h  ControlWord::call             89e29765dddd
+ *   threading/mailbox/control_word.h  ControlWord::clear_called     e5f0d1a2d120
+ *   threading/mailbox/control_word.h  ControlWord::close            fa3d9adae2ab
  */
 
 #define ASLEEP 1

@@ -32,10 +32,10 @@
  *   runtime/loop_affinity.h   LoopAffinity::is_owned_elsewhere  af014c3afc3e
  *   runtime/loop_affinity.h   LoopAffinity::begin_ownership     b87ab4cbbb20
  *   runtime/loop_affinity.h   LoopAffinity::end_ownership       6743ae521d4c
- *   threading/claim.h         Claim::take                       f0875c7926a3
- *   threading/claim.h         Claim::drop                       37d6089a48b1
- *   threading/claim.h         Claim::is_held_by                 7d41c15cdd30
- *   threading/claim.h         Claim::holder                     7d4350aa8872
+ *   threading/mailbox/claim.h         Claim::take                       f0875c7926a3
+ *   threading/mailbox/claim.h         Claim::drop                       37d6089a48b1
+ *   threading/mailbox/claim.h         Claim::is_held_by                 7d41c15cdd30
+ *   threading/mailbox/claim.h         Claim::holder                     7d4350aa8872
  *   runtime/loop_affinity.cc  LoopAffinity::require_owner       0a278230944e
  *   runtime/loop_affinity.cc  LoopAffinity::open                0b4119eff49e
  *   runtime/loop_affinity.cc  LoopAffinity::take_to_run         6a6ff91337e4

@@ -16,35 +16,35 @@
  *   last_read <            tickets grow along a lane, whoever owns it              [L1] [L2]
  *
  * Mirrors:
- *   threading/lane.cc          SegmentBag::put                   b406a67f6e4e
- *   threading/lane.cc          SegmentBag::take                  4736ff1273af
- *   threading/lane.cc          SegmentBag::keep_at_most          17e11f9a283d
- *   threading/lane.cc          Lane::grow                        8b4c3505aceb
- *   threading/lane.cc          Lane::advance                     d6920a055280
- *   threading/lane.h           Lane::reserve                     a2a68bf65684
- *   threading/lane.h           Lane::commit                      cdab184d8016
- *   threading/lane.h           Lane::peek                        e183338cf1b1
- *   threading/lane.h           Lane::pop_if                      c3a3e017f669
- *   threading/lane.h           Lane::is_next                     c3a64985e856
- *   threading/lane.h           Lane::pop                         b0dec22588cc
- *   threading/lane_set.cc      LaneSet::acquire                  9bef62498528
- *   threading/lane_set.cc      LaneSet::release                  7c2794cf4f5f
- *   threading/lane_set.cc      OwnedLanes::~OwnedLanes           a246c8aafcf9
- *   threading/mailbox.cc       Mailbox::Mailbox                  48b8f55498fa
- *   threading/mailbox.cc       Mailbox::take_elsewhere           b3379c305d34
- *   threading/mailbox.cc       Mailbox::move_up_heads            aa0d0ebb5399
- *   threading/mailbox.cc       Mailbox::note_taken               e765f4759f82
- *   threading/mailbox.cc       Mailbox::take_merged              d9cb604cac28
- *   threading/mailbox.cc       Mailbox::gather                   be2a34fd5f89
- *   threading/mailbox.h        Mailbox::begin_batch              992a92cda67e
- *   threading/mailbox.h        Mailbox::take                     13a0104694eb
- *   threading/mailbox.h        Mailbox::take_next_in_lane        71442cbf1ce7
- *   threading/mailbox.h        Mailbox::take_expected_of         c8e21daaa009
- *   threading/mailbox.h        Mailbox::batch_is_over            47a8f7b75f84
- *   threading/mailbox_inlet.h  MailboxInlet::post                aff0be4f50c0
- *   threading/mailbox_inlet.h  MailboxInlet::post_in_other_lane  6f168c8b28ce
- *   threading/mailbox_inlet.h  MailboxInlet::publish_in          236a385fd543
- *   threading/mailbox_inlet.h  MailboxInlet::post_in             281e36258b89
+ *   threading/mailbox/lane.cc          SegmentBag::put                   b406a67f6e4e
+ *   threading/mailbox/lane.cc          SegmentBag::take                  4736ff1273af
+ *   threading/mailbox/lane.cc          SegmentBag::keep_at_most          17e11f9a283d
+ *   threading/mailbox/lane.cc          Lane::grow                        8b4c3505aceb
+ *   threading/mailbox/lane.cc          Lane::advance                     d6920a055280
+ *   threading/mailbox/lane.h           Lane::reserve                     a2a68bf65684
+ *   threading/mailbox/lane.h           Lane::commit                      cdab184d8016
+ *   threading/mailbox/lane.h           Lane::peek                        e183338cf1b1
+ *   threading/mailbox/lane.h           Lane::pop_if                      c3a3e017f669
+ *   threading/mailbox/lane.h           Lane::is_next                     c3a64985e856
+ *   threading/mailbox/lane.h           Lane::pop                         b0dec22588cc
+ *   threading/mailbox/lane_set.cc      LaneSet::acquire                  9bef62498528
+ *   threading/mailbox/lane_set.cc      LaneSet::release                  7c2794cf4f5f
+ *   threading/mailbox/lane_set.cc      OwnedLanes::~OwnedLanes           a246c8aafcf9
+ *   threading/mailbox/mailbox.cc       Mailbox::Mailbox                  48b8f55498fa
+ *   threading/mailbox/mailbox.cc       Mailbox::take_elsewhere           b3379c305d34
+ *   threading/mailbox/mailbox.cc       Mailbox::move_up_heads            aa0d0ebb5399
+ *   threading/mailbox/mailbox.cc       Mailbox::note_taken               e765f4759f82
+ *   threading/mailbox/mailbox.cc       Mailbox::take_merged              d9cb604cac28
+ *   threading/mailbox/mailbox.cc       Mailbox::gather                   be2a34fd5f89
+ *   threading/mailbox/mailbox.h        Mailbox::begin_batch              992a92cda67e
+ *   threading/mailbox/mailbox.h        Mailbox::take                     13a0104694eb
+ *   threading/mailbox/mailbox.h        Mailbox::take_next_in_lane        71442cbf1ce7
+ *   threading/mailbox/mailbox.h        Mailbox::take_expected_of         c8e21daaa009
+ *   threading/mailbox/mailbox.h        Mailbox::batch_is_over            47a8f7b75f84
+ *   threading/mailbox/mailbox_inlet.h  MailboxInlet::post                aff0be4f50c0
+ *   threading/mailbox/mailbox_inlet.h  MailboxInlet::post_in_other_lane  6f168c8b28ce
+ *   threading/mailbox/mailbox_inlet.h  MailboxInlet::publish_in          236a385fd543
+ *   threading/mailbox/mailbox_inlet.h  MailboxInlet::post_in             281e36258b89
  *
  * Runs (posts of three threads and of the first one's heir; slots in a segment):
  *   three_lanes   -DA=1 -DB=1 -DC=1 -DHEIR=0 -DSLOTS=2

@@ -16,21 +16,21 @@
  *   (no invalid end state)        close() returns, the second one at once
  *
  * Mirrors:
- *   threading/mailbox.cc        Mailbox::close                       9a2406d86005
- *   threading/mailbox.cc        Mailbox::~Mailbox                    559d69e8a36d
- *   threading/mailbox_inlet.cc  MailboxInlet::publish_signal_post    b88ddbecf717
- *   threading/mailbox_inlet.cc  MailboxInlet::refuse_signal_post     3fde5c00632f
- *   threading/mailbox_inlet.cc  MailboxInlet::begin_visit            105227fecfc9
- *   threading/mailbox_inlet.cc  MailboxInlet::end_visit              4466b805406e
- *   threading/mailbox_inlet.h   MailboxInlet::post                   aff0be4f50c0
- *   threading/mailbox_inlet.h   MailboxInlet::post_in_other_lane     6f168c8b28ce
- *   threading/mailbox_inlet.h   MailboxInlet::post_asleep_or_closed  958c4d40af40
- *   threading/mailbox_inlet.h   MailboxInlet::post_in                281e36258b89
- *   threading/mailbox_inlet.h   MailboxInlet::refuse                 5fb1cb249f35
- *   threading/mailbox_inlet.h   MailboxInlet::post_from_signal       133d4d13f3ab
- *   threading/mailbox_inlet.h   MailboxInlet::no_visitors            cc0a3235e3b9
- *   threading/signal_slots.cc   SignalSlots::claim                   089e4b51291b
- *   threading/signal_slots.cc   SignalSlots::recycle                 75a8701b304f
+ *   threading/mailbox/mailbox.cc        Mailbox::close                       9a2406d86005
+ *   threading/mailbox/mailbox.cc        Mailbox::~Mailbox                    559d69e8a36d
+ *   threading/mailbox/mailbox_inlet.cc  MailboxInlet::publish_signal_post    b88ddbecf717
+ *   threading/mailbox/mailbox_inlet.cc  MailboxInlet::refuse_signal_post     3fde5c00632f
+ *   threading/mailbox/mailbox_inlet.cc  MailboxInlet::begin_visit            105227fecfc9
+ *   threading/mailbox/mailbox_inlet.cc  MailboxInlet::end_visit              4466b805406e
+ *   threading/mailbox/mailbox_inlet.h   MailboxInlet::post                   aff0be4f50c0
+ *   threading/mailbox/mailbox_inlet.h   MailboxInlet::post_in_other_lane     6f168c8b28ce
+ *   threading/mailbox/mailbox_inlet.h   MailboxInlet::post_asleep_or_closed  958c4d40af40
+ *   threading/mailbox/mailbox_inlet.h   MailboxInlet::post_in                281e36258b89
+ *   threading/mailbox/mailbox_inlet.h   MailboxInlet::refuse                 5fb1cb249f35
+ *   threading/mailbox/mailbox_inlet.h   MailboxInlet::post_from_signal       133d4d13f3ab
+ *   threading/mailbox/mailbox_inlet.h   MailboxInlet::no_visitors            cc0a3235e3b9
+ *   threading/mailbox/signal_slots.cc   SignalSlots::claim                   089e4b51291b
+ *   threading/mailbox/signal_slots.cc   SignalSlots::recycle                 75a8701b304f
  *   runtime/loop_core.cc        LoopCore::close                      399ab9f6f548
  *
  * Runs (posts of two threads and a signal handler):

@@ -16,17 +16,17 @@
  *   (no invalid end state) close() returns
  *
  * Mirrors:
- *   threading/mailbox.cc        Mailbox::take_signal_post            c09d1a70e7a9
- *   threading/mailbox.cc        Mailbox::close                       9a2406d86005
- *   threading/mailbox_inlet.cc  MailboxInlet::raise                  fc627dc735b6
- *   threading/mailbox_inlet.cc  MailboxInlet::publish_signal_post    b88ddbecf717
- *   threading/mailbox_inlet.h   MailboxInlet::unreserve_signal_slot  eaa9305ce4bd
- *   threading/signal_slots.cc   SignalSlots::claim                   089e4b51291b
- *   threading/signal_slots.cc   SignalSlots::publish                 dddec13c8b0e
- *   threading/signal_slots.cc   SignalSlots::reserve                 932d4ac34cfc
- *   threading/signal_slots.cc   SignalSlots::unreserve               3f07d43d747f
- *   threading/signal_slots.cc   SignalSlots::recycle                 75a8701b304f
- *   threading/signal_slots.cc   SignalSlots::pop                     735e0573e6ff
+ *   threading/mailbox/mailbox.cc        Mailbox::take_signal_post            c09d1a70e7a9
+ *   threading/mailbox/mailbox.cc        Mailbox::close                       9a2406d86005
+ *   threading/mailbox/mailbox_inlet.cc  MailboxInlet::raise                  fc627dc735b6
+ *   threading/mailbox/mailbox_inlet.cc  MailboxInlet::publish_signal_post    b88ddbecf717
+ *   threading/mailbox/mailbox_inlet.h   MailboxInlet::unreserve_signal_slot  eaa9305ce4bd
+ *   threading/mailbox/signal_slots.cc   SignalSlots::claim                   089e4b51291b
+ *   threading/mailbox/signal_slots.cc   SignalSlots::publish                 dddec13c8b0e
+ *   threading/mailbox/signal_slots.cc   SignalSlots::reserve                 932d4ac34cfc
+ *   threading/mailbox/signal_slots.cc   SignalSlots::unreserve               3f07d43d747f
+ *   threading/mailbox/signal_slots.cc   SignalSlots::recycle                 75a8701b304f
+ *   threading/mailbox/signal_slots.cc   SignalSlots::pop                     735e0573e6ff
  *   runtime/signal_callback.cc  PreparedCallback::raise              1435c8ae5e10
  *   runtime/signal_callback.cc  PreparedCallback::run                9de5f14492e5
  *   runtime/signal_callback.cc  PreparedCallback::release            1283a0e1c302

@@ -18,23 +18,23 @@
  *   free                      every slot comes back, but for that of a handler that never returned
  *
  * Mirrors:
- *   threading/mailbox.cc        Mailbox::move_up_heads               aa0d0ebb5399
- *   threading/mailbox.cc        Mailbox::take_merged                 d9cb604cac28
- *   threading/mailbox.cc        Mailbox::take_signal_post            c09d1a70e7a9
- *   threading/mailbox_inlet.cc  MailboxInlet::end_visit_or_wake      b209345ddbf6
- *   threading/mailbox_inlet.cc  MailboxInlet::publish_signal_post    b88ddbecf717
- *   threading/mailbox_inlet.h   MailboxInlet::post_asleep_or_closed  958c4d40af40
- *   threading/mailbox_inlet.h   MailboxInlet::publish_in             236a385fd543
- *   threading/mailbox_inlet.h   MailboxInlet::post_in                281e36258b89
- *   threading/mailbox_inlet.h   MailboxInlet::post_from_signal       133d4d13f3ab
- *   threading/signal_slots.cc   SignalSlots::claim                   089e4b51291b
- *   threading/signal_slots.cc   SignalSlots::publish                 dddec13c8b0e
- *   threading/signal_slots.cc   SignalSlots::recycle                 75a8701b304f
- *   threading/signal_slots.cc   SignalSlots::set_free                019e68cc1779
- *   threading/signal_slots.cc   SignalSlots::collect                 94995e5fc568
- *   threading/signal_slots.cc   SignalSlots::pop                     735e0573e6ff
- *   threading/signal_slots.h    SignalSlots::peek                    0a2acc44c461
- *   threading/slot.h            Slot::copy_callable                  5ac07c2fa824
+ *   threading/mailbox/mailbox.cc        Mailbox::move_up_heads               aa0d0ebb5399
+ *   threading/mailbox/mailbox.cc        Mailbox::take_merged                 d9cb604cac28
+ *   threading/mailbox/mailbox.cc        Mailbox::take_signal_post            c09d1a70e7a9
+ *   threading/mailbox/mailbox_inlet.cc  MailboxInlet::end_visit_or_wake      b209345ddbf6
+ *   threading/mailbox/mailbox_inlet.cc  MailboxInlet::publish_signal_post    b88ddbecf717
+ *   threading/mailbox/mailbox_inlet.h   MailboxInlet::post_asleep_or_closed  958c4d40af40
+ *   threading/mailbox/mailbox_inlet.h   MailboxInlet::publish_in             236a385fd543
+ *   threading/mailbox/mailbox_inlet.h   MailboxInlet::post_in                281e36258b89
+ *   threading/mailbox/mailbox_inlet.h   MailboxInlet::post_from_signal       133d4d13f3ab
+ *   threading/mailbox/signal_slots.cc   SignalSlots::claim                   089e4b51291b
+ *   threading/mailbox/signal_slots.cc   SignalSlots::publish                 dddec13c8b0e
+ *   threading/mailbox/signal_slots.cc   SignalSlots::recycle                 75a8701b304f
+ *   threading/mailbox/signal_slots.cc   SignalSlots::set_free                019e68cc1779
+ *   threading/mailbox/signal_slots.cc   SignalSlots::collect                 94995e5fc568
+ *   threading/mailbox/signal_slots.cc   SignalSlots::pop                     735e0573e6ff
+ *   threading/mailbox/signal_slots.h    SignalSlots::peek                    0a2acc44c461
+ *   threading/mailbox/slot.h            Slot::copy_callable                  5ac07c2fa824
  *   runtime/loop_core.cc        LoopCore::ring_for_post              9eef561b8f6b
  *   runtime/loop_core.cc        LoopCore::ring_for_signal            9b19be981bd8
  *   poller/doorbell_sockets.cc  DoorbellSockets::ring                df2042264340

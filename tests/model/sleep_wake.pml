@@ -18,23 +18,23 @@
  *   alive                    nobody touches the mailbox, or a doorbell, once it is destroyed [M4]
  *
  * Mirrors:
- *   threading/control_word.h    View::concerns_posters               d1c3cede90ca
- *   threading/mailbox.cc        Mailbox::close                       9a2406d86005
- *   threading/mailbox.h         Mailbox::stop_requested              16b0e0a8d9fd
- *   threading/mailbox.h         Mailbox::clear_stop                  b0931357e39b
- *   threading/mailbox.h         Mailbox::all_taken                   9f81ed6ca0b6
- *   threading/mailbox.cc        Mailbox::try_doze                    76558ce065e3
- *   threading/mailbox.h         Mailbox::try_fall_asleep             768537857db3
- *   threading/mailbox.h         Mailbox::wake_up                     ef4641cf5b4a
- *   threading/mailbox_inlet.cc  MailboxInlet::end_visit_or_wake      b209345ddbf6
- *   threading/mailbox_inlet.cc  MailboxInlet::request_stop           dc1db0921aa8
- *   threading/mailbox_inlet.cc  MailboxInlet::publish_signal_post    b88ddbecf717
- *   threading/mailbox_inlet.cc  MailboxInlet::begin_visit            105227fecfc9
- *   threading/mailbox_inlet.cc  MailboxInlet::end_visit              4466b805406e
- *   threading/mailbox_inlet.h   MailboxInlet::post_asleep_or_closed  958c4d40af40
- *   threading/mailbox_inlet.h   MailboxInlet::post_in                281e36258b89
- *   threading/mailbox_inlet.h   MailboxInlet::woken                  4cd4771b7ec1
- *   threading/mailbox_inlet.h   MailboxInlet::no_visitors            cc0a3235e3b9
+ *   threading/mailbox/control_word.h    View::concerns_posters               d1c3cede90ca
+ *   threading/mailbox/mailbox.cc        Mailbox::close                       9a2406d86005
+ *   threading/mailbox/mailbox.h         Mailbox::stop_requested              16b0e0a8d9fd
+ *   threading/mailbox/mailbox.h         Mailbox::clear_stop                  b0931357e39b
+ *   threading/mailbox/mailbox.h         Mailbox::all_taken                   9f81ed6ca0b6
+ *   threading/mailbox/mailbox.cc        Mailbox::try_doze                    76558ce065e3
+ *   threading/mailbox/mailbox.h         Mailbox::try_fall_asleep             768537857db3
+ *   threading/mailbox/mailbox.h         Mailbox::wake_up                     ef4641cf5b4a
+ *   threading/mailbox/mailbox_inlet.cc  MailboxInlet::end_visit_or_wake      b209345ddbf6
+ *   threading/mailbox/mailbox_inlet.cc  MailboxInlet::request_stop           dc1db0921aa8
+ *   threading/mailbox/mailbox_inlet.cc  MailboxInlet::publish_signal_post    b88ddbecf717
+ *   threading/mailbox/mailbox_inlet.cc  MailboxInlet::begin_visit            105227fecfc9
+ *   threading/mailbox/mailbox_inlet.cc  MailboxInlet::end_visit              4466b805406e
+ *   threading/mailbox/mailbox_inlet.h   MailboxInlet::post_asleep_or_closed  958c4d40af40
+ *   threading/mailbox/mailbox_inlet.h   MailboxInlet::post_in                281e36258b89
+ *   threading/mailbox/mailbox_inlet.h   MailboxInlet::woken                  4cd4771b7ec1
+ *   threading/mailbox/mailbox_inlet.h   MailboxInlet::no_visitors            cc0a3235e3b9
  *   runtime/loop_core.cc        LoopCore::request_stop               3c0fffa46a04
  *   runtime/loop_core.cc        LoopCore::ring_for_post              9eef561b8f6b
  *   runtime/loop_core.cc        LoopCore::ring_for_signal            9b19be981bd8

@@ -13,14 +13,14 @@
  *   first == 1       whoever sees B's ticket counted sees B's lane                   [S2]
  *
  * Mirrors:
- *   threading/control_word.h  ControlWord::take_ticket      7a69a4f9127b
- *   threading/control_word.h  ControlWord::look             27490dad9a64
- *   threading/control_word.h  ControlWord::try_fall_asleep  afef0aab4526
- *   threading/control_word.h  ControlWord::clear_asleep     655026217b40
- *   threading/lane_set.cc     LaneSet::acquire              9bef62498528
- *   threading/lane_set.h      LaneSet::first                a2a2b8acab76
- *   threading/slot.h          Slot::publish                 89e9ba6d2196
- *   threading/slot.h          Slot::ticket                  d764c60750ba
+ *   threading/mailbox/control_word.h  ControlWord::take_ticket      7a69a4f9127b
+ *   threading/mailbox/control_word.h  ControlWord::look             27490dad9a64
+ *   threading/mailbox/control_word.h  ControlWord::try_fall_asleep  afef0aab4526
+ *   threading/mailbox/control_word.h  ControlWord::clear_asleep     655026217b40
+ *   threading/mailbox/lane_set.cc     LaneSet::acquire              9bef62498528
+ *   threading/mailbox/lane_set.h      LaneSet::first                a2a2b8acab76
+ *   threading/mailbox/slot.h          Slot::publish                 89e9ba6d2196
+ *   threading/mailbox/slot.h          Slot::ticket                  d764c60750ba
  *
  * Runs (B's lane is old, or made while the loop looks):
  *   old_lane   -DNEW_LANE=0

@@ -13,17 +13,17 @@
  *   expected         tickets come in order, and none twice                                [L1] [L2]
  *
  * Mirrors:
- *   threading/lane.cc  SegmentBag::put   b406a67f6e4e
- *   threading/lane.cc  SegmentBag::take  4736ff1273af
- *   threading/lane.cc  Lane::grow        8b4c3505aceb
- *   threading/lane.cc  Lane::advance     d6920a055280
- *   threading/lane.h   Segment::next     b3074c4628aa
- *   threading/lane.h   Segment::link     7fa965c37637
- *   threading/lane.h   Lane::commit      cdab184d8016
- *   threading/lane.h   Lane::is_next     c3a64985e856
- *   threading/lane.h   Lane::peek        e183338cf1b1
- *   threading/slot.h   Slot::publish     89e9ba6d2196
- *   threading/slot.h   Slot::ticket      d764c60750ba
+ *   threading/mailbox/lane.cc  SegmentBag::put   b406a67f6e4e
+ *   threading/mailbox/lane.cc  SegmentBag::take  4736ff1273af
+ *   threading/mailbox/lane.cc  Lane::grow        8b4c3505aceb
+ *   threading/mailbox/lane.cc  Lane::advance     d6920a055280
+ *   threading/mailbox/lane.h   Segment::next     b3074c4628aa
+ *   threading/mailbox/lane.h   Segment::link     7fa965c37637
+ *   threading/mailbox/lane.h   Lane::commit      cdab184d8016
+ *   threading/mailbox/lane.h   Lane::is_next     c3a64985e856
+ *   threading/mailbox/lane.h   Lane::peek        e183338cf1b1
+ *   threading/mailbox/slot.h   Slot::publish     89e9ba6d2196
+ *   threading/mailbox/slot.h   Slot::ticket      d764c60750ba
  *
  * Runs:
  *   recycle  -DPOSTS=5

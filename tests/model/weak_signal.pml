@@ -12,16 +12,16 @@
  *   is_reserved      the loop knows whether it may free a slot
  *
  * Mirrors:
- *   threading/signal_slots.cc  SignalSlots::claim      089e4b51291b
- *   threading/signal_slots.cc  SignalSlots::publish    dddec13c8b0e
- *   threading/signal_slots.cc  SignalSlots::reserve    932d4ac34cfc
- *   threading/signal_slots.cc  SignalSlots::unreserve  3f07d43d747f
- *   threading/signal_slots.cc  SignalSlots::recycle    75a8701b304f
- *   threading/signal_slots.cc  SignalSlots::set_free   019e68cc1779
- *   threading/signal_slots.cc  SignalSlots::collect    94995e5fc568
- *   threading/signal_slots.cc  SignalSlots::pop        735e0573e6ff
- *   threading/slot.h           Slot::publish           89e9ba6d2196
- *   threading/slot.h           Slot::ticket            d764c60750ba
+ *   threading/mailbox/signal_slots.cc  SignalSlots::claim      089e4b51291b
+ *   threading/mailbox/signal_slots.cc  SignalSlots::publish    dddec13c8b0e
+ *   threading/mailbox/signal_slots.cc  SignalSlots::reserve    932d4ac34cfc
+ *   threading/mailbox/signal_slots.cc  SignalSlots::unreserve  3f07d43d747f
+ *   threading/mailbox/signal_slots.cc  SignalSlots::recycle    75a8701b304f
+ *   threading/mailbox/signal_slots.cc  SignalSlots::set_free   019e68cc1779
+ *   threading/mailbox/signal_slots.cc  SignalSlots::collect    94995e5fc568
+ *   threading/mailbox/signal_slots.cc  SignalSlots::pop        735e0573e6ff
+ *   threading/mailbox/slot.h           Slot::publish           89e9ba6d2196
+ *   threading/mailbox/slot.h           Slot::ticket            d764c60750ba
  *
  * Runs:
  *   two_owners  -DCLAIMS=2

@@ -11,19 +11,19 @@
  *                    and what the stopper wrote before is seen by whoever ends the loop
  *
  * Mirrors:
- *   threading/control_word.h    ControlWord::look                    27490dad9a64
- *   threading/control_word.h    ControlWord::request_stop            f9e0e613df96
- *   threading/control_word.h    ControlWord::clear_stop              35586b8d43ad
- *   threading/mailbox.h         Mailbox::stop_requested              16b0e0a8d9fd
- *   threading/mailbox.h         Mailbox::clear_stop                  b0931357e39b
- *   threading/mailbox_inlet.cc  MailboxInlet::request_stop           dc1db0921aa8
- *   threading/mailbox_inlet.cc  MailboxInlet::begin_visit            105227fecfc9
- *   threading/mailbox_inlet.cc  MailboxInlet::end_visit              4466b805406e
- *   threading/mailbox_inlet.h   MailboxInlet::no_visitors            cc0a3235e3b9
- *   threading/mailbox_inlet.h   MailboxInlet::post_asleep_or_closed  958c4d40af40
- *   threading/mailbox_inlet.h   MailboxInlet::post_in                281e36258b89
- *   threading/slot.h            Slot::publish                        89e9ba6d2196
- *   threading/slot.h            Slot::ticket                         d764c60750ba
+ *   threading/mailbox/control_word.h    ControlWord::look                    27490dad9a64
+ *   threading/mailbox/control_word.h    ControlWord::request_stop            f9e0e613df96
+ *   threading/mailbox/control_word.h    ControlWord::clear_stop              35586b8d43ad
+ *   threading/mailbox/mailbox.h         Mailbox::stop_requested              16b0e0a8d9fd
+ *   threading/mailbox/mailbox.h         Mailbox::clear_stop                  b0931357e39b
+ *   threading/mailbox/mailbox_inlet.cc  MailboxInlet::request_stop           dc1db0921aa8
+ *   threading/mailbox/mailbox_inlet.cc  MailboxInlet::begin_visit            105227fecfc9
+ *   threading/mailbox/mailbox_inlet.cc  MailboxInlet::end_visit              4466b805406e
+ *   threading/mailbox/mailbox_inlet.h   MailboxInlet::no_visitors            cc0a3235e3b9
+ *   threading/mailbox/mailbox_inlet.h   MailboxInlet::post_asleep_or_closed  958c4d40af40
+ *   threading/mailbox/mailbox_inlet.h   MailboxInlet::post_in                281e36258b89
+ *   threading/mailbox/slot.h            Slot::publish                        89e9ba6d2196
+ *   threading/mailbox/slot.h            Slot::ticket                         d764c60750ba
  *
  * Runs (the stop is seen by a running loop, or latched and seen by start()):
  *   running  -DLATCHED=0

@@ -5,8 +5,8 @@
 #include "tests/schedule/scenario.h"
 #include "tests/schedule/thread.h"
 
-#include "zmqloop/threading/claim.h"
-#include "zmqloop/threading/primitives.h"
+#include "zmqloop/threading/mailbox/claim.h"
+#include "zmqloop/threading/mailbox/primitives.h"
 
 namespace zmqloop::schedule {
 namespace {

@@ -11,7 +11,7 @@
 #include "tests/schedule/scenario.h"
 #include "tests/schedule/thread.h"
 
-#include "zmqloop/threading/primitives.h"
+#include "zmqloop/threading/mailbox/primitives.h"
 
 namespace zmqloop::schedule {
 namespace {

@@ -12,7 +12,7 @@
 #include "tests/schedule/failure.h"
 #include "tests/schedule/thread.h"
 
-#include "zmqloop/threading/mailbox.h"
+#include "zmqloop/threading/mailbox/mailbox.h"
 
 namespace zmqloop::schedule {
 

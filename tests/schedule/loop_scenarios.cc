@@ -14,7 +14,7 @@
 #include "tests/schedule/thread.h"
 
 #include "zmqloop/runtime/signal_callback.h"
-#include "zmqloop/threading/primitives.h"
+#include "zmqloop/threading/mailbox/primitives.h"
 
 namespace zmqloop::schedule {
 namespace {

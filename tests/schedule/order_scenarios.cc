@@ -11,8 +11,8 @@
 #include "tests/schedule/scenario.h"
 #include "tests/schedule/thread.h"
 
-#include "zmqloop/threading/pending_limit.h"
-#include "zmqloop/threading/primitives.h"
+#include "zmqloop/threading/mailbox/pending_limit.h"
+#include "zmqloop/threading/mailbox/primitives.h"
 
 namespace zmqloop::schedule {
 namespace {

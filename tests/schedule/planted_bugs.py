@@ -29,14 +29,14 @@ class Bug:
         return "(PLANTED(%s) ? (%s) : (%s))" % (self.identifier(), new, old)
 
 
-WORD = "threading/control_word.h"
-INLET = "threading/mailbox_inlet.h"
-INLET_SOURCE = "threading/mailbox_inlet.cc"
-LANE = "threading/lane.h"
-LANE_SET_SOURCE = "threading/lane_set.cc"
-LIMIT = "threading/pending_limit.h"
-MAILBOX = "threading/mailbox.h"
-MAILBOX_SOURCE = "threading/mailbox.cc"
+WORD = "threading/mailbox/control_word.h"
+INLET = "threading/mailbox/mailbox_inlet.h"
+INLET_SOURCE = "threading/mailbox/mailbox_inlet.cc"
+LANE = "threading/mailbox/lane.h"
+LANE_SET_SOURCE = "threading/mailbox/lane_set.cc"
+LIMIT = "threading/mailbox/pending_limit.h"
+MAILBOX = "threading/mailbox/mailbox.h"
+MAILBOX_SOURCE = "threading/mailbox/mailbox.cc"
 LOOP_SOURCE = "runtime/loop_core.cc"
 RAISE_SOURCE = "runtime/signal_callback.cc"
 

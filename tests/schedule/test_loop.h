@@ -17,7 +17,7 @@
 #include "tests/schedule/thread.h"
 
 #include "zmqloop/runtime/loop_core.h"
-#include "zmqloop/threading/thread_role.h"
+#include "zmqloop/threading/mailbox/thread_role.h"
 
 namespace zmqloop::schedule {
 

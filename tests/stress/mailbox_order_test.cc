@@ -11,7 +11,7 @@
 #include "tests/support/stress_counts.h"
 #include <gtest/gtest.h>
 
-#include "zmqloop/threading/mailbox.h"
+#include "zmqloop/threading/mailbox/mailbox.h"
 
 namespace zmqloop {
 namespace {

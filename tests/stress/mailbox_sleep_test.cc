@@ -11,7 +11,7 @@
 #include <gtest/gtest.h>
 
 #include "zmqloop/threading/host/cpu_hints.h"
-#include "zmqloop/threading/mailbox.h"
+#include "zmqloop/threading/mailbox/mailbox.h"
 
 namespace zmqloop {
 namespace {

@@ -23,7 +23,7 @@
 
 #include <gtest/gtest.h>
 
-#include "zmqloop/threading/mailbox.h"
+#include "zmqloop/threading/mailbox/mailbox.h"
 
 namespace zmqloop::testing {
 

@@ -3,7 +3,7 @@
 
 // Who has a thing, said by many and asked by few.
 
-#include "zmqloop/threading/claim.h"
+#include "zmqloop/threading/mailbox/claim.h"
 
 #include <array>
 #include <atomic>

@@ -3,7 +3,7 @@
 
 // The invariants W1 to W4 where one thread can see them; the mailbox tests attack them from
 // several.
-#include "zmqloop/threading/control_word.h"
+#include "zmqloop/threading/mailbox/control_word.h"
 
 #include <gtest/gtest.h>
 

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-#include "zmqloop/threading/lane.h"
+#include "zmqloop/threading/mailbox/lane.h"
 
 #include <cstdint>
 #include <sched.h>
@@ -10,7 +10,7 @@
 
 #include <gtest/gtest.h>
 
-#include "zmqloop/threading/thread_role.h"
+#include "zmqloop/threading/mailbox/thread_role.h"
 
 namespace zmqloop {
 namespace {

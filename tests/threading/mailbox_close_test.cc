@@ -18,7 +18,7 @@
 #include "tests/support/real_time.h"
 #include <gtest/gtest.h>
 
-#include "zmqloop/threading/mailbox.h"
+#include "zmqloop/threading/mailbox/mailbox.h"
 
 namespace zmqloop {
 namespace {

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-#include "zmqloop/threading/mailbox.h"
+#include "zmqloop/threading/mailbox/mailbox.h"
 
 #include <array>
 #include <atomic>

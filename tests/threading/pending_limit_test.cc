@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-#include "zmqloop/threading/pending_limit.h"
+#include "zmqloop/threading/mailbox/pending_limit.h"
 
 #include <cstdint>
 #include <limits>
@@ -9,7 +9,7 @@
 #include "tests/support/mailbox_consumer.h"
 #include <gtest/gtest.h>
 
-#include "zmqloop/threading/mailbox.h"
+#include "zmqloop/threading/mailbox/mailbox.h"
 
 namespace zmqloop {
 namespace {

@@ -21,7 +21,7 @@
 #include "tests/support/mailbox_consumer.h"
 #include <gtest/gtest.h>
 
-#include "zmqloop/threading/mailbox.h"
+#include "zmqloop/threading/mailbox/mailbox.h"
 
 namespace zmqloop {
 namespace {

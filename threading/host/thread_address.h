@@ -15,7 +15,7 @@
 
 namespace zmqloop {
 
-// Not inlined by clang, nor are two calls made one: see per_thread() in threading/primitives.h.
+// Not inlined by clang, nor are two calls made one: see per_thread() in threading/mailbox/primitives.h.
 #ifdef __clang__
 [[gnu::noinline]]
 #endif

@@ -6,12 +6,12 @@
 // Threads: Counter: one writer, any reader. SharedCounter: any. Both async-signal-safe. A value
 // says how often, never that something else is visible. Internal.
 
-#ifndef ZMQLOOP_THREADING_COUNTER_H_
-#define ZMQLOOP_THREADING_COUNTER_H_
+#ifndef ZMQLOOP_THREADING_MAILBOX_COUNTER_H_
+#define ZMQLOOP_THREADING_MAILBOX_COUNTER_H_
 
 #include <cstdint>
 
-#include "zmqloop/threading/primitives.h"
+#include "zmqloop/threading/mailbox/primitives.h"
 
 namespace zmqloop {
 
@@ -53,4 +53,4 @@ class SharedCounter {
 
 }  // namespace zmqloop
 
-#endif  // ZMQLOOP_THREADING_COUNTER_H_
+#endif  // ZMQLOOP_THREADING_MAILBOX_COUNTER_H_

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-#include "zmqloop/threading/lane_set.h"
+#include "zmqloop/threading/mailbox/lane_set.h"
 
 #include <algorithm>
 #include <unordered_map>

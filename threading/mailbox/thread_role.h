@@ -6,10 +6,10 @@
 // Threads: each thread its own.
 // Internal.
 
-#ifndef ZMQLOOP_THREADING_THREAD_ROLE_H_
-#define ZMQLOOP_THREADING_THREAD_ROLE_H_
+#ifndef ZMQLOOP_THREADING_MAILBOX_THREAD_ROLE_H_
+#define ZMQLOOP_THREADING_MAILBOX_THREAD_ROLE_H_
 
-#include "zmqloop/threading/primitives.h"
+#include "zmqloop/threading/mailbox/primitives.h"
 
 namespace zmqloop {
 
@@ -31,4 +31,4 @@ class ThreadRole {
 
 }  // namespace zmqloop
 
-#endif  // ZMQLOOP_THREADING_THREAD_ROLE_H_
+#endif  // ZMQLOOP_THREADING_MAILBOX_THREAD_ROLE_H_

@@ -19,16 +19,16 @@
 // Errors: a full table is a value; construction throws std::system_error if the memory cannot be
 // mapped. Internal.
 
-#ifndef ZMQLOOP_THREADING_SIGNAL_SLOTS_H_
-#define ZMQLOOP_THREADING_SIGNAL_SLOTS_H_
+#ifndef ZMQLOOP_THREADING_MAILBOX_SIGNAL_SLOTS_H_
+#define ZMQLOOP_THREADING_MAILBOX_SIGNAL_SLOTS_H_
 
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 
 #include "zmqloop/threading/host/export.h"
-#include "zmqloop/threading/primitives.h"
-#include "zmqloop/threading/slot.h"
+#include "zmqloop/threading/mailbox/primitives.h"
+#include "zmqloop/threading/mailbox/slot.h"
 
 namespace zmqloop {
 
@@ -102,4 +102,4 @@ class SignalSlots {
 
 }  // namespace zmqloop
 
-#endif  // ZMQLOOP_THREADING_SIGNAL_SLOTS_H_
+#endif  // ZMQLOOP_THREADING_MAILBOX_SIGNAL_SLOTS_H_

@@ -1,11 +1,11 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// The primitives of the library's threading/primitives.h for simulated threads; included under the
+// The primitives of the library's threading/mailbox/primitives.h for simulated threads; included under the
 // same path by what is compiled for the scheduler.
 
-#ifndef ZMQLOOP_TESTS_SCHEDULE_EXCHANGED_THREADING_PRIMITIVES_H_
-#define ZMQLOOP_TESTS_SCHEDULE_EXCHANGED_THREADING_PRIMITIVES_H_
+#ifndef ZMQLOOP_TESTS_SCHEDULE_EXCHANGED_THREADING_MAILBOX_PRIMITIVES_H_
+#define ZMQLOOP_TESTS_SCHEDULE_EXCHANGED_THREADING_MAILBOX_PRIMITIVES_H_
 
 #include <mutex>
 #include <type_traits>
@@ -36,4 +36,4 @@ T& per_thread() {
 
 }  // namespace zmqloop
 
-#endif  // ZMQLOOP_TESTS_SCHEDULE_EXCHANGED_THREADING_PRIMITIVES_H_
+#endif  // ZMQLOOP_TESTS_SCHEDULE_EXCHANGED_THREADING_MAILBOX_PRIMITIVES_H_

@@ -1,14 +1,14 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-#include "zmqloop/threading/lane.h"
+#include "zmqloop/threading/mailbox/lane.h"
 
 #include <algorithm>
 #include <new>
 #include <utility>
 
 #include "zmqloop/threading/host/cpu_hints.h"
-#include "zmqloop/threading/thread_role.h"
+#include "zmqloop/threading/mailbox/thread_role.h"
 
 namespace zmqloop {
 

@@ -11,14 +11,14 @@
 // Errors: none.
 // Internal.
 
-#ifndef ZMQLOOP_THREADING_PENDING_LIMIT_H_
-#define ZMQLOOP_THREADING_PENDING_LIMIT_H_
+#ifndef ZMQLOOP_THREADING_MAILBOX_PENDING_LIMIT_H_
+#define ZMQLOOP_THREADING_MAILBOX_PENDING_LIMIT_H_
 
 #include <cstdint>
 
-#include "zmqloop/threading/control_word.h"
-#include "zmqloop/threading/mailbox.h"
-#include "zmqloop/threading/primitives.h"
+#include "zmqloop/threading/mailbox/control_word.h"
+#include "zmqloop/threading/mailbox/mailbox.h"
+#include "zmqloop/threading/mailbox/primitives.h"
 
 namespace zmqloop {
 
@@ -57,4 +57,4 @@ class PendingLimit {
 
 }  // namespace zmqloop
 
-#endif  // ZMQLOOP_THREADING_PENDING_LIMIT_H_
+#endif  // ZMQLOOP_THREADING_MAILBOX_PENDING_LIMIT_H_

@@ -12,8 +12,8 @@
 // Errors: as the standard's.
 // Internal.
 
-#ifndef ZMQLOOP_THREADING_PRIMITIVES_H_
-#define ZMQLOOP_THREADING_PRIMITIVES_H_
+#ifndef ZMQLOOP_THREADING_MAILBOX_PRIMITIVES_H_
+#define ZMQLOOP_THREADING_MAILBOX_PRIMITIVES_H_
 
 #include <atomic>
 #include <mutex>
@@ -56,4 +56,4 @@ T& per_thread() {
 
 }  // namespace zmqloop
 
-#endif  // ZMQLOOP_THREADING_PRIMITIVES_H_
+#endif  // ZMQLOOP_THREADING_MAILBOX_PRIMITIVES_H_

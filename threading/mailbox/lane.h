@@ -20,8 +20,8 @@
 // Errors: reserve() throws std::bad_alloc, with the lane unchanged.
 // Internal.
 
-#ifndef ZMQLOOP_THREADING_LANE_H_
-#define ZMQLOOP_THREADING_LANE_H_
+#ifndef ZMQLOOP_THREADING_MAILBOX_LANE_H_
+#define ZMQLOOP_THREADING_MAILBOX_LANE_H_
 
 #include <array>
 #include <cstddef>
@@ -30,8 +30,8 @@
 
 #include "zmqloop/threading/host/cpu_hints.h"
 #include "zmqloop/threading/host/export.h"
-#include "zmqloop/threading/primitives.h"
-#include "zmqloop/threading/slot.h"
+#include "zmqloop/threading/mailbox/primitives.h"
+#include "zmqloop/threading/mailbox/slot.h"
 
 namespace zmqloop {
 
@@ -192,4 +192,4 @@ class alignas(128) Lane {
 
 }  // namespace zmqloop
 
-#endif  // ZMQLOOP_THREADING_LANE_H_
+#endif  // ZMQLOOP_THREADING_MAILBOX_LANE_H_

@@ -18,8 +18,8 @@
 // Errors: std::bad_alloc on a thread's first post to a mailbox, with nothing changed.
 // Internal.
 
-#ifndef ZMQLOOP_THREADING_LANE_SET_H_
-#define ZMQLOOP_THREADING_LANE_SET_H_
+#ifndef ZMQLOOP_THREADING_MAILBOX_LANE_SET_H_
+#define ZMQLOOP_THREADING_MAILBOX_LANE_SET_H_
 
 #include <cstddef>
 #include <cstdint>
@@ -28,8 +28,8 @@
 #include <vector>
 
 #include "zmqloop/threading/host/export.h"
-#include "zmqloop/threading/lane.h"
-#include "zmqloop/threading/primitives.h"
+#include "zmqloop/threading/mailbox/lane.h"
+#include "zmqloop/threading/mailbox/primitives.h"
 
 namespace zmqloop {
 
@@ -153,4 +153,4 @@ class PostingThread {
 
 }  // namespace zmqloop
 
-#endif  // ZMQLOOP_THREADING_LANE_SET_H_
+#endif  // ZMQLOOP_THREADING_MAILBOX_LANE_SET_H_

@@ -23,20 +23,20 @@
 // Errors: take() passes on std::bad_alloc when the number of lanes has grown; nothing is lost then.
 // Internal.
 
-#ifndef ZMQLOOP_THREADING_MAILBOX_H_
-#define ZMQLOOP_THREADING_MAILBOX_H_
+#ifndef ZMQLOOP_THREADING_MAILBOX_MAILBOX_H_
+#define ZMQLOOP_THREADING_MAILBOX_MAILBOX_H_
 
 #include <array>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
 
-#include "zmqloop/threading/control_word.h"
-#include "zmqloop/threading/counter.h"
 #include "zmqloop/threading/host/export.h"
-#include "zmqloop/threading/lane.h"
-#include "zmqloop/threading/mailbox_inlet.h"
-#include "zmqloop/threading/slot.h"
+#include "zmqloop/threading/mailbox/control_word.h"
+#include "zmqloop/threading/mailbox/counter.h"
+#include "zmqloop/threading/mailbox/lane.h"
+#include "zmqloop/threading/mailbox/mailbox_inlet.h"
+#include "zmqloop/threading/mailbox/slot.h"
 
 namespace zmqloop {
 
@@ -172,4 +172,4 @@ class Mailbox : public MailboxInlet {
 
 }  // namespace zmqloop
 
-#endif  // ZMQLOOP_THREADING_MAILBOX_H_
+#endif  // ZMQLOOP_THREADING_MAILBOX_MAILBOX_H_

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-#include "zmqloop/threading/signal_slots.h"
+#include "zmqloop/threading/mailbox/signal_slots.h"
 
 #include <algorithm>
 #include <bit>

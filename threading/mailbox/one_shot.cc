@@ -1,14 +1,14 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-#include "zmqloop/threading/one_shot.h"
+#include "zmqloop/threading/mailbox/one_shot.h"
 
 #include <array>
 #include <cstdio>
 
 #include "zmqloop/threading/host/error_output.h"
 #include "zmqloop/threading/host/thread_label.h"
-#include "zmqloop/threading/thread_role.h"
+#include "zmqloop/threading/mailbox/thread_role.h"
 
 namespace zmqloop::one_shot {
 

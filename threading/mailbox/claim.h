@@ -13,13 +13,13 @@
 //
 // Threads: any; one at a time has it. Internal.
 
-#ifndef ZMQLOOP_THREADING_CLAIM_H_
-#define ZMQLOOP_THREADING_CLAIM_H_
+#ifndef ZMQLOOP_THREADING_MAILBOX_CLAIM_H_
+#define ZMQLOOP_THREADING_MAILBOX_CLAIM_H_
 
 #include <atomic>
 
 #include "zmqloop/threading/host/process_fence.h"
-#include "zmqloop/threading/primitives.h"
+#include "zmqloop/threading/mailbox/primitives.h"
 
 namespace zmqloop {
 
@@ -60,4 +60,4 @@ class Claim {
 
 }  // namespace zmqloop
 
-#endif  // ZMQLOOP_THREADING_CLAIM_H_
+#endif  // ZMQLOOP_THREADING_MAILBOX_CLAIM_H_

@@ -12,8 +12,8 @@
 // Errors: what the callable's constructors or call throw passes through.
 // Internal.
 
-#ifndef ZMQLOOP_THREADING_ONE_SHOT_H_
-#define ZMQLOOP_THREADING_ONE_SHOT_H_
+#ifndef ZMQLOOP_THREADING_MAILBOX_ONE_SHOT_H_
+#define ZMQLOOP_THREADING_MAILBOX_ONE_SHOT_H_
 
 #include <cstddef>
 #include <exception>
@@ -221,4 +221,4 @@ constexpr bool is_null(const F& f) {
 
 }  // namespace zmqloop::one_shot
 
-#endif  // ZMQLOOP_THREADING_ONE_SHOT_H_
+#endif  // ZMQLOOP_THREADING_MAILBOX_ONE_SHOT_H_

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-#include "zmqloop/threading/mailbox_inlet.h"
+#include "zmqloop/threading/mailbox/mailbox_inlet.h"
 
 namespace zmqloop {
 

@@ -23,12 +23,12 @@
 // Errors: none.
 // Internal.
 
-#ifndef ZMQLOOP_THREADING_CONTROL_WORD_H_
-#define ZMQLOOP_THREADING_CONTROL_WORD_H_
+#ifndef ZMQLOOP_THREADING_MAILBOX_CONTROL_WORD_H_
+#define ZMQLOOP_THREADING_MAILBOX_CONTROL_WORD_H_
 
 #include <cstdint>
 
-#include "zmqloop/threading/primitives.h"
+#include "zmqloop/threading/mailbox/primitives.h"
 
 namespace zmqloop {
 
@@ -131,4 +131,4 @@ class ControlWord {
 
 }  // namespace zmqloop
 
-#endif  // ZMQLOOP_THREADING_CONTROL_WORD_H_
+#endif  // ZMQLOOP_THREADING_MAILBOX_CONTROL_WORD_H_

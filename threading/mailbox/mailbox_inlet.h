@@ -15,8 +15,8 @@
 // Errors: post() passes on what the callable's copy or move throws, and std::bad_alloc: then
 // nothing was posted. Refusal is a value. Internal.
 
-#ifndef ZMQLOOP_THREADING_MAILBOX_INLET_H_
-#define ZMQLOOP_THREADING_MAILBOX_INLET_H_
+#ifndef ZMQLOOP_THREADING_MAILBOX_MAILBOX_INLET_H_
+#define ZMQLOOP_THREADING_MAILBOX_MAILBOX_INLET_H_
 
 #include <cstddef>
 #include <cstdint>
@@ -25,14 +25,14 @@
 #include <type_traits>
 #include <utility>
 
-#include "zmqloop/threading/control_word.h"
-#include "zmqloop/threading/counter.h"
 #include "zmqloop/threading/host/export.h"
-#include "zmqloop/threading/lane.h"
-#include "zmqloop/threading/lane_set.h"
-#include "zmqloop/threading/one_shot.h"
-#include "zmqloop/threading/primitives.h"
-#include "zmqloop/threading/signal_slots.h"
+#include "zmqloop/threading/mailbox/control_word.h"
+#include "zmqloop/threading/mailbox/counter.h"
+#include "zmqloop/threading/mailbox/lane.h"
+#include "zmqloop/threading/mailbox/lane_set.h"
+#include "zmqloop/threading/mailbox/one_shot.h"
+#include "zmqloop/threading/mailbox/primitives.h"
+#include "zmqloop/threading/mailbox/signal_slots.h"
 
 namespace zmqloop {
 
@@ -275,4 +275,4 @@ PostResult MailboxInlet::call(Put put) {
 
 }  // namespace zmqloop
 
-#endif  // ZMQLOOP_THREADING_MAILBOX_INLET_H_
+#endif  // ZMQLOOP_THREADING_MAILBOX_MAILBOX_INLET_H_

@@ -12,8 +12,8 @@
 // Owns: the callable between publish() and run() or destroy().
 // Internal.
 
-#ifndef ZMQLOOP_THREADING_SLOT_H_
-#define ZMQLOOP_THREADING_SLOT_H_
+#ifndef ZMQLOOP_THREADING_MAILBOX_SLOT_H_
+#define ZMQLOOP_THREADING_MAILBOX_SLOT_H_
 
 #include <cstddef>
 #include <cstdint>
@@ -21,8 +21,8 @@
 #include <typeinfo>
 #include <utility>
 
-#include "zmqloop/threading/one_shot.h"
-#include "zmqloop/threading/primitives.h"
+#include "zmqloop/threading/mailbox/one_shot.h"
+#include "zmqloop/threading/mailbox/primitives.h"
 
 namespace zmqloop {
 
@@ -62,4 +62,4 @@ static_assert(sizeof(Slot) == 64);
 
 }  // namespace zmqloop
 
-#endif  // ZMQLOOP_THREADING_SLOT_H_
+#endif  // ZMQLOOP_THREADING_MAILBOX_SLOT_H_
