@@ -24,15 +24,19 @@ set(ZMQLOOP_HEADERS
     poller/waker.h
     poller/zmq_poll_poller.h
     poller/zmq_socket_state.h
-    runtime/async_result.h
+    runtime/basics/async_result.h
+    runtime/basics/callable_check.h
+    runtime/basics/errors.h
+    runtime/basics/exception_report.h
+    runtime/basics/option_functions.h
+    runtime/basics/times.h
+    runtime/basics/turn_clock.h
+    runtime/basics/user_code.h
     runtime/batch_pacer.h
-    runtime/callable_check.h
     runtime/callback_task.h
     runtime/current_loop.h
     runtime/deferred_post.h
     runtime/delayed_callback.h
-    runtime/errors.h
-    runtime/exception_report.h
     runtime/future.h
     runtime/future_callback.h
     runtime/future_state.h
@@ -49,7 +53,6 @@ set(ZMQLOOP_HEADERS
     runtime/loop_options.h
     runtime/loop_pool.h
     runtime/loop_thread.h
-    runtime/option_functions.h
     runtime/owned_timer.h
     runtime/periodic_callback.h
     runtime/periodic_schedule.h
@@ -77,9 +80,6 @@ set(ZMQLOOP_HEADERS
     runtime/timer_queue.h
     runtime/timer_record.h
     runtime/timer_wheel.h
-    runtime/times.h
-    runtime/turn_clock.h
-    runtime/user_code.h
     threading/host/backoff.h
     threading/host/cancellation_hold.h
     threading/host/clock.h
@@ -142,9 +142,9 @@ set(ZMQLOOP_SOURCES
     poller/waker.cc
     poller/zmq_poll_poller.cc
     poller/zmq_socket_state.cc
+    runtime/basics/errors.cc
+    runtime/basics/exception_report.cc
     runtime/delayed_callback.cc
-    runtime/errors.cc
-    runtime/exception_report.cc
     runtime/future_state.cc
     runtime/handler_table.cc
     runtime/idle_spin.cc

@@ -28,10 +28,10 @@
 #include <type_traits>
 #include <utility>
 
-#include "zmqloop/runtime/callable_check.h"
+#include "zmqloop/runtime/basics/callable_check.h"
+#include "zmqloop/runtime/basics/times.h"
 #include "zmqloop/runtime/io_loop.h"
 #include "zmqloop/runtime/owned_timer.h"
-#include "zmqloop/runtime/times.h"
 #include "zmqloop/threading/host/export.h"
 
 namespace zmqloop {

@@ -29,12 +29,12 @@
 
 #include "absl/functional/any_invocable.h"
 
-#include "zmqloop/runtime/async_result.h"
-#include "zmqloop/runtime/callable_check.h"
-#include "zmqloop/runtime/errors.h"
+#include "zmqloop/runtime/basics/async_result.h"
+#include "zmqloop/runtime/basics/callable_check.h"
+#include "zmqloop/runtime/basics/errors.h"
+#include "zmqloop/runtime/basics/times.h"
+#include "zmqloop/runtime/basics/user_code.h"
 #include "zmqloop/runtime/future_state.h"
-#include "zmqloop/runtime/times.h"
-#include "zmqloop/runtime/user_code.h"
 
 namespace zmqloop {
 

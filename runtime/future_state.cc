@@ -3,7 +3,7 @@
 
 #include "zmqloop/runtime/future_state.h"
 
-#include "zmqloop/runtime/user_code.h"
+#include "zmqloop/runtime/basics/user_code.h"
 #include "zmqloop/threading/mailbox/thread_role.h"
 
 namespace zmqloop {

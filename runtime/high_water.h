@@ -18,7 +18,7 @@
 #include <typeinfo>
 #include <utility>
 
-#include "zmqloop/runtime/option_functions.h"
+#include "zmqloop/runtime/basics/option_functions.h"
 #include "zmqloop/threading/mailbox/counter.h"
 
 namespace zmqloop {

@@ -11,7 +11,7 @@
 
 #include "absl/strings/str_cat.h"
 
-#include "zmqloop/runtime/exception_report.h"
+#include "zmqloop/runtime/basics/exception_report.h"
 #include "zmqloop/runtime/idle_spin.h"
 #include "zmqloop/threading/host/backoff.h"
 #include "zmqloop/threading/host/cancellation_hold.h"

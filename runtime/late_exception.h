@@ -24,7 +24,7 @@
 #include <typeinfo>
 #include <utility>
 
-#include "zmqloop/runtime/exception_report.h"
+#include "zmqloop/runtime/basics/exception_report.h"
 #include "zmqloop/runtime/future_state.h"
 #include "zmqloop/runtime/loop_core.h"
 #include "zmqloop/threading/mailbox/one_shot.h"

@@ -8,7 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 
-#include "zmqloop/runtime/errors.h"
+#include "zmqloop/runtime/basics/errors.h"
 #include "zmqloop/threading/host/backoff.h"
 #include "zmqloop/threading/host/thread_label.h"
 

@@ -8,7 +8,7 @@
 #include <sched.h>
 #include <utility>
 
-#include "zmqloop/runtime/user_code.h"
+#include "zmqloop/runtime/basics/user_code.h"
 #include "zmqloop/threading/host/cpu_hints.h"
 #include "zmqloop/threading/host/descriptor_preflight.h"
 

@@ -7,8 +7,8 @@
 #include <sys/ioctl.h>
 #include <system_error>
 
+#include "zmqloop/runtime/basics/user_code.h"
 #include "zmqloop/runtime/loop_core.h"
-#include "zmqloop/runtime/user_code.h"
 
 namespace zmqloop {
 namespace {

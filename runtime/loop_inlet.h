@@ -29,8 +29,8 @@
 #include <type_traits>
 #include <utility>
 
-#include "zmqloop/runtime/async_result.h"
-#include "zmqloop/runtime/callable_check.h"
+#include "zmqloop/runtime/basics/async_result.h"
+#include "zmqloop/runtime/basics/callable_check.h"
 #include "zmqloop/runtime/callback_task.h"
 #include "zmqloop/runtime/deferred_post.h"
 #include "zmqloop/runtime/future.h"

@@ -16,7 +16,7 @@
 #include <string>
 
 #include "zmqloop/poller/poller.h"
-#include "zmqloop/runtime/option_functions.h"
+#include "zmqloop/runtime/basics/option_functions.h"
 #include "zmqloop/runtime/stall_report.h"
 #include "zmqloop/threading/host/clock.h"
 #include "zmqloop/threading/host/export.h"

@@ -34,11 +34,11 @@
 #include <utility>
 #include <vector>
 
-#include "zmqloop/runtime/callable_check.h"
+#include "zmqloop/runtime/basics/callable_check.h"
+#include "zmqloop/runtime/basics/option_functions.h"
 #include "zmqloop/runtime/io_loop.h"
 #include "zmqloop/runtime/loop_options.h"
 #include "zmqloop/runtime/loop_thread.h"
-#include "zmqloop/runtime/option_functions.h"
 #include "zmqloop/threading/host/export.h"
 
 namespace zmqloop {

@@ -6,8 +6,8 @@
 #include <stdexcept>
 #include <utility>
 
+#include "zmqloop/runtime/basics/user_code.h"
 #include "zmqloop/runtime/current_loop.h"
-#include "zmqloop/runtime/user_code.h"
 #include "zmqloop/threading/host/cancellation_hold.h"
 #include "zmqloop/threading/host/error_output.h"
 

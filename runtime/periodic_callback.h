@@ -36,7 +36,7 @@
 #include <type_traits>
 #include <utility>
 
-#include "zmqloop/runtime/callable_check.h"
+#include "zmqloop/runtime/basics/callable_check.h"
 #include "zmqloop/runtime/io_loop.h"
 #include "zmqloop/runtime/owned_timer.h"
 #include "zmqloop/runtime/periodic_schedule.h"

@@ -16,8 +16,8 @@
 #include <type_traits>
 #include <utility>
 
-#include "zmqloop/runtime/async_result.h"
-#include "zmqloop/runtime/errors.h"
+#include "zmqloop/runtime/basics/async_result.h"
+#include "zmqloop/runtime/basics/errors.h"
 #include "zmqloop/runtime/future.h"
 #include "zmqloop/runtime/late_exception.h"
 #include "zmqloop/runtime/loop_core.h"

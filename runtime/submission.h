@@ -18,7 +18,7 @@
 #include <type_traits>
 #include <utility>
 
-#include "zmqloop/runtime/errors.h"
+#include "zmqloop/runtime/basics/errors.h"
 #include "zmqloop/runtime/future.h"
 #include "zmqloop/runtime/late_exception.h"
 #include "zmqloop/runtime/loop_core.h"

@@ -20,13 +20,13 @@
 #include <utility>
 #include <variant>
 
-#include "zmqloop/runtime/async_result.h"
+#include "zmqloop/runtime/basics/async_result.h"
+#include "zmqloop/runtime/basics/user_code.h"
 #include "zmqloop/runtime/deferred_post.h"
 #include "zmqloop/runtime/future.h"
 #include "zmqloop/runtime/loop_core.h"
 #include "zmqloop/runtime/spawned_task.h"
 #include "zmqloop/runtime/task.h"
-#include "zmqloop/runtime/user_code.h"
 
 namespace zmqloop {
 

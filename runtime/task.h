@@ -33,9 +33,9 @@
 #include <type_traits>
 #include <utility>
 
-#include "zmqloop/runtime/async_result.h"
+#include "zmqloop/runtime/basics/async_result.h"
+#include "zmqloop/runtime/basics/times.h"
 #include "zmqloop/runtime/task_promise.h"
-#include "zmqloop/runtime/times.h"
 
 namespace zmqloop {
 

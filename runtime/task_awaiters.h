@@ -19,11 +19,11 @@
 #include <memory>
 #include <utility>
 
+#include "zmqloop/runtime/basics/times.h"
 #include "zmqloop/runtime/deferred_post.h"
 #include "zmqloop/runtime/future.h"
 #include "zmqloop/runtime/loop_core.h"
 #include "zmqloop/runtime/schedule.h"
-#include "zmqloop/runtime/times.h"
 
 namespace zmqloop {
 

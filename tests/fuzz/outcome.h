@@ -9,7 +9,7 @@
 #include <stdexcept>
 #include <system_error>
 
-#include "zmqloop/runtime/errors.h"
+#include "zmqloop/runtime/basics/errors.h"
 
 namespace zmqloop::fuzz {
 

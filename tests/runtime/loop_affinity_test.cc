@@ -24,7 +24,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "zmqloop/runtime/errors.h"
+#include "zmqloop/runtime/basics/errors.h"
 #include "zmqloop/threading/host/thread_label.h"
 
 namespace zmqloop::testing {

@@ -26,8 +26,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "zmqloop/runtime/basics/errors.h"
 #include "zmqloop/runtime/delayed_callback.h"
-#include "zmqloop/runtime/errors.h"
 #include "zmqloop/runtime/io_loop.h"
 #include "zmqloop/runtime/periodic_callback.h"
 #include "zmqloop/threading/host/thread_label.h"

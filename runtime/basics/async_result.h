@@ -10,8 +10,8 @@
 //
 // Internal.
 
-#ifndef ZMQLOOP_RUNTIME_ASYNC_RESULT_H_
-#define ZMQLOOP_RUNTIME_ASYNC_RESULT_H_
+#ifndef ZMQLOOP_RUNTIME_BASICS_ASYNC_RESULT_H_
+#define ZMQLOOP_RUNTIME_BASICS_ASYNC_RESULT_H_
 
 #include <type_traits>
 
@@ -34,4 +34,4 @@ using AwaitedResult =
 
 }  // namespace zmqloop
 
-#endif  // ZMQLOOP_RUNTIME_ASYNC_RESULT_H_
+#endif  // ZMQLOOP_RUNTIME_BASICS_ASYNC_RESULT_H_

@@ -6,8 +6,8 @@
 // Threads: any.
 // Internal.
 
-#ifndef ZMQLOOP_RUNTIME_USER_CODE_H_
-#define ZMQLOOP_RUNTIME_USER_CODE_H_
+#ifndef ZMQLOOP_RUNTIME_BASICS_USER_CODE_H_
+#define ZMQLOOP_RUNTIME_BASICS_USER_CODE_H_
 
 #include "zmqloop/threading/host/forced_unwind.h"
 
@@ -31,4 +31,4 @@ __attribute__((no_sanitize("null"))) bool returned(UserCode user_code, OnExcepti
 
 }  // namespace zmqloop
 
-#endif  // ZMQLOOP_RUNTIME_USER_CODE_H_
+#endif  // ZMQLOOP_RUNTIME_BASICS_USER_CODE_H_

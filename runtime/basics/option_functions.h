@@ -10,8 +10,8 @@
 // Errors: what copying the callable throws.
 // Public, as parts of options.
 
-#ifndef ZMQLOOP_RUNTIME_OPTION_FUNCTIONS_H_
-#define ZMQLOOP_RUNTIME_OPTION_FUNCTIONS_H_
+#ifndef ZMQLOOP_RUNTIME_BASICS_OPTION_FUNCTIONS_H_
+#define ZMQLOOP_RUNTIME_BASICS_OPTION_FUNCTIONS_H_
 
 #include <functional>
 #include <memory>
@@ -19,7 +19,7 @@
 #include <typeinfo>
 #include <utility>
 
-#include "zmqloop/runtime/async_result.h"
+#include "zmqloop/runtime/basics/async_result.h"
 #include "zmqloop/threading/mailbox/one_shot.h"
 
 namespace zmqloop {
@@ -93,4 +93,4 @@ class ThreadHook {
 
 }  // namespace zmqloop
 
-#endif  // ZMQLOOP_RUNTIME_OPTION_FUNCTIONS_H_
+#endif  // ZMQLOOP_RUNTIME_BASICS_OPTION_FUNCTIONS_H_

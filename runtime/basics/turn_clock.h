@@ -10,8 +10,8 @@
 // Threads: loop thread.
 // Internal: see LoopOptions::turn_budget.
 
-#ifndef ZMQLOOP_RUNTIME_TURN_CLOCK_H_
-#define ZMQLOOP_RUNTIME_TURN_CLOCK_H_
+#ifndef ZMQLOOP_RUNTIME_BASICS_TURN_CLOCK_H_
+#define ZMQLOOP_RUNTIME_BASICS_TURN_CLOCK_H_
 
 #include <algorithm>
 #include <cstdint>
@@ -52,4 +52,4 @@ class TurnClock {
 
 }  // namespace zmqloop
 
-#endif  // ZMQLOOP_RUNTIME_TURN_CLOCK_H_
+#endif  // ZMQLOOP_RUNTIME_BASICS_TURN_CLOCK_H_

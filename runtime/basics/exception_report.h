@@ -7,8 +7,8 @@
 // Errors: none; what cannot be written is lost.
 // Internal: see IOLoop::handle_callback_exception().
 
-#ifndef ZMQLOOP_RUNTIME_EXCEPTION_REPORT_H_
-#define ZMQLOOP_RUNTIME_EXCEPTION_REPORT_H_
+#ifndef ZMQLOOP_RUNTIME_BASICS_EXCEPTION_REPORT_H_
+#define ZMQLOOP_RUNTIME_BASICS_EXCEPTION_REPORT_H_
 
 #include <cstdint>
 #include <exception>
@@ -28,4 +28,4 @@ ZMQLOOP_EXPORT void report_exception(std::string_view loop_name, const std::type
 
 }  // namespace zmqloop
 
-#endif  // ZMQLOOP_RUNTIME_EXCEPTION_REPORT_H_
+#endif  // ZMQLOOP_RUNTIME_BASICS_EXCEPTION_REPORT_H_

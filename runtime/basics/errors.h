@@ -8,8 +8,8 @@
 //
 // Public.
 
-#ifndef ZMQLOOP_RUNTIME_ERRORS_H_
-#define ZMQLOOP_RUNTIME_ERRORS_H_
+#ifndef ZMQLOOP_RUNTIME_BASICS_ERRORS_H_
+#define ZMQLOOP_RUNTIME_BASICS_ERRORS_H_
 
 #include <stdexcept>
 
@@ -47,4 +47,4 @@ class ZMQLOOP_EXPORT BrokenPromiseError : public std::runtime_error {
 
 }  // namespace zmqloop
 
-#endif  // ZMQLOOP_RUNTIME_ERRORS_H_
+#endif  // ZMQLOOP_RUNTIME_BASICS_ERRORS_H_

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-#include "zmqloop/runtime/exception_report.h"
+#include "zmqloop/runtime/basics/exception_report.h"
 
 #include <new>
 #include <string>

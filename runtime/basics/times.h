@@ -12,8 +12,8 @@
 // Threads: values.
 // Public.
 
-#ifndef ZMQLOOP_RUNTIME_TIMES_H_
-#define ZMQLOOP_RUNTIME_TIMES_H_
+#ifndef ZMQLOOP_RUNTIME_BASICS_TIMES_H_
+#define ZMQLOOP_RUNTIME_BASICS_TIMES_H_
 
 #include <chrono>
 #include <cmath>
@@ -87,4 +87,4 @@ class TimeLimit {
 
 }  // namespace zmqloop
 
-#endif  // ZMQLOOP_RUNTIME_TIMES_H_
+#endif  // ZMQLOOP_RUNTIME_BASICS_TIMES_H_

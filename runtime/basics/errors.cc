@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-#include "zmqloop/runtime/errors.h"
+#include "zmqloop/runtime/basics/errors.h"
 
 namespace zmqloop {
 

@@ -8,8 +8,8 @@
 // Errors: std::invalid_argument that names the call.
 // Internal; the concepts are part of the signatures of IOLoop.
 
-#ifndef ZMQLOOP_RUNTIME_CALLABLE_CHECK_H_
-#define ZMQLOOP_RUNTIME_CALLABLE_CHECK_H_
+#ifndef ZMQLOOP_RUNTIME_BASICS_CALLABLE_CHECK_H_
+#define ZMQLOOP_RUNTIME_BASICS_CALLABLE_CHECK_H_
 
 #include <stdexcept>
 #include <string>
@@ -43,4 +43,4 @@ void require_callable(const char* operation, const F& f) {
 
 }  // namespace zmqloop
 
-#endif  // ZMQLOOP_RUNTIME_CALLABLE_CHECK_H_
+#endif  // ZMQLOOP_RUNTIME_BASICS_CALLABLE_CHECK_H_
