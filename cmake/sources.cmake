@@ -74,12 +74,12 @@ set(ZMQLOOP_HEADERS
     runtime/task_awaiters.h
     runtime/task_promise.h
     runtime/task_run.h
-    runtime/timeout_handle.h
-    runtime/timer_cells.h
-    runtime/timer_heap.h
-    runtime/timer_queue.h
-    runtime/timer_record.h
-    runtime/timer_wheel.h
+    runtime/timers/timeout_handle.h
+    runtime/timers/timer_cells.h
+    runtime/timers/timer_heap.h
+    runtime/timers/timer_queue.h
+    runtime/timers/timer_record.h
+    runtime/timers/timer_wheel.h
     threading/host/backoff.h
     threading/host/cancellation_hold.h
     threading/host/clock.h
@@ -168,10 +168,10 @@ set(ZMQLOOP_SOURCES
     runtime/stall_report.cc
     runtime/stall_watch.cc
     runtime/stall_watchdog.cc
-    runtime/timer_cells.cc
-    runtime/timer_heap.cc
-    runtime/timer_queue.cc
-    runtime/timer_wheel.cc
+    runtime/timers/timer_cells.cc
+    runtime/timers/timer_heap.cc
+    runtime/timers/timer_queue.cc
+    runtime/timers/timer_wheel.cc
     threading/host/cpu_quota.cc
     threading/host/cpu_set.cc
     threading/host/descriptor_preflight.cc

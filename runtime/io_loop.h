@@ -52,7 +52,7 @@
 #include "zmqloop/runtime/signal_handlers.h"
 #include "zmqloop/runtime/stall_report.h"
 #include "zmqloop/runtime/sync_call.h"
-#include "zmqloop/runtime/timeout_handle.h"
+#include "zmqloop/runtime/timers/timeout_handle.h"
 #include "zmqloop/threading/host/export.h"
 #include "zmqloop/threading/mailbox/counter.h"
 #include "zmqloop/threading/mailbox/one_shot.h"

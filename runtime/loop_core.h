@@ -50,7 +50,7 @@
 #include "zmqloop/runtime/room_waiters.h"
 #include "zmqloop/runtime/stall_monitor.h"
 #include "zmqloop/runtime/stall_rate_limit.h"
-#include "zmqloop/runtime/timer_queue.h"
+#include "zmqloop/runtime/timers/timer_queue.h"
 #include "zmqloop/threading/host/clock.h"
 #include "zmqloop/threading/host/export.h"
 #include "zmqloop/threading/host/fork_guard.h"

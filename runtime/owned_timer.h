@@ -28,7 +28,7 @@
 #include "zmqloop/runtime/io_loop.h"
 #include "zmqloop/runtime/loop_core.h"
 #include "zmqloop/runtime/task.h"
-#include "zmqloop/runtime/timer_queue.h"
+#include "zmqloop/runtime/timers/timer_queue.h"
 #include "zmqloop/threading/host/export.h"
 #include "zmqloop/threading/mailbox/one_shot.h"
 

@@ -7,8 +7,8 @@
 // Threads: one at a time.
 // Internal.
 
-#ifndef ZMQLOOP_RUNTIME_TIMER_RECORD_H_
-#define ZMQLOOP_RUNTIME_TIMER_RECORD_H_
+#ifndef ZMQLOOP_RUNTIME_TIMERS_TIMER_RECORD_H_
+#define ZMQLOOP_RUNTIME_TIMERS_TIMER_RECORD_H_
 
 #include <cstdint>
 
@@ -38,4 +38,4 @@ static_assert(sizeof(TimerRecord) == 32);  // two on a cache line
 
 }  // namespace zmqloop
 
-#endif  // ZMQLOOP_RUNTIME_TIMER_RECORD_H_
+#endif  // ZMQLOOP_RUNTIME_TIMERS_TIMER_RECORD_H_

@@ -24,8 +24,8 @@
 // Errors: open() throws std::bad_alloc; nothing else throws.
 // Internal.
 
-#ifndef ZMQLOOP_RUNTIME_TIMER_WHEEL_H_
-#define ZMQLOOP_RUNTIME_TIMER_WHEEL_H_
+#ifndef ZMQLOOP_RUNTIME_TIMERS_TIMER_WHEEL_H_
+#define ZMQLOOP_RUNTIME_TIMERS_TIMER_WHEEL_H_
 
 #include <algorithm>
 #include <array>
@@ -34,7 +34,7 @@
 #include <cstdint>
 #include <memory>
 
-#include "zmqloop/runtime/timer_record.h"
+#include "zmqloop/runtime/timers/timer_record.h"
 #include "zmqloop/threading/host/clock.h"
 #include "zmqloop/threading/host/export.h"
 
@@ -134,4 +134,4 @@ class TimerWheel {
 
 }  // namespace zmqloop
 
-#endif  // ZMQLOOP_RUNTIME_TIMER_WHEEL_H_
+#endif  // ZMQLOOP_RUNTIME_TIMERS_TIMER_WHEEL_H_

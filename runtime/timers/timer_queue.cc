@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-#include "zmqloop/runtime/timer_queue.h"
+#include "zmqloop/runtime/timers/timer_queue.h"
 
 namespace zmqloop {
 

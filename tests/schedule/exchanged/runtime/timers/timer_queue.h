@@ -1,10 +1,10 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// The library's runtime/timer_queue.h for loops that have no timers: other threads never touch it.
+// The library's runtime/timers/timer_queue.h for loops that have no timers: other threads never touch it.
 
-#ifndef ZMQLOOP_TESTS_SCHEDULE_EXCHANGED_RUNTIME_TIMER_QUEUE_H_
-#define ZMQLOOP_TESTS_SCHEDULE_EXCHANGED_RUNTIME_TIMER_QUEUE_H_
+#ifndef ZMQLOOP_TESTS_SCHEDULE_EXCHANGED_RUNTIME_TIMERS_TIMER_QUEUE_H_
+#define ZMQLOOP_TESTS_SCHEDULE_EXCHANGED_RUNTIME_TIMERS_TIMER_QUEUE_H_
 
 #include <cstddef>
 #include <optional>
@@ -28,4 +28,4 @@ class TimerQueue {
 
 }  // namespace zmqloop
 
-#endif  // ZMQLOOP_TESTS_SCHEDULE_EXCHANGED_RUNTIME_TIMER_QUEUE_H_
+#endif  // ZMQLOOP_TESTS_SCHEDULE_EXCHANGED_RUNTIME_TIMERS_TIMER_QUEUE_H_

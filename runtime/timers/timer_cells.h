@@ -11,8 +11,8 @@
 // Errors: reserve() throws std::bad_alloc, or std::length_error beyond kMost, with nothing changed.
 // Internal.
 
-#ifndef ZMQLOOP_RUNTIME_TIMER_CELLS_H_
-#define ZMQLOOP_RUNTIME_TIMER_CELLS_H_
+#ifndef ZMQLOOP_RUNTIME_TIMERS_TIMER_CELLS_H_
+#define ZMQLOOP_RUNTIME_TIMERS_TIMER_CELLS_H_
 
 #include <array>
 #include <bit>
@@ -72,4 +72,4 @@ class TimerCells {
 
 }  // namespace zmqloop
 
-#endif  // ZMQLOOP_RUNTIME_TIMER_CELLS_H_
+#endif  // ZMQLOOP_RUNTIME_TIMERS_TIMER_CELLS_H_

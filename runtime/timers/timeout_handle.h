@@ -6,12 +6,12 @@
 // Threads: a value.
 // Public.
 
-#ifndef ZMQLOOP_RUNTIME_TIMEOUT_HANDLE_H_
-#define ZMQLOOP_RUNTIME_TIMEOUT_HANDLE_H_
+#ifndef ZMQLOOP_RUNTIME_TIMERS_TIMEOUT_HANDLE_H_
+#define ZMQLOOP_RUNTIME_TIMERS_TIMEOUT_HANDLE_H_
 
 #include <cstdint>
 
-#include "zmqloop/runtime/timer_queue.h"
+#include "zmqloop/runtime/timers/timer_queue.h"
 
 namespace zmqloop {
 
@@ -32,4 +32,4 @@ class TimeoutHandle {
 
 }  // namespace zmqloop
 
-#endif  // ZMQLOOP_RUNTIME_TIMEOUT_HANDLE_H_
+#endif  // ZMQLOOP_RUNTIME_TIMERS_TIMEOUT_HANDLE_H_

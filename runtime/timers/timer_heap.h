@@ -15,14 +15,14 @@
 // Errors: reserve() throws std::bad_alloc, with nothing changed; nothing else throws.
 // Internal.
 
-#ifndef ZMQLOOP_RUNTIME_TIMER_HEAP_H_
-#define ZMQLOOP_RUNTIME_TIMER_HEAP_H_
+#ifndef ZMQLOOP_RUNTIME_TIMERS_TIMER_HEAP_H_
+#define ZMQLOOP_RUNTIME_TIMERS_TIMER_HEAP_H_
 
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 
-#include "zmqloop/runtime/timer_record.h"
+#include "zmqloop/runtime/timers/timer_record.h"
 #include "zmqloop/threading/host/clock.h"
 
 namespace zmqloop {
@@ -82,4 +82,4 @@ class TimerHeap {
 
 }  // namespace zmqloop
 
-#endif  // ZMQLOOP_RUNTIME_TIMER_HEAP_H_
+#endif  // ZMQLOOP_RUNTIME_TIMERS_TIMER_HEAP_H_

@@ -31,8 +31,8 @@
 // std::length_error beyond 2^31 timers: then nothing was added. A TimerId of the past is recognised
 // by its generation, which repeats after 2^32 timers. Internal.
 
-#ifndef ZMQLOOP_RUNTIME_TIMER_QUEUE_H_
-#define ZMQLOOP_RUNTIME_TIMER_QUEUE_H_
+#ifndef ZMQLOOP_RUNTIME_TIMERS_TIMER_QUEUE_H_
+#define ZMQLOOP_RUNTIME_TIMERS_TIMER_QUEUE_H_
 
 #include <cstddef>
 #include <cstdint>
@@ -41,10 +41,10 @@
 #include <utility>
 #include <vector>
 
-#include "zmqloop/runtime/timer_cells.h"
-#include "zmqloop/runtime/timer_heap.h"
-#include "zmqloop/runtime/timer_record.h"
-#include "zmqloop/runtime/timer_wheel.h"
+#include "zmqloop/runtime/timers/timer_cells.h"
+#include "zmqloop/runtime/timers/timer_heap.h"
+#include "zmqloop/runtime/timers/timer_record.h"
+#include "zmqloop/runtime/timers/timer_wheel.h"
 #include "zmqloop/threading/host/clock.h"
 #include "zmqloop/threading/host/export.h"
 #include "zmqloop/threading/mailbox/one_shot.h"
@@ -156,4 +156,4 @@ class TimerQueue {
 
 }  // namespace zmqloop
 
-#endif  // ZMQLOOP_RUNTIME_TIMER_QUEUE_H_
+#endif  // ZMQLOOP_RUNTIME_TIMERS_TIMER_QUEUE_H_
