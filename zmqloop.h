@@ -22,7 +22,7 @@
 #include "zmqloop/runtime/loop_thread.h"
 #include "zmqloop/runtime/periodic_callback.h"
 #include "zmqloop/runtime/periodic_schedule.h"
-#include "zmqloop/runtime/stall_report.h"
+#include "zmqloop/runtime/stalls/stall_report.h"
 #include "zmqloop/runtime/timers/timeout_handle.h"
 #include "zmqloop/threading/host/clock.h"
 #include "zmqloop/threading/host/stack_trace.h"

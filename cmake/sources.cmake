@@ -62,12 +62,12 @@ set(ZMQLOOP_HEADERS
     runtime/signal_dispatch.h
     runtime/signal_handlers.h
     runtime/spawned_task.h
-    runtime/stall_monitor.h
-    runtime/stall_probe.h
-    runtime/stall_rate_limit.h
-    runtime/stall_report.h
-    runtime/stall_watch.h
-    runtime/stall_watchdog.h
+    runtime/stalls/stall_monitor.h
+    runtime/stalls/stall_probe.h
+    runtime/stalls/stall_rate_limit.h
+    runtime/stalls/stall_report.h
+    runtime/stalls/stall_watch.h
+    runtime/stalls/stall_watchdog.h
     runtime/submission.h
     runtime/sync_call.h
     runtime/task.h
@@ -164,10 +164,10 @@ set(ZMQLOOP_SOURCES
     runtime/signal_callback.cc
     runtime/signal_dispatch.cc
     runtime/signal_handlers.cc
-    runtime/stall_monitor.cc
-    runtime/stall_report.cc
-    runtime/stall_watch.cc
-    runtime/stall_watchdog.cc
+    runtime/stalls/stall_monitor.cc
+    runtime/stalls/stall_report.cc
+    runtime/stalls/stall_watch.cc
+    runtime/stalls/stall_watchdog.cc
     runtime/timers/timer_cells.cc
     runtime/timers/timer_heap.cc
     runtime/timers/timer_queue.cc

@@ -50,7 +50,7 @@
 #include "zmqloop/runtime/loop_inlet.h"
 #include "zmqloop/runtime/loop_options.h"
 #include "zmqloop/runtime/signal_handlers.h"
-#include "zmqloop/runtime/stall_report.h"
+#include "zmqloop/runtime/stalls/stall_report.h"
 #include "zmqloop/runtime/sync_call.h"
 #include "zmqloop/runtime/timers/timeout_handle.h"
 #include "zmqloop/threading/host/export.h"

@@ -17,7 +17,7 @@
 
 #include "zmqloop/poller/poller.h"
 #include "zmqloop/runtime/basics/option_functions.h"
-#include "zmqloop/runtime/stall_report.h"
+#include "zmqloop/runtime/stalls/stall_report.h"
 #include "zmqloop/threading/host/clock.h"
 #include "zmqloop/threading/host/export.h"
 

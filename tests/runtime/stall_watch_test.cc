@@ -3,7 +3,7 @@
 
 // What a look at a loop finds and when the next one is due, on a clock that the tests set.
 
-#include "zmqloop/runtime/stall_watch.h"
+#include "zmqloop/runtime/stalls/stall_watch.h"
 
 #include <chrono>
 #include <memory>

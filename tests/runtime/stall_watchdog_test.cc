@@ -5,7 +5,7 @@
 // that nothing depends on how long anything takes; that no report comes is proved by a second loop,
 // for which reports do come meanwhile.
 
-#include "zmqloop/runtime/stall_watchdog.h"
+#include "zmqloop/runtime/stalls/stall_watchdog.h"
 
 #include <atomic>
 #include <chrono>

@@ -16,7 +16,7 @@
 #include <vector>
 
 #include "zmqloop/runtime/loop_thread.h"
-#include "zmqloop/runtime/stall_report.h"
+#include "zmqloop/runtime/stalls/stall_report.h"
 
 namespace zmqloop::testing {
 

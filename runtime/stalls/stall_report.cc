@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-#include "zmqloop/runtime/stall_report.h"
+#include "zmqloop/runtime/stalls/stall_report.h"
 
 #include <chrono>
 #include <cstdio>

@@ -24,8 +24,8 @@
 // Errors: none.
 // Internal.
 
-#ifndef ZMQLOOP_RUNTIME_STALL_PROBE_H_
-#define ZMQLOOP_RUNTIME_STALL_PROBE_H_
+#ifndef ZMQLOOP_RUNTIME_STALLS_STALL_PROBE_H_
+#define ZMQLOOP_RUNTIME_STALLS_STALL_PROBE_H_
 
 #include <algorithm>
 #include <atomic>
@@ -163,4 +163,4 @@ class StallProbe {
 
 }  // namespace zmqloop
 
-#endif  // ZMQLOOP_RUNTIME_STALL_PROBE_H_
+#endif  // ZMQLOOP_RUNTIME_STALLS_STALL_PROBE_H_

@@ -9,17 +9,17 @@
 // Errors: those of StallWatchdog::watch(), with nothing changed.
 // Internal: see IOLoop::set_blocking_signal_threshold().
 
-#ifndef ZMQLOOP_RUNTIME_STALL_MONITOR_H_
-#define ZMQLOOP_RUNTIME_STALL_MONITOR_H_
+#ifndef ZMQLOOP_RUNTIME_STALLS_STALL_MONITOR_H_
+#define ZMQLOOP_RUNTIME_STALLS_STALL_MONITOR_H_
 
 #include <cstddef>
 #include <functional>
 #include <memory>
 #include <string>
 
-#include "zmqloop/runtime/stall_probe.h"
-#include "zmqloop/runtime/stall_report.h"
-#include "zmqloop/runtime/stall_watch.h"
+#include "zmqloop/runtime/stalls/stall_probe.h"
+#include "zmqloop/runtime/stalls/stall_report.h"
+#include "zmqloop/runtime/stalls/stall_watch.h"
 #include "zmqloop/threading/host/clock.h"
 #include "zmqloop/threading/host/export.h"
 
@@ -67,4 +67,4 @@ class StallMonitor {
 
 }  // namespace zmqloop
 
-#endif  // ZMQLOOP_RUNTIME_STALL_MONITOR_H_
+#endif  // ZMQLOOP_RUNTIME_STALLS_STALL_MONITOR_H_

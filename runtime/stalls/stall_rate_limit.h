@@ -7,8 +7,8 @@
 // Errors: none.
 // Internal.
 
-#ifndef ZMQLOOP_RUNTIME_STALL_RATE_LIMIT_H_
-#define ZMQLOOP_RUNTIME_STALL_RATE_LIMIT_H_
+#ifndef ZMQLOOP_RUNTIME_STALLS_STALL_RATE_LIMIT_H_
+#define ZMQLOOP_RUNTIME_STALLS_STALL_RATE_LIMIT_H_
 
 #include <chrono>
 #include <cstddef>
@@ -56,4 +56,4 @@ class StallRateLimit {
 
 }  // namespace zmqloop
 
-#endif  // ZMQLOOP_RUNTIME_STALL_RATE_LIMIT_H_
+#endif  // ZMQLOOP_RUNTIME_STALLS_STALL_RATE_LIMIT_H_

@@ -18,8 +18,8 @@
 // Forks: a child starts with a watchdog of its own, which watches nothing.
 // Internal.
 
-#ifndef ZMQLOOP_RUNTIME_STALL_WATCHDOG_H_
-#define ZMQLOOP_RUNTIME_STALL_WATCHDOG_H_
+#ifndef ZMQLOOP_RUNTIME_STALLS_STALL_WATCHDOG_H_
+#define ZMQLOOP_RUNTIME_STALLS_STALL_WATCHDOG_H_
 
 #include <condition_variable>
 #include <cstdint>
@@ -27,7 +27,7 @@
 #include <mutex>
 #include <vector>
 
-#include "zmqloop/runtime/stall_watch.h"
+#include "zmqloop/runtime/stalls/stall_watch.h"
 #include "zmqloop/threading/host/fork_guard.h"
 #include "zmqloop/threading/host/named_thread.h"
 #include "zmqloop/threading/host/semaphore.h"
@@ -94,4 +94,4 @@ class StallWatchdog {
 
 }  // namespace zmqloop
 
-#endif  // ZMQLOOP_RUNTIME_STALL_WATCHDOG_H_
+#endif  // ZMQLOOP_RUNTIME_STALLS_STALL_WATCHDOG_H_

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-#include "zmqloop/runtime/stall_watchdog.h"
+#include "zmqloop/runtime/stalls/stall_watchdog.h"
 
 #include <algorithm>
 #include <atomic>

@@ -1,11 +1,11 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-#include "zmqloop/runtime/stall_monitor.h"
+#include "zmqloop/runtime/stalls/stall_monitor.h"
 
 #include <utility>
 
-#include "zmqloop/runtime/stall_watchdog.h"
+#include "zmqloop/runtime/stalls/stall_watchdog.h"
 #include "zmqloop/threading/host/stack_capture.h"
 #include "zmqloop/threading/host/thread_label.h"
 

@@ -12,8 +12,8 @@
 // Errors: none.
 // Internal.
 
-#ifndef ZMQLOOP_RUNTIME_STALL_WATCH_H_
-#define ZMQLOOP_RUNTIME_STALL_WATCH_H_
+#ifndef ZMQLOOP_RUNTIME_STALLS_STALL_WATCH_H_
+#define ZMQLOOP_RUNTIME_STALLS_STALL_WATCH_H_
 
 #include <chrono>
 #include <cstddef>
@@ -24,9 +24,9 @@
 #include <typeinfo>
 #include <utility>
 
-#include "zmqloop/runtime/stall_probe.h"
-#include "zmqloop/runtime/stall_rate_limit.h"
-#include "zmqloop/runtime/stall_report.h"
+#include "zmqloop/runtime/stalls/stall_probe.h"
+#include "zmqloop/runtime/stalls/stall_rate_limit.h"
+#include "zmqloop/runtime/stalls/stall_report.h"
 #include "zmqloop/threading/host/clock.h"
 #include "zmqloop/threading/host/semaphore.h"
 
@@ -96,4 +96,4 @@ class StallWatch {
 
 }  // namespace zmqloop
 
-#endif  // ZMQLOOP_RUNTIME_STALL_WATCH_H_
+#endif  // ZMQLOOP_RUNTIME_STALLS_STALL_WATCH_H_

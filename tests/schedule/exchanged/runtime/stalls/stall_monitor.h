@@ -1,10 +1,10 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// The library's runtime/stall_monitor.h without a watchdog: no threshold is ever set.
+// The library's runtime/stalls/stall_monitor.h without a watchdog: no threshold is ever set.
 
-#ifndef ZMQLOOP_TESTS_SCHEDULE_EXCHANGED_RUNTIME_STALL_MONITOR_H_
-#define ZMQLOOP_TESTS_SCHEDULE_EXCHANGED_RUNTIME_STALL_MONITOR_H_
+#ifndef ZMQLOOP_TESTS_SCHEDULE_EXCHANGED_RUNTIME_STALLS_STALL_MONITOR_H_
+#define ZMQLOOP_TESTS_SCHEDULE_EXCHANGED_RUNTIME_STALLS_STALL_MONITOR_H_
 
 #include <cstddef>
 #include <typeinfo>
@@ -26,4 +26,4 @@ class StallMonitor {
 
 }  // namespace zmqloop
 
-#endif  // ZMQLOOP_TESTS_SCHEDULE_EXCHANGED_RUNTIME_STALL_MONITOR_H_
+#endif  // ZMQLOOP_TESTS_SCHEDULE_EXCHANGED_RUNTIME_STALLS_STALL_MONITOR_H_

@@ -29,8 +29,8 @@
 // Errors: std::bad_alloc.
 // Public.
 
-#ifndef ZMQLOOP_RUNTIME_STALL_REPORT_H_
-#define ZMQLOOP_RUNTIME_STALL_REPORT_H_
+#ifndef ZMQLOOP_RUNTIME_STALLS_STALL_REPORT_H_
+#define ZMQLOOP_RUNTIME_STALLS_STALL_REPORT_H_
 
 #include <cstdint>
 #include <string>
@@ -57,4 +57,4 @@ struct StallReport {
 
 }  // namespace zmqloop
 
-#endif  // ZMQLOOP_RUNTIME_STALL_REPORT_H_
+#endif  // ZMQLOOP_RUNTIME_STALLS_STALL_REPORT_H_
