@@ -14,7 +14,7 @@
 #include "zmqloop/poller/poller.h"
 #include "zmqloop/runtime/basics/errors.h"
 #include "zmqloop/runtime/delayed_callback.h"
-#include "zmqloop/runtime/future.h"
+#include "zmqloop/runtime/futures/future.h"
 #include "zmqloop/runtime/install.h"
 #include "zmqloop/runtime/io_loop.h"
 #include "zmqloop/runtime/loop_options.h"

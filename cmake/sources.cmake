@@ -37,9 +37,9 @@ set(ZMQLOOP_HEADERS
     runtime/current_loop.h
     runtime/deferred_post.h
     runtime/delayed_callback.h
-    runtime/future.h
-    runtime/future_callback.h
-    runtime/future_state.h
+    runtime/futures/future.h
+    runtime/futures/future_callback.h
+    runtime/futures/future_state.h
     runtime/handler_table.h
     runtime/handler_task.h
     runtime/high_water.h
@@ -145,7 +145,7 @@ set(ZMQLOOP_SOURCES
     runtime/basics/errors.cc
     runtime/basics/exception_report.cc
     runtime/delayed_callback.cc
-    runtime/future_state.cc
+    runtime/futures/future_state.cc
     runtime/handler_table.cc
     runtime/idle_spin.cc
     runtime/install.cc

@@ -25,7 +25,7 @@
 #include <utility>
 
 #include "zmqloop/runtime/basics/exception_report.h"
-#include "zmqloop/runtime/future_state.h"
+#include "zmqloop/runtime/futures/future_state.h"
 #include "zmqloop/runtime/loop_core.h"
 #include "zmqloop/threading/mailbox/one_shot.h"
 

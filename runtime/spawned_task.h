@@ -18,7 +18,7 @@
 
 #include "zmqloop/runtime/basics/async_result.h"
 #include "zmqloop/runtime/basics/errors.h"
-#include "zmqloop/runtime/future.h"
+#include "zmqloop/runtime/futures/future.h"
 #include "zmqloop/runtime/late_exception.h"
 #include "zmqloop/runtime/loop_core.h"
 #include "zmqloop/runtime/task.h"

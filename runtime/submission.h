@@ -19,7 +19,7 @@
 #include <utility>
 
 #include "zmqloop/runtime/basics/errors.h"
-#include "zmqloop/runtime/future.h"
+#include "zmqloop/runtime/futures/future.h"
 #include "zmqloop/runtime/late_exception.h"
 #include "zmqloop/runtime/loop_core.h"
 #include "zmqloop/threading/mailbox/one_shot.h"

@@ -21,7 +21,7 @@
 
 #include "zmqloop/runtime/basics/times.h"
 #include "zmqloop/runtime/deferred_post.h"
-#include "zmqloop/runtime/future.h"
+#include "zmqloop/runtime/futures/future.h"
 #include "zmqloop/runtime/loop_core.h"
 #include "zmqloop/runtime/schedule.h"
 

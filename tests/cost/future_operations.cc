@@ -9,7 +9,7 @@
 #include "tests/cost/operation.h"
 #include "tests/cost/payload.h"
 
-#include "zmqloop/runtime/future.h"
+#include "zmqloop/runtime/futures/future.h"
 #include "zmqloop/runtime/io_loop.h"
 #include "zmqloop/runtime/task.h"
 

@@ -19,7 +19,7 @@
 #include "tests/support/zmq_fixture.h"
 #include <gtest/gtest.h>
 
-#include "zmqloop/runtime/future.h"
+#include "zmqloop/runtime/futures/future.h"
 #include "zmqloop/runtime/loop_thread.h"
 #include "zmqloop/runtime/task.h"
 

@@ -20,7 +20,7 @@
 #include "tests/support/real_time.h"
 #include <gtest/gtest.h>
 
-#include "zmqloop/runtime/future.h"
+#include "zmqloop/runtime/futures/future.h"
 #include "zmqloop/runtime/loop_affinity.h"
 #include "zmqloop/runtime/loop_thread.h"
 

@@ -6,12 +6,12 @@
 // Threads: a value.
 // Internal.
 
-#ifndef ZMQLOOP_RUNTIME_FUTURE_CALLBACK_H_
-#define ZMQLOOP_RUNTIME_FUTURE_CALLBACK_H_
+#ifndef ZMQLOOP_RUNTIME_FUTURES_FUTURE_CALLBACK_H_
+#define ZMQLOOP_RUNTIME_FUTURES_FUTURE_CALLBACK_H_
 
 #include <utility>
 
-#include "zmqloop/runtime/future.h"
+#include "zmqloop/runtime/futures/future.h"
 #include "zmqloop/threading/mailbox/one_shot.h"
 
 namespace zmqloop {
@@ -29,4 +29,4 @@ struct one_shot::ReportedType<FutureCallback<T, F>> : one_shot::ReportedType<F> 
 
 }  // namespace zmqloop
 
-#endif  // ZMQLOOP_RUNTIME_FUTURE_CALLBACK_H_
+#endif  // ZMQLOOP_RUNTIME_FUTURES_FUTURE_CALLBACK_H_

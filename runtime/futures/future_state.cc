@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-#include "zmqloop/runtime/future_state.h"
+#include "zmqloop/runtime/futures/future_state.h"
 
 #include "zmqloop/runtime/basics/user_code.h"
 #include "zmqloop/threading/mailbox/thread_role.h"

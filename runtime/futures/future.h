@@ -17,8 +17,8 @@
 // nobody has looked at when the last copy goes is reported: LoopStats::unseen_exceptions.
 // Public.
 
-#ifndef ZMQLOOP_RUNTIME_FUTURE_H_
-#define ZMQLOOP_RUNTIME_FUTURE_H_
+#ifndef ZMQLOOP_RUNTIME_FUTURES_FUTURE_H_
+#define ZMQLOOP_RUNTIME_FUTURES_FUTURE_H_
 
 #include <exception>
 #include <memory>
@@ -34,7 +34,7 @@
 #include "zmqloop/runtime/basics/errors.h"
 #include "zmqloop/runtime/basics/times.h"
 #include "zmqloop/runtime/basics/user_code.h"
-#include "zmqloop/runtime/future_state.h"
+#include "zmqloop/runtime/futures/future_state.h"
 
 namespace zmqloop {
 
@@ -238,4 +238,4 @@ inline constexpr bool kIsFuture<Future<T>> = true;
 
 }  // namespace zmqloop
 
-#endif  // ZMQLOOP_RUNTIME_FUTURE_H_
+#endif  // ZMQLOOP_RUNTIME_FUTURES_FUTURE_H_

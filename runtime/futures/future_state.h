@@ -10,8 +10,8 @@
 // Errors: see future.h.
 // Internal.
 
-#ifndef ZMQLOOP_RUNTIME_FUTURE_STATE_H_
-#define ZMQLOOP_RUNTIME_FUTURE_STATE_H_
+#ifndef ZMQLOOP_RUNTIME_FUTURES_FUTURE_STATE_H_
+#define ZMQLOOP_RUNTIME_FUTURES_FUTURE_STATE_H_
 
 #include <atomic>
 #include <condition_variable>
@@ -234,4 +234,4 @@ class FutureState : public FutureStateBase {
 
 }  // namespace zmqloop
 
-#endif  // ZMQLOOP_RUNTIME_FUTURE_STATE_H_
+#endif  // ZMQLOOP_RUNTIME_FUTURES_FUTURE_STATE_H_
