@@ -32,31 +32,31 @@ set(ZMQLOOP_HEADERS
     runtime/basics/times.h
     runtime/basics/turn_clock.h
     runtime/basics/user_code.h
-    runtime/batch_pacer.h
     runtime/callback_task.h
+    runtime/core/batch_pacer.h
+    runtime/core/handler_table.h
+    runtime/core/high_water.h
+    runtime/core/idle_spin.h
+    runtime/core/loop_affinity.h
+    runtime/core/loop_core.h
+    runtime/core/loop_options.h
+    runtime/core/room_waiters.h
     runtime/current_loop.h
     runtime/deferred_post.h
     runtime/delayed_callback.h
     runtime/futures/future.h
     runtime/futures/future_callback.h
     runtime/futures/future_state.h
-    runtime/handler_table.h
     runtime/handler_task.h
-    runtime/high_water.h
-    runtime/idle_spin.h
     runtime/install.h
     runtime/io_loop.h
     runtime/late_exception.h
-    runtime/loop_affinity.h
-    runtime/loop_core.h
     runtime/loop_inlet.h
-    runtime/loop_options.h
     runtime/loop_pool.h
     runtime/loop_thread.h
     runtime/owned_timer.h
     runtime/periodic_callback.h
     runtime/periodic_schedule.h
-    runtime/room_waiters.h
     runtime/schedule.h
     runtime/signal_callback.h
     runtime/signal_dispatch.h
@@ -144,18 +144,18 @@ set(ZMQLOOP_SOURCES
     poller/zmq_socket_state.cc
     runtime/basics/errors.cc
     runtime/basics/exception_report.cc
+    runtime/core/handler_table.cc
+    runtime/core/idle_spin.cc
+    runtime/core/loop_affinity.cc
+    runtime/core/loop_core.cc
+    runtime/core/loop_core_dispatch.cc
+    runtime/core/loop_core_handlers.cc
     runtime/delayed_callback.cc
     runtime/futures/future_state.cc
-    runtime/handler_table.cc
-    runtime/idle_spin.cc
     runtime/install.cc
     runtime/io_loop.cc
     runtime/io_loop_current.cc
     runtime/io_loop_stalls.cc
-    runtime/loop_affinity.cc
-    runtime/loop_core.cc
-    runtime/loop_core_dispatch.cc
-    runtime/loop_core_handlers.cc
     runtime/loop_pool.cc
     runtime/loop_thread.cc
     runtime/owned_timer.cc

@@ -15,7 +15,7 @@
 
 #include <cstdint>
 
-#include "zmqloop/runtime/loop_options.h"
+#include "zmqloop/runtime/core/loop_options.h"
 #include "zmqloop/threading/host/export.h"
 #include "zmqloop/threading/host/registry.h"
 

@@ -21,7 +21,7 @@
 #include <memory>
 #include <utility>
 
-#include "zmqloop/runtime/loop_core.h"
+#include "zmqloop/runtime/core/loop_core.h"
 #include "zmqloop/threading/mailbox/one_shot.h"
 
 namespace zmqloop {

@@ -21,7 +21,7 @@
 #include "zmqloop/poller/events.h"
 #include "zmqloop/poller/pollable.h"
 #include "zmqloop/runtime/callback_task.h"
-#include "zmqloop/runtime/loop_core.h"
+#include "zmqloop/runtime/core/loop_core.h"
 #include "zmqloop/runtime/task.h"
 #include "zmqloop/threading/mailbox/one_shot.h"
 

@@ -12,7 +12,7 @@
 #include "absl/strings/str_cat.h"
 
 #include "zmqloop/runtime/basics/exception_report.h"
-#include "zmqloop/runtime/idle_spin.h"
+#include "zmqloop/runtime/core/idle_spin.h"
 #include "zmqloop/threading/host/backoff.h"
 #include "zmqloop/threading/host/cancellation_hold.h"
 #include "zmqloop/threading/host/error_output.h"

@@ -25,8 +25,8 @@
 #include <utility>
 
 #include "zmqloop/runtime/basics/exception_report.h"
+#include "zmqloop/runtime/core/loop_core.h"
 #include "zmqloop/runtime/futures/future_state.h"
-#include "zmqloop/runtime/loop_core.h"
 #include "zmqloop/threading/mailbox/one_shot.h"
 
 namespace zmqloop {

@@ -34,8 +34,8 @@
 #include <utility>
 
 #include "zmqloop/runtime/basics/option_functions.h"
+#include "zmqloop/runtime/core/loop_options.h"
 #include "zmqloop/runtime/io_loop.h"
-#include "zmqloop/runtime/loop_options.h"
 #include "zmqloop/threading/host/export.h"
 #include "zmqloop/threading/host/named_thread.h"
 #include "zmqloop/threading/host/semaphore.h"

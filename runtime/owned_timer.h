@@ -25,8 +25,8 @@
 #include <utility>
 
 #include "zmqloop/runtime/callback_task.h"
+#include "zmqloop/runtime/core/loop_core.h"
 #include "zmqloop/runtime/io_loop.h"
-#include "zmqloop/runtime/loop_core.h"
 #include "zmqloop/runtime/task.h"
 #include "zmqloop/runtime/timers/timer_queue.h"
 #include "zmqloop/threading/host/export.h"

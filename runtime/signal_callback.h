@@ -34,7 +34,7 @@
 
 #include "absl/functional/any_invocable.h"
 
-#include "zmqloop/runtime/loop_core.h"
+#include "zmqloop/runtime/core/loop_core.h"
 #include "zmqloop/threading/host/export.h"
 #include "zmqloop/threading/mailbox/one_shot.h"
 #include "zmqloop/threading/mailbox/primitives.h"

@@ -18,7 +18,7 @@
 #include <type_traits>
 #include <utility>
 
-#include "zmqloop/runtime/loop_core.h"
+#include "zmqloop/runtime/core/loop_core.h"
 #include "zmqloop/runtime/signal_callback.h"
 #include "zmqloop/threading/host/export.h"
 #include "zmqloop/threading/host/fork_guard.h"

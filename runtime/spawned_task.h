@@ -18,9 +18,9 @@
 
 #include "zmqloop/runtime/basics/async_result.h"
 #include "zmqloop/runtime/basics/errors.h"
+#include "zmqloop/runtime/core/loop_core.h"
 #include "zmqloop/runtime/futures/future.h"
 #include "zmqloop/runtime/late_exception.h"
-#include "zmqloop/runtime/loop_core.h"
 #include "zmqloop/runtime/task.h"
 #include "zmqloop/runtime/task_run.h"
 #include "zmqloop/threading/mailbox/one_shot.h"

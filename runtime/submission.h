@@ -19,9 +19,9 @@
 #include <utility>
 
 #include "zmqloop/runtime/basics/errors.h"
+#include "zmqloop/runtime/core/loop_core.h"
 #include "zmqloop/runtime/futures/future.h"
 #include "zmqloop/runtime/late_exception.h"
-#include "zmqloop/runtime/loop_core.h"
 #include "zmqloop/threading/mailbox/one_shot.h"
 
 namespace zmqloop {

@@ -20,9 +20,9 @@
 #include <utility>
 
 #include "zmqloop/runtime/basics/times.h"
+#include "zmqloop/runtime/core/loop_core.h"
 #include "zmqloop/runtime/deferred_post.h"
 #include "zmqloop/runtime/futures/future.h"
-#include "zmqloop/runtime/loop_core.h"
 #include "zmqloop/runtime/schedule.h"
 
 namespace zmqloop {

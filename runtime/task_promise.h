@@ -24,7 +24,7 @@
 #include <utility>
 #include <variant>
 
-#include "zmqloop/runtime/loop_core.h"
+#include "zmqloop/runtime/core/loop_core.h"
 #include "zmqloop/runtime/task_awaiters.h"
 #include "zmqloop/runtime/task_run.h"
 

@@ -11,7 +11,7 @@
 #include <array>
 #include <cstdint>
 
-#include "zmqloop/runtime/loop_options.h"
+#include "zmqloop/runtime/core/loop_options.h"
 #include "zmqloop/threading/host/clock.h"
 
 namespace zmqloop::cost {

@@ -17,13 +17,13 @@
  * Mirrors:
  *   threading/mailbox/mailbox_inlet.h  MailboxInlet::call         1a6f232f8ae0
  *   threading/mailbox/mailbox.h        Mailbox::clear_called      db1428d1b17d
- *   runtime/loop_core.cc       LoopCore::call_when_below  1e426db57150
- *   runtime/loop_core.cc       LoopCore::note_full        2d77ee95555a
- *   runtime/loop_core.cc       LoopCore::heeds            7ccc6caef415
- *   runtime/loop_core.cc       LoopCore::answer_call      3ce561ed4076
- *   runtime/loop_core.cc       LoopCore::call_waiters     54d7129934fa
- *   runtime/room_waiters.h     RoomWaiters::add           1e66a073ecdc
- *   runtime/room_waiters.h     RoomWaiters::collect       7b9d669385e0
+ *   runtime/core/loop_core.cc       LoopCore::call_when_below  1e426db57150
+ *   runtime/core/loop_core.cc       LoopCore::note_full        2d77ee95555a
+ *   runtime/core/loop_core.cc       LoopCore::heeds            7ccc6caef415
+ *   runtime/core/loop_core.cc       LoopCore::answer_call      3ce561ed4076
+ *   runtime/core/loop_core.cc       LoopCore::call_waiters     54d7129934fa
+ *   runtime/core/room_waiters.h     RoomWaiters::add           1e66a073ecdc
+ *   runtime/core/room_waiters.h     RoomWaiters::collect       7b9d669385e0
  *
  * Runs (without a post, and with one that the loop takes at some time):
  *   asked  -DPENDING=0

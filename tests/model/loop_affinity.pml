@@ -24,27 +24,27 @@
  *   bound==me                 the thread that has the loop is the one it is bound to
  *
  * Mirrors:
- *   runtime/loop_affinity.h   Access::Access                    58106c59f17d
- *   runtime/loop_affinity.h   Access::~Access                   2a85cf77c2dd
- *   runtime/loop_affinity.h   LoopAffinity::try_use             2753370e0e64
- *   runtime/loop_affinity.h   LoopAffinity::enter               c1ad23163337
- *   runtime/loop_affinity.h   LoopAffinity::is_set_up_here      7c8dae164070
- *   runtime/loop_affinity.h   LoopAffinity::is_owned_elsewhere  af014c3afc3e
- *   runtime/loop_affinity.h   LoopAffinity::begin_ownership     b87ab4cbbb20
- *   runtime/loop_affinity.h   LoopAffinity::end_ownership       6743ae521d4c
+ *   runtime/core/loop_affinity.h   Access::Access                    58106c59f17d
+ *   runtime/core/loop_affinity.h   Access::~Access                   2a85cf77c2dd
+ *   runtime/core/loop_affinity.h   LoopAffinity::try_use             2753370e0e64
+ *   runtime/core/loop_affinity.h   LoopAffinity::enter               c1ad23163337
+ *   runtime/core/loop_affinity.h   LoopAffinity::is_set_up_here      7c8dae164070
+ *   runtime/core/loop_affinity.h   LoopAffinity::is_owned_elsewhere  af014c3afc3e
+ *   runtime/core/loop_affinity.h   LoopAffinity::begin_ownership     b87ab4cbbb20
+ *   runtime/core/loop_affinity.h   LoopAffinity::end_ownership       6743ae521d4c
  *   threading/mailbox/claim.h         Claim::take                       f0875c7926a3
  *   threading/mailbox/claim.h         Claim::drop                       37d6089a48b1
  *   threading/mailbox/claim.h         Claim::is_held_by                 7d41c15cdd30
  *   threading/mailbox/claim.h         Claim::holder                     7d4350aa8872
- *   runtime/loop_affinity.cc  LoopAffinity::require_owner       0a278230944e
- *   runtime/loop_affinity.cc  LoopAffinity::open                0b4119eff49e
- *   runtime/loop_affinity.cc  LoopAffinity::take_to_run         6a6ff91337e4
- *   runtime/loop_affinity.cc  LoopAffinity::end_run             5c2b6a48ad7e
- *   runtime/loop_affinity.cc  LoopAffinity::take_to_close       0a08493a9f65
- *   runtime/loop_affinity.cc  LoopAffinity::end_close           4907f0b1531b
- *   runtime/loop_affinity.cc  LoopAffinity::take                1118147fec28
- *   runtime/loop_affinity.cc  LoopAffinity::bind                a3da005b0440
- *   runtime/loop_affinity.cc  LoopAffinity::unbind              8b8fe87ad69b
+ *   runtime/core/loop_affinity.cc  LoopAffinity::require_owner       0a278230944e
+ *   runtime/core/loop_affinity.cc  LoopAffinity::open                0b4119eff49e
+ *   runtime/core/loop_affinity.cc  LoopAffinity::take_to_run         6a6ff91337e4
+ *   runtime/core/loop_affinity.cc  LoopAffinity::end_run             5c2b6a48ad7e
+ *   runtime/core/loop_affinity.cc  LoopAffinity::take_to_close       0a08493a9f65
+ *   runtime/core/loop_affinity.cc  LoopAffinity::end_close           4907f0b1531b
+ *   runtime/core/loop_affinity.cc  LoopAffinity::take                1118147fec28
+ *   runtime/core/loop_affinity.cc  LoopAffinity::bind                a3da005b0440
+ *   runtime/core/loop_affinity.cc  LoopAffinity::unbind              8b8fe87ad69b
  *
  * Runs (threads that set the loop up, run it and close it, and destructors; OWNED: a LoopThread's):
  *   set_up   -DSETTERS=1 -DCALLS=2 -DRUNNERS=1 -DCLOSERS=0 -DDESTRUCTORS=2

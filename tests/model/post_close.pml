@@ -31,7 +31,7 @@
  *   threading/mailbox/mailbox_inlet.h   MailboxInlet::no_visitors            cc0a3235e3b9
  *   threading/mailbox/signal_slots.cc   SignalSlots::claim                   089e4b51291b
  *   threading/mailbox/signal_slots.cc   SignalSlots::recycle                 75a8701b304f
- *   runtime/loop_core.cc        LoopCore::close                      399ab9f6f548
+ *   runtime/core/loop_core.cc        LoopCore::close                      399ab9f6f548
  *
  * Runs (posts of two threads and a signal handler):
  *   threads   -DA=2 -DB=2 -DSIGNALS=0

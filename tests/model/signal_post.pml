@@ -35,8 +35,8 @@
  *   threading/mailbox/signal_slots.cc   SignalSlots::pop                     735e0573e6ff
  *   threading/mailbox/signal_slots.h    SignalSlots::peek                    0a2acc44c461
  *   threading/mailbox/slot.h            Slot::copy_callable                  5ac07c2fa824
- *   runtime/loop_core.cc        LoopCore::ring_for_post              9eef561b8f6b
- *   runtime/loop_core.cc        LoopCore::ring_for_signal            9b19be981bd8
+ *   runtime/core/loop_core.cc        LoopCore::ring_for_post              9eef561b8f6b
+ *   runtime/core/loop_core.cc        LoopCore::ring_for_signal            9b19be981bd8
  *   poller/doorbell_sockets.cc  DoorbellSockets::ring                df2042264340
  *   poller/signal_doorbell.cc   SignalDoorbell::ring                 7aa8f65d3453
  *   poller/waker.cc             Waker::wake                          5b79dc3cc37f

@@ -35,19 +35,19 @@
  *   threading/mailbox/mailbox_inlet.h   MailboxInlet::post_in                281e36258b89
  *   threading/mailbox/mailbox_inlet.h   MailboxInlet::woken                  4cd4771b7ec1
  *   threading/mailbox/mailbox_inlet.h   MailboxInlet::no_visitors            cc0a3235e3b9
- *   runtime/loop_core.cc        LoopCore::request_stop               3c0fffa46a04
- *   runtime/loop_core.cc        LoopCore::ring_for_post              9eef561b8f6b
- *   runtime/loop_core.cc        LoopCore::ring_for_signal            9b19be981bd8
- *   runtime/loop_core.cc        LoopCore::run_callbacks              39535de654b0
- *   runtime/loop_core.cc        LoopCore::run                        f5af03ed3b7a
- *   runtime/loop_core.cc        LoopCore::poll_and_dispatch          7cb8c146d1e4
- *   runtime/loop_core.cc        LoopCore::wait_for_straggler         59cf1f12b523
- *   runtime/loop_core.cc        LoopCore::doze                       e08b9d56d548
- *   runtime/loop_core.cc        LoopCore::find_work_spinning         d309980593fb
- *   runtime/loop_core.cc        LoopCore::sleep                      c876c40e409c
- *   runtime/loop_core_dispatch.cc LoopCore::drain_doorbell           b6152061089e
- *   runtime/loop_core.h         LoopCore::post                       5a2349f932ed
- *   runtime/loop_core.h         LoopCore::post_from_signal           fb85d7c259d8
+ *   runtime/core/loop_core.cc        LoopCore::request_stop               3c0fffa46a04
+ *   runtime/core/loop_core.cc        LoopCore::ring_for_post              9eef561b8f6b
+ *   runtime/core/loop_core.cc        LoopCore::ring_for_signal            9b19be981bd8
+ *   runtime/core/loop_core.cc        LoopCore::run_callbacks              39535de654b0
+ *   runtime/core/loop_core.cc        LoopCore::run                        f5af03ed3b7a
+ *   runtime/core/loop_core.cc        LoopCore::poll_and_dispatch          7cb8c146d1e4
+ *   runtime/core/loop_core.cc        LoopCore::wait_for_straggler         59cf1f12b523
+ *   runtime/core/loop_core.cc        LoopCore::doze                       e08b9d56d548
+ *   runtime/core/loop_core.cc        LoopCore::find_work_spinning         d309980593fb
+ *   runtime/core/loop_core.cc        LoopCore::sleep                      c876c40e409c
+ *   runtime/core/loop_core_dispatch.cc LoopCore::drain_doorbell           b6152061089e
+ *   runtime/core/loop_core.h         LoopCore::post                       5a2349f932ed
+ *   runtime/core/loop_core.h         LoopCore::post_from_signal           fb85d7c259d8
  *   poller/doorbell_sockets.cc  DoorbellSockets::ring                df2042264340
  *   poller/doorbell_sockets.cc  DoorbellSockets::drain               3fd56714e081
  *   poller/signal_doorbell.cc   SignalDoorbell::ring                 7aa8f65d3453

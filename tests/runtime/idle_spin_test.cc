@@ -3,7 +3,7 @@
 
 // How long a loop with nothing to do looks for posts before it sleeps.
 
-#include "zmqloop/runtime/idle_spin.h"
+#include "zmqloop/runtime/core/idle_spin.h"
 
 #include <chrono>
 #include <deque>

@@ -3,7 +3,7 @@
 
 // Whose a loop is, without a loop: every state, seen from its thread and from others.
 
-#include "zmqloop/runtime/loop_affinity.h"
+#include "zmqloop/runtime/core/loop_affinity.h"
 
 #include <array>
 #include <atomic>

@@ -27,7 +27,7 @@
 #include "tests/support/zmq_fixture.h"
 #include <gtest/gtest.h>
 
-#include "zmqloop/runtime/idle_spin.h"
+#include "zmqloop/runtime/core/idle_spin.h"
 #include "zmqloop/runtime/loop_pool.h"
 #include "zmqloop/runtime/loop_thread.h"
 #include "zmqloop/runtime/periodic_callback.h"

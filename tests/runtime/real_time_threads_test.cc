@@ -20,8 +20,8 @@
 #include "tests/support/real_time.h"
 #include <gtest/gtest.h>
 
+#include "zmqloop/runtime/core/loop_affinity.h"
 #include "zmqloop/runtime/futures/future.h"
-#include "zmqloop/runtime/loop_affinity.h"
 #include "zmqloop/runtime/loop_thread.h"
 
 namespace zmqloop::testing {

@@ -37,7 +37,7 @@ LANE_SET_SOURCE = "threading/mailbox/lane_set.cc"
 LIMIT = "threading/mailbox/pending_limit.h"
 MAILBOX = "threading/mailbox/mailbox.h"
 MAILBOX_SOURCE = "threading/mailbox/mailbox.cc"
-LOOP_SOURCE = "runtime/loop_core.cc"
+LOOP_SOURCE = "runtime/core/loop_core.cc"
 RAISE_SOURCE = "runtime/signal_callback.cc"
 
 BUGS = [

@@ -11,7 +11,7 @@
 #include "tests/schedule/failure.h"
 
 #include "zmqloop/poller/poller.h"
-#include "zmqloop/runtime/loop_options.h"
+#include "zmqloop/runtime/core/loop_options.h"
 #include "zmqloop/threading/host/descriptor_preflight.h"
 #include "zmqloop/threading/host/usable_cores.h"
 

@@ -16,7 +16,7 @@
 #include "tests/schedule/failure.h"
 #include "tests/schedule/thread.h"
 
-#include "zmqloop/runtime/loop_core.h"
+#include "zmqloop/runtime/core/loop_core.h"
 #include "zmqloop/threading/mailbox/thread_role.h"
 
 namespace zmqloop::schedule {

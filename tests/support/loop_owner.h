@@ -25,7 +25,7 @@
 #include "tests/support/loop_watchdog.h"
 #include <gtest/gtest.h>
 
-#include "zmqloop/runtime/loop_options.h"
+#include "zmqloop/runtime/core/loop_options.h"
 #include "zmqloop/runtime/loop_pool.h"
 #include "zmqloop/runtime/loop_thread.h"
 

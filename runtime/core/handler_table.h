@@ -11,8 +11,8 @@
 // Errors: std::bad_alloc from prepare_add(), with nothing changed.
 // Internal.
 
-#ifndef ZMQLOOP_RUNTIME_HANDLER_TABLE_H_
-#define ZMQLOOP_RUNTIME_HANDLER_TABLE_H_
+#ifndef ZMQLOOP_RUNTIME_CORE_HANDLER_TABLE_H_
+#define ZMQLOOP_RUNTIME_CORE_HANDLER_TABLE_H_
 
 #include <cstddef>
 #include <cstdint>
@@ -105,4 +105,4 @@ class HandlerTable {
 
 }  // namespace zmqloop
 
-#endif  // ZMQLOOP_RUNTIME_HANDLER_TABLE_H_
+#endif  // ZMQLOOP_RUNTIME_CORE_HANDLER_TABLE_H_

@@ -8,7 +8,7 @@
 #include <system_error>
 
 #include "zmqloop/runtime/basics/user_code.h"
-#include "zmqloop/runtime/loop_core.h"
+#include "zmqloop/runtime/core/loop_core.h"
 
 namespace zmqloop {
 namespace {

@@ -8,8 +8,8 @@
 // Errors: none.
 // Internal.
 
-#ifndef ZMQLOOP_RUNTIME_ROOM_WAITERS_H_
-#define ZMQLOOP_RUNTIME_ROOM_WAITERS_H_
+#ifndef ZMQLOOP_RUNTIME_CORE_ROOM_WAITERS_H_
+#define ZMQLOOP_RUNTIME_CORE_ROOM_WAITERS_H_
 
 #include <cstddef>
 #include <cstdint>
@@ -97,4 +97,4 @@ class RoomWaiters {
 
 }  // namespace zmqloop
 
-#endif  // ZMQLOOP_RUNTIME_ROOM_WAITERS_H_
+#endif  // ZMQLOOP_RUNTIME_CORE_ROOM_WAITERS_H_

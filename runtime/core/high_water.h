@@ -8,8 +8,8 @@
 // Errors: the constructor throws std::invalid_argument; tell() passes on what the callback throws.
 // Internal: see LoopOptions::high_water_mark.
 
-#ifndef ZMQLOOP_RUNTIME_HIGH_WATER_H_
-#define ZMQLOOP_RUNTIME_HIGH_WATER_H_
+#ifndef ZMQLOOP_RUNTIME_CORE_HIGH_WATER_H_
+#define ZMQLOOP_RUNTIME_CORE_HIGH_WATER_H_
 
 #include <algorithm>
 #include <cstdint>
@@ -73,4 +73,4 @@ class HighWater {
 
 }  // namespace zmqloop
 
-#endif  // ZMQLOOP_RUNTIME_HIGH_WATER_H_
+#endif  // ZMQLOOP_RUNTIME_CORE_HIGH_WATER_H_

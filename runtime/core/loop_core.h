@@ -24,8 +24,8 @@
 // Errors: exceptions of user code go to the sink; what the sink or the poller throws leaves run(),
 // after which run() may be called again. Internal: see io_loop.h.
 
-#ifndef ZMQLOOP_RUNTIME_LOOP_CORE_H_
-#define ZMQLOOP_RUNTIME_LOOP_CORE_H_
+#ifndef ZMQLOOP_RUNTIME_CORE_LOOP_CORE_H_
+#define ZMQLOOP_RUNTIME_CORE_LOOP_CORE_H_
 
 #include <exception>
 #include <functional>
@@ -41,13 +41,13 @@
 #include "zmqloop/poller/signal_doorbell.h"
 #include "zmqloop/poller/waker.h"
 #include "zmqloop/runtime/basics/turn_clock.h"
-#include "zmqloop/runtime/batch_pacer.h"
-#include "zmqloop/runtime/handler_table.h"
-#include "zmqloop/runtime/high_water.h"
-#include "zmqloop/runtime/idle_spin.h"
-#include "zmqloop/runtime/loop_affinity.h"
-#include "zmqloop/runtime/loop_options.h"
-#include "zmqloop/runtime/room_waiters.h"
+#include "zmqloop/runtime/core/batch_pacer.h"
+#include "zmqloop/runtime/core/handler_table.h"
+#include "zmqloop/runtime/core/high_water.h"
+#include "zmqloop/runtime/core/idle_spin.h"
+#include "zmqloop/runtime/core/loop_affinity.h"
+#include "zmqloop/runtime/core/loop_options.h"
+#include "zmqloop/runtime/core/room_waiters.h"
 #include "zmqloop/runtime/stalls/stall_monitor.h"
 #include "zmqloop/runtime/stalls/stall_rate_limit.h"
 #include "zmqloop/runtime/timers/timer_queue.h"
@@ -288,4 +288,4 @@ bool LoopCore::post_even_without_memory(F&& f) {
 
 }  // namespace zmqloop
 
-#endif  // ZMQLOOP_RUNTIME_LOOP_CORE_H_
+#endif  // ZMQLOOP_RUNTIME_CORE_LOOP_CORE_H_

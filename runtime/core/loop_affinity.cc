@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-#include "zmqloop/runtime/loop_affinity.h"
+#include "zmqloop/runtime/core/loop_affinity.h"
 
 #include <stdexcept>
 #include <unistd.h>

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-#include "zmqloop/runtime/handler_table.h"
+#include "zmqloop/runtime/core/handler_table.h"
 
 #include <utility>
 

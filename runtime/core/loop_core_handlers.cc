@@ -4,7 +4,7 @@
 #include <memory>
 #include <utility>
 
-#include "zmqloop/runtime/loop_core.h"
+#include "zmqloop/runtime/core/loop_core.h"
 
 namespace zmqloop {
 

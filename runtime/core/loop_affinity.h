@@ -13,8 +13,8 @@
 // Errors: std::logic_error names both threads; LoopClosedError.
 // Internal.
 
-#ifndef ZMQLOOP_RUNTIME_LOOP_AFFINITY_H_
-#define ZMQLOOP_RUNTIME_LOOP_AFFINITY_H_
+#ifndef ZMQLOOP_RUNTIME_CORE_LOOP_AFFINITY_H_
+#define ZMQLOOP_RUNTIME_CORE_LOOP_AFFINITY_H_
 
 #include <atomic>
 #include <cstdint>
@@ -164,4 +164,4 @@ class LoopAffinity {
 
 }  // namespace zmqloop
 
-#endif  // ZMQLOOP_RUNTIME_LOOP_AFFINITY_H_
+#endif  // ZMQLOOP_RUNTIME_CORE_LOOP_AFFINITY_H_

@@ -1,11 +1,11 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// The library's runtime/handler_table.h for loops that have no handlers: other threads never touch
+// The library's runtime/core/handler_table.h for loops that have no handlers: other threads never touch
 // it.
 
-#ifndef ZMQLOOP_TESTS_SCHEDULE_EXCHANGED_RUNTIME_HANDLER_TABLE_H_
-#define ZMQLOOP_TESTS_SCHEDULE_EXCHANGED_RUNTIME_HANDLER_TABLE_H_
+#ifndef ZMQLOOP_TESTS_SCHEDULE_EXCHANGED_RUNTIME_CORE_HANDLER_TABLE_H_
+#define ZMQLOOP_TESTS_SCHEDULE_EXCHANGED_RUNTIME_CORE_HANDLER_TABLE_H_
 
 #include <cstddef>
 #include <cstdint>
@@ -43,4 +43,4 @@ class HandlerTable {
 
 }  // namespace zmqloop
 
-#endif  // ZMQLOOP_TESTS_SCHEDULE_EXCHANGED_RUNTIME_HANDLER_TABLE_H_
+#endif  // ZMQLOOP_TESTS_SCHEDULE_EXCHANGED_RUNTIME_CORE_HANDLER_TABLE_H_

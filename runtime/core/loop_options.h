@@ -6,8 +6,8 @@
 // Threads: values.
 // Public.
 
-#ifndef ZMQLOOP_RUNTIME_LOOP_OPTIONS_H_
-#define ZMQLOOP_RUNTIME_LOOP_OPTIONS_H_
+#ifndef ZMQLOOP_RUNTIME_CORE_LOOP_OPTIONS_H_
+#define ZMQLOOP_RUNTIME_CORE_LOOP_OPTIONS_H_
 
 #include <cstddef>
 #include <cstdint>
@@ -133,4 +133,4 @@ struct LoopStats {
 
 }  // namespace zmqloop
 
-#endif  // ZMQLOOP_RUNTIME_LOOP_OPTIONS_H_
+#endif  // ZMQLOOP_RUNTIME_CORE_LOOP_OPTIONS_H_

@@ -1,10 +1,10 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// The library's runtime/loop_affinity.h for loops whose scenarios keep to their threads.
+// The library's runtime/core/loop_affinity.h for loops whose scenarios keep to their threads.
 
-#ifndef ZMQLOOP_TESTS_SCHEDULE_EXCHANGED_RUNTIME_LOOP_AFFINITY_H_
-#define ZMQLOOP_TESTS_SCHEDULE_EXCHANGED_RUNTIME_LOOP_AFFINITY_H_
+#ifndef ZMQLOOP_TESTS_SCHEDULE_EXCHANGED_RUNTIME_CORE_LOOP_AFFINITY_H_
+#define ZMQLOOP_TESTS_SCHEDULE_EXCHANGED_RUNTIME_CORE_LOOP_AFFINITY_H_
 
 #include <string>
 #include <utility>
@@ -23,4 +23,4 @@ class LoopAffinity {
 
 }  // namespace zmqloop
 
-#endif  // ZMQLOOP_TESTS_SCHEDULE_EXCHANGED_RUNTIME_LOOP_AFFINITY_H_
+#endif  // ZMQLOOP_TESTS_SCHEDULE_EXCHANGED_RUNTIME_CORE_LOOP_AFFINITY_H_

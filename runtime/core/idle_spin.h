@@ -13,8 +13,8 @@
 // Threads: loop thread only, but for RunningLoop, which is constructed there.
 // Internal.
 
-#ifndef ZMQLOOP_RUNTIME_IDLE_SPIN_H_
-#define ZMQLOOP_RUNTIME_IDLE_SPIN_H_
+#ifndef ZMQLOOP_RUNTIME_CORE_IDLE_SPIN_H_
+#define ZMQLOOP_RUNTIME_CORE_IDLE_SPIN_H_
 
 #include <cstdint>
 #include <optional>
@@ -73,4 +73,4 @@ class IdleSpin {
 
 }  // namespace zmqloop
 
-#endif  // ZMQLOOP_RUNTIME_IDLE_SPIN_H_
+#endif  // ZMQLOOP_RUNTIME_CORE_IDLE_SPIN_H_

@@ -11,8 +11,8 @@
 // Threads: loop thread only.
 // Internal.
 
-#ifndef ZMQLOOP_RUNTIME_BATCH_PACER_H_
-#define ZMQLOOP_RUNTIME_BATCH_PACER_H_
+#ifndef ZMQLOOP_RUNTIME_CORE_BATCH_PACER_H_
+#define ZMQLOOP_RUNTIME_CORE_BATCH_PACER_H_
 
 #include <algorithm>
 #include <cstdint>
@@ -47,4 +47,4 @@ class BatchPacer {
 
 }  // namespace zmqloop
 
-#endif  // ZMQLOOP_RUNTIME_BATCH_PACER_H_
+#endif  // ZMQLOOP_RUNTIME_CORE_BATCH_PACER_H_

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-#include "zmqloop/runtime/idle_spin.h"
+#include "zmqloop/runtime/core/idle_spin.h"
 
 #include <algorithm>
 #include <atomic>
