@@ -32,7 +32,6 @@ set(ZMQLOOP_HEADERS
     runtime/basics/times.h
     runtime/basics/turn_clock.h
     runtime/basics/user_code.h
-    runtime/callback_task.h
     runtime/core/batch_pacer.h
     runtime/core/handler_table.h
     runtime/core/high_water.h
@@ -42,38 +41,39 @@ set(ZMQLOOP_HEADERS
     runtime/core/loop_options.h
     runtime/core/room_waiters.h
     runtime/current_loop.h
-    runtime/deferred_post.h
     runtime/delayed_callback.h
     runtime/futures/future.h
     runtime/futures/future_callback.h
     runtime/futures/future_state.h
-    runtime/handler_task.h
     runtime/install.h
     runtime/io_loop.h
-    runtime/late_exception.h
     runtime/loop_inlet.h
     runtime/loop_pool.h
     runtime/loop_thread.h
     runtime/owned_timer.h
     runtime/periodic_callback.h
     runtime/periodic_schedule.h
-    runtime/schedule.h
     runtime/signal_callback.h
     runtime/signal_dispatch.h
     runtime/signal_handlers.h
-    runtime/spawned_task.h
     runtime/stalls/stall_monitor.h
     runtime/stalls/stall_probe.h
     runtime/stalls/stall_rate_limit.h
     runtime/stalls/stall_report.h
     runtime/stalls/stall_watch.h
     runtime/stalls/stall_watchdog.h
-    runtime/submission.h
     runtime/sync_call.h
-    runtime/task.h
-    runtime/task_awaiters.h
-    runtime/task_promise.h
-    runtime/task_run.h
+    runtime/tasks/callback_task.h
+    runtime/tasks/deferred_post.h
+    runtime/tasks/handler_task.h
+    runtime/tasks/late_exception.h
+    runtime/tasks/schedule.h
+    runtime/tasks/spawned_task.h
+    runtime/tasks/submission.h
+    runtime/tasks/task.h
+    runtime/tasks/task_awaiters.h
+    runtime/tasks/task_promise.h
+    runtime/tasks/task_run.h
     runtime/timers/timeout_handle.h
     runtime/timers/timer_cells.h
     runtime/timers/timer_heap.h

@@ -31,17 +31,17 @@
 
 #include "zmqloop/runtime/basics/async_result.h"
 #include "zmqloop/runtime/basics/callable_check.h"
-#include "zmqloop/runtime/callback_task.h"
 #include "zmqloop/runtime/core/loop_core.h"
 #include "zmqloop/runtime/core/loop_options.h"
-#include "zmqloop/runtime/deferred_post.h"
 #include "zmqloop/runtime/futures/future.h"
 #include "zmqloop/runtime/futures/future_callback.h"
-#include "zmqloop/runtime/schedule.h"
 #include "zmqloop/runtime/signal_callback.h"
-#include "zmqloop/runtime/spawned_task.h"
-#include "zmqloop/runtime/submission.h"
-#include "zmqloop/runtime/task.h"
+#include "zmqloop/runtime/tasks/callback_task.h"
+#include "zmqloop/runtime/tasks/deferred_post.h"
+#include "zmqloop/runtime/tasks/schedule.h"
+#include "zmqloop/runtime/tasks/spawned_task.h"
+#include "zmqloop/runtime/tasks/submission.h"
+#include "zmqloop/runtime/tasks/task.h"
 #include "zmqloop/threading/mailbox/one_shot.h"
 
 namespace zmqloop {

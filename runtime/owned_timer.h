@@ -24,10 +24,10 @@
 #include <type_traits>
 #include <utility>
 
-#include "zmqloop/runtime/callback_task.h"
 #include "zmqloop/runtime/core/loop_core.h"
 #include "zmqloop/runtime/io_loop.h"
-#include "zmqloop/runtime/task.h"
+#include "zmqloop/runtime/tasks/callback_task.h"
+#include "zmqloop/runtime/tasks/task.h"
 #include "zmqloop/runtime/timers/timer_queue.h"
 #include "zmqloop/threading/host/export.h"
 #include "zmqloop/threading/mailbox/one_shot.h"

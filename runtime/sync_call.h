@@ -23,10 +23,10 @@
 #include "zmqloop/runtime/basics/async_result.h"
 #include "zmqloop/runtime/basics/user_code.h"
 #include "zmqloop/runtime/core/loop_core.h"
-#include "zmqloop/runtime/deferred_post.h"
 #include "zmqloop/runtime/futures/future.h"
-#include "zmqloop/runtime/spawned_task.h"
-#include "zmqloop/runtime/task.h"
+#include "zmqloop/runtime/tasks/deferred_post.h"
+#include "zmqloop/runtime/tasks/spawned_task.h"
+#include "zmqloop/runtime/tasks/task.h"
 
 namespace zmqloop {
 

@@ -11,7 +11,7 @@
 
 #include "zmqloop/runtime/futures/future.h"
 #include "zmqloop/runtime/io_loop.h"
-#include "zmqloop/runtime/task.h"
+#include "zmqloop/runtime/tasks/task.h"
 
 namespace zmqloop::cost {
 namespace {

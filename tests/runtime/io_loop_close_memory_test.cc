@@ -23,7 +23,7 @@
 #include <zmq.hpp>
 
 #include "zmqloop/runtime/loop_thread.h"
-#include "zmqloop/runtime/task.h"
+#include "zmqloop/runtime/tasks/task.h"
 
 namespace zmqloop::testing {
 namespace {

@@ -15,7 +15,7 @@
 #include "tests/support/zmq_fixture.h"
 
 #include "zmqloop/runtime/loop_thread.h"
-#include "zmqloop/runtime/task.h"
+#include "zmqloop/runtime/tasks/task.h"
 
 namespace zmqloop::testing {
 namespace {

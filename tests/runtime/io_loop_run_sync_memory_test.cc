@@ -21,7 +21,7 @@
 
 #include "zmqloop/runtime/futures/future.h"
 #include "zmqloop/runtime/loop_thread.h"
-#include "zmqloop/runtime/task.h"
+#include "zmqloop/runtime/tasks/task.h"
 
 namespace zmqloop::testing {
 namespace {

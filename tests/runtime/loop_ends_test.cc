@@ -29,7 +29,7 @@
 #include <gtest/gtest.h>
 
 #include "zmqloop/runtime/periodic_callback.h"
-#include "zmqloop/runtime/task.h"
+#include "zmqloop/runtime/tasks/task.h"
 #include "zmqloop/threading/host/cancellation_hold.h"
 
 namespace zmqloop::testing {

@@ -28,7 +28,7 @@
 
 #include "zmqloop/runtime/delayed_callback.h"
 #include "zmqloop/runtime/periodic_callback.h"
-#include "zmqloop/runtime/task.h"
+#include "zmqloop/runtime/tasks/task.h"
 
 namespace zmqloop::testing {
 namespace {

@@ -31,7 +31,7 @@
 #include "zmqloop/runtime/loop_pool.h"
 #include "zmqloop/runtime/loop_thread.h"
 #include "zmqloop/runtime/periodic_callback.h"
-#include "zmqloop/runtime/task.h"
+#include "zmqloop/runtime/tasks/task.h"
 #include "zmqloop/threading/host/usable_cores.h"
 
 // In a forked child LeakSanitizer sees neither stacks nor variables of the threads of the parent, and

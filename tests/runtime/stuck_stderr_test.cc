@@ -26,7 +26,7 @@
 
 #include "zmqloop/runtime/loop_pool.h"
 #include "zmqloop/runtime/loop_thread.h"
-#include "zmqloop/runtime/task.h"
+#include "zmqloop/runtime/tasks/task.h"
 
 namespace zmqloop::testing {
 namespace {

@@ -4,7 +4,7 @@
 // Task<T>: coroutines on loops. One that awaits sleep_for is suspended until a timer of its loop is
 // due: no thread sleeps.
 
-#include "zmqloop/runtime/task.h"
+#include "zmqloop/runtime/tasks/task.h"
 
 #include <array>
 #include <atomic>

@@ -13,8 +13,8 @@
 // Threads: a coroutine's members belong to the thread it executes on; meeting_ is shared.
 // Internal.
 
-#ifndef ZMQLOOP_RUNTIME_TASK_PROMISE_H_
-#define ZMQLOOP_RUNTIME_TASK_PROMISE_H_
+#ifndef ZMQLOOP_RUNTIME_TASKS_TASK_PROMISE_H_
+#define ZMQLOOP_RUNTIME_TASKS_TASK_PROMISE_H_
 
 #include <atomic>
 #include <coroutine>
@@ -25,8 +25,8 @@
 #include <variant>
 
 #include "zmqloop/runtime/core/loop_core.h"
-#include "zmqloop/runtime/task_awaiters.h"
-#include "zmqloop/runtime/task_run.h"
+#include "zmqloop/runtime/tasks/task_awaiters.h"
+#include "zmqloop/runtime/tasks/task_run.h"
 
 namespace zmqloop {
 
@@ -176,4 +176,4 @@ class TaskPromiseOf<void> : public TaskPromise<void> {
 
 }  // namespace zmqloop
 
-#endif  // ZMQLOOP_RUNTIME_TASK_PROMISE_H_
+#endif  // ZMQLOOP_RUNTIME_TASKS_TASK_PROMISE_H_

@@ -9,8 +9,8 @@
 // unrun, it breaks the promise with LoopClosedError.
 // Internal.
 
-#ifndef ZMQLOOP_RUNTIME_SUBMISSION_H_
-#define ZMQLOOP_RUNTIME_SUBMISSION_H_
+#ifndef ZMQLOOP_RUNTIME_TASKS_SUBMISSION_H_
+#define ZMQLOOP_RUNTIME_TASKS_SUBMISSION_H_
 
 #include <memory>
 #include <optional>
@@ -21,7 +21,7 @@
 #include "zmqloop/runtime/basics/errors.h"
 #include "zmqloop/runtime/core/loop_core.h"
 #include "zmqloop/runtime/futures/future.h"
-#include "zmqloop/runtime/late_exception.h"
+#include "zmqloop/runtime/tasks/late_exception.h"
 #include "zmqloop/threading/mailbox/one_shot.h"
 
 namespace zmqloop {
@@ -76,4 +76,4 @@ struct one_shot::ReportedType<Submission<F>> : one_shot::ReportedType<F> {};
 
 }  // namespace zmqloop
 
-#endif  // ZMQLOOP_RUNTIME_SUBMISSION_H_
+#endif  // ZMQLOOP_RUNTIME_TASKS_SUBMISSION_H_

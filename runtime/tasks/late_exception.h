@@ -15,8 +15,8 @@
 // Errors: none.
 // Internal.
 
-#ifndef ZMQLOOP_RUNTIME_LATE_EXCEPTION_H_
-#define ZMQLOOP_RUNTIME_LATE_EXCEPTION_H_
+#ifndef ZMQLOOP_RUNTIME_TASKS_LATE_EXCEPTION_H_
+#define ZMQLOOP_RUNTIME_TASKS_LATE_EXCEPTION_H_
 
 #include <exception>
 #include <memory>
@@ -91,4 +91,4 @@ ExceptionWitness witness_of(std::shared_ptr<LoopCore> core) noexcept {
 
 }  // namespace zmqloop
 
-#endif  // ZMQLOOP_RUNTIME_LATE_EXCEPTION_H_
+#endif  // ZMQLOOP_RUNTIME_TASKS_LATE_EXCEPTION_H_

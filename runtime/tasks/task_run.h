@@ -14,8 +14,8 @@
 // Owns: the outermost coroutine.
 // Internal.
 
-#ifndef ZMQLOOP_RUNTIME_TASK_RUN_H_
-#define ZMQLOOP_RUNTIME_TASK_RUN_H_
+#ifndef ZMQLOOP_RUNTIME_TASKS_TASK_RUN_H_
+#define ZMQLOOP_RUNTIME_TASKS_TASK_RUN_H_
 
 #include <coroutine>
 #include <memory>
@@ -99,4 +99,4 @@ struct one_shot::Disposal<BareResumption> {
 
 }  // namespace zmqloop
 
-#endif  // ZMQLOOP_RUNTIME_TASK_RUN_H_
+#endif  // ZMQLOOP_RUNTIME_TASKS_TASK_RUN_H_

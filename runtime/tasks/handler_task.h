@@ -9,8 +9,8 @@
 // Owns: the callable lives until the last of its tasks has ended, also if it was removed.
 // Internal.
 
-#ifndef ZMQLOOP_RUNTIME_HANDLER_TASK_H_
-#define ZMQLOOP_RUNTIME_HANDLER_TASK_H_
+#ifndef ZMQLOOP_RUNTIME_TASKS_HANDLER_TASK_H_
+#define ZMQLOOP_RUNTIME_TASKS_HANDLER_TASK_H_
 
 #include <cstdint>
 #include <functional>
@@ -20,9 +20,9 @@
 
 #include "zmqloop/poller/events.h"
 #include "zmqloop/poller/pollable.h"
-#include "zmqloop/runtime/callback_task.h"
 #include "zmqloop/runtime/core/loop_core.h"
-#include "zmqloop/runtime/task.h"
+#include "zmqloop/runtime/tasks/callback_task.h"
+#include "zmqloop/runtime/tasks/task.h"
 #include "zmqloop/threading/mailbox/one_shot.h"
 
 namespace zmqloop {
@@ -83,4 +83,4 @@ decltype(auto) run_handler_to_end(LoopCore& core, F&& f) {
 
 }  // namespace zmqloop
 
-#endif  // ZMQLOOP_RUNTIME_HANDLER_TASK_H_
+#endif  // ZMQLOOP_RUNTIME_TASKS_HANDLER_TASK_H_

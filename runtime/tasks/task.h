@@ -25,8 +25,8 @@
 // std::logic_error.
 // Public.
 
-#ifndef ZMQLOOP_RUNTIME_TASK_H_
-#define ZMQLOOP_RUNTIME_TASK_H_
+#ifndef ZMQLOOP_RUNTIME_TASKS_TASK_H_
+#define ZMQLOOP_RUNTIME_TASKS_TASK_H_
 
 #include <coroutine>
 #include <stdexcept>
@@ -35,7 +35,7 @@
 
 #include "zmqloop/runtime/basics/async_result.h"
 #include "zmqloop/runtime/basics/times.h"
-#include "zmqloop/runtime/task_promise.h"
+#include "zmqloop/runtime/tasks/task_promise.h"
 
 namespace zmqloop {
 
@@ -110,4 +110,4 @@ struct AsyncResult<Task<T>> {
 
 }  // namespace zmqloop
 
-#endif  // ZMQLOOP_RUNTIME_TASK_H_
+#endif  // ZMQLOOP_RUNTIME_TASKS_TASK_H_

@@ -8,8 +8,8 @@
 // Owns: the task, until it has ended or its loop is closed.
 // Internal.
 
-#ifndef ZMQLOOP_RUNTIME_SPAWNED_TASK_H_
-#define ZMQLOOP_RUNTIME_SPAWNED_TASK_H_
+#ifndef ZMQLOOP_RUNTIME_TASKS_SPAWNED_TASK_H_
+#define ZMQLOOP_RUNTIME_TASKS_SPAWNED_TASK_H_
 
 #include <memory>
 #include <string>
@@ -20,9 +20,9 @@
 #include "zmqloop/runtime/basics/errors.h"
 #include "zmqloop/runtime/core/loop_core.h"
 #include "zmqloop/runtime/futures/future.h"
-#include "zmqloop/runtime/late_exception.h"
-#include "zmqloop/runtime/task.h"
-#include "zmqloop/runtime/task_run.h"
+#include "zmqloop/runtime/tasks/late_exception.h"
+#include "zmqloop/runtime/tasks/task.h"
+#include "zmqloop/runtime/tasks/task_run.h"
 #include "zmqloop/threading/mailbox/one_shot.h"
 
 namespace zmqloop {
@@ -93,4 +93,4 @@ Task<T> await_call(F f) {
 
 }  // namespace zmqloop
 
-#endif  // ZMQLOOP_RUNTIME_SPAWNED_TASK_H_
+#endif  // ZMQLOOP_RUNTIME_TASKS_SPAWNED_TASK_H_

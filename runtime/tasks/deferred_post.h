@@ -15,8 +15,8 @@
 // handlers wait as well: it would have counted as one of those.
 // Internal.
 
-#ifndef ZMQLOOP_RUNTIME_DEFERRED_POST_H_
-#define ZMQLOOP_RUNTIME_DEFERRED_POST_H_
+#ifndef ZMQLOOP_RUNTIME_TASKS_DEFERRED_POST_H_
+#define ZMQLOOP_RUNTIME_TASKS_DEFERRED_POST_H_
 
 #include <memory>
 #include <utility>
@@ -53,4 +53,4 @@ class DeferredPost {
 
 }  // namespace zmqloop
 
-#endif  // ZMQLOOP_RUNTIME_DEFERRED_POST_H_
+#endif  // ZMQLOOP_RUNTIME_TASKS_DEFERRED_POST_H_

@@ -15,8 +15,8 @@
 // Owns: the callable lives until what it has returned has ended, or the loop is closed.
 // Internal.
 
-#ifndef ZMQLOOP_RUNTIME_CALLBACK_TASK_H_
-#define ZMQLOOP_RUNTIME_CALLBACK_TASK_H_
+#ifndef ZMQLOOP_RUNTIME_TASKS_CALLBACK_TASK_H_
+#define ZMQLOOP_RUNTIME_TASKS_CALLBACK_TASK_H_
 
 #include <functional>
 #include <memory>
@@ -27,10 +27,10 @@
 #include "zmqloop/runtime/basics/async_result.h"
 #include "zmqloop/runtime/basics/errors.h"
 #include "zmqloop/runtime/core/loop_core.h"
-#include "zmqloop/runtime/late_exception.h"
-#include "zmqloop/runtime/spawned_task.h"
-#include "zmqloop/runtime/task.h"
-#include "zmqloop/runtime/task_run.h"
+#include "zmqloop/runtime/tasks/late_exception.h"
+#include "zmqloop/runtime/tasks/spawned_task.h"
+#include "zmqloop/runtime/tasks/task.h"
+#include "zmqloop/runtime/tasks/task_run.h"
 #include "zmqloop/threading/mailbox/one_shot.h"
 
 namespace zmqloop {
@@ -185,4 +185,4 @@ decltype(auto) run_each_to_end(LoopCore& core, F&& f) {
 
 }  // namespace zmqloop
 
-#endif  // ZMQLOOP_RUNTIME_CALLBACK_TASK_H_
+#endif  // ZMQLOOP_RUNTIME_TASKS_CALLBACK_TASK_H_

@@ -11,8 +11,8 @@
 // Errors: those of what is awaited; std::bad_alloc when it begins to wait, with nothing changed.
 // Internal.
 
-#ifndef ZMQLOOP_RUNTIME_TASK_AWAITERS_H_
-#define ZMQLOOP_RUNTIME_TASK_AWAITERS_H_
+#ifndef ZMQLOOP_RUNTIME_TASKS_TASK_AWAITERS_H_
+#define ZMQLOOP_RUNTIME_TASKS_TASK_AWAITERS_H_
 
 #include <coroutine>
 #include <exception>
@@ -21,9 +21,9 @@
 
 #include "zmqloop/runtime/basics/times.h"
 #include "zmqloop/runtime/core/loop_core.h"
-#include "zmqloop/runtime/deferred_post.h"
 #include "zmqloop/runtime/futures/future.h"
-#include "zmqloop/runtime/schedule.h"
+#include "zmqloop/runtime/tasks/deferred_post.h"
+#include "zmqloop/runtime/tasks/schedule.h"
 
 namespace zmqloop {
 
@@ -116,4 +116,4 @@ struct Sleep {
 
 }  // namespace zmqloop
 
-#endif  // ZMQLOOP_RUNTIME_TASK_AWAITERS_H_
+#endif  // ZMQLOOP_RUNTIME_TASKS_TASK_AWAITERS_H_

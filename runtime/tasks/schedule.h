@@ -6,8 +6,8 @@
 // Threads: a value.
 // Internal.
 
-#ifndef ZMQLOOP_RUNTIME_SCHEDULE_H_
-#define ZMQLOOP_RUNTIME_SCHEDULE_H_
+#ifndef ZMQLOOP_RUNTIME_TASKS_SCHEDULE_H_
+#define ZMQLOOP_RUNTIME_TASKS_SCHEDULE_H_
 
 #include <memory>
 
@@ -21,4 +21,4 @@ struct [[nodiscard]] Schedule {
 
 }  // namespace zmqloop
 
-#endif  // ZMQLOOP_RUNTIME_SCHEDULE_H_
+#endif  // ZMQLOOP_RUNTIME_TASKS_SCHEDULE_H_
