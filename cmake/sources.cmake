@@ -53,9 +53,9 @@ set(ZMQLOOP_HEADERS
     runtime/owned_timer.h
     runtime/periodic_callback.h
     runtime/periodic_schedule.h
-    runtime/signal_callback.h
-    runtime/signal_dispatch.h
-    runtime/signal_handlers.h
+    runtime/signals/signal_callback.h
+    runtime/signals/signal_dispatch.h
+    runtime/signals/signal_handlers.h
     runtime/stalls/stall_monitor.h
     runtime/stalls/stall_probe.h
     runtime/stalls/stall_rate_limit.h
@@ -161,9 +161,9 @@ set(ZMQLOOP_SOURCES
     runtime/owned_timer.cc
     runtime/periodic_callback.cc
     runtime/periodic_schedule.cc
-    runtime/signal_callback.cc
-    runtime/signal_dispatch.cc
-    runtime/signal_handlers.cc
+    runtime/signals/signal_callback.cc
+    runtime/signals/signal_dispatch.cc
+    runtime/signals/signal_handlers.cc
     runtime/stalls/stall_monitor.cc
     runtime/stalls/stall_report.cc
     runtime/stalls/stall_watch.cc

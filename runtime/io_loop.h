@@ -47,7 +47,7 @@
 #include "zmqloop/runtime/core/loop_options.h"
 #include "zmqloop/runtime/current_loop.h"
 #include "zmqloop/runtime/loop_inlet.h"
-#include "zmqloop/runtime/signal_handlers.h"
+#include "zmqloop/runtime/signals/signal_handlers.h"
 #include "zmqloop/runtime/stalls/stall_report.h"
 #include "zmqloop/runtime/sync_call.h"
 #include "zmqloop/runtime/tasks/callback_task.h"

@@ -35,7 +35,7 @@
 #include "zmqloop/runtime/core/loop_options.h"
 #include "zmqloop/runtime/futures/future.h"
 #include "zmqloop/runtime/futures/future_callback.h"
-#include "zmqloop/runtime/signal_callback.h"
+#include "zmqloop/runtime/signals/signal_callback.h"
 #include "zmqloop/runtime/tasks/callback_task.h"
 #include "zmqloop/runtime/tasks/deferred_post.h"
 #include "zmqloop/runtime/tasks/schedule.h"

@@ -27,9 +27,9 @@
  *   threading/mailbox/signal_slots.cc   SignalSlots::unreserve               3f07d43d747f
  *   threading/mailbox/signal_slots.cc   SignalSlots::recycle                 75a8701b304f
  *   threading/mailbox/signal_slots.cc   SignalSlots::pop                     735e0573e6ff
- *   runtime/signal_callback.cc  PreparedCallback::raise              1435c8ae5e10
- *   runtime/signal_callback.cc  PreparedCallback::run                9de5f14492e5
- *   runtime/signal_callback.cc  PreparedCallback::release            1283a0e1c302
+ *   runtime/signals/signal_callback.cc  PreparedCallback::raise              1435c8ae5e10
+ *   runtime/signals/signal_callback.cc  PreparedCallback::run                9de5f14492e5
+ *   runtime/signals/signal_callback.cc  PreparedCallback::release            1283a0e1c302
  *
  * Runs (raises of one of the two handlers):
  *   raise      -DRAISES=3 -DRELEASES=0 -DPLAIN=0

@@ -3,7 +3,7 @@
 
 // prepare_signal_callback: raised from handlers, never lost, never overflowing.
 
-#include "zmqloop/runtime/signal_callback.h"
+#include "zmqloop/runtime/signals/signal_callback.h"
 
 #include <atomic>
 #include <cerrno>

@@ -13,7 +13,7 @@
 #include "tests/schedule/test_loop.h"
 #include "tests/schedule/thread.h"
 
-#include "zmqloop/runtime/signal_callback.h"
+#include "zmqloop/runtime/signals/signal_callback.h"
 #include "zmqloop/threading/mailbox/primitives.h"
 
 namespace zmqloop::schedule {

@@ -38,7 +38,7 @@ LIMIT = "threading/mailbox/pending_limit.h"
 MAILBOX = "threading/mailbox/mailbox.h"
 MAILBOX_SOURCE = "threading/mailbox/mailbox.cc"
 LOOP_SOURCE = "runtime/core/loop_core.cc"
-RAISE_SOURCE = "runtime/signal_callback.cc"
+RAISE_SOURCE = "runtime/signals/signal_callback.cc"
 
 BUGS = [
     # ---- order and publication ----

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-#include "zmqloop/runtime/signal_callback.h"
+#include "zmqloop/runtime/signals/signal_callback.h"
 
 #include <new>
 #include <stdexcept>

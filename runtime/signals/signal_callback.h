@@ -23,8 +23,8 @@
 // Errors: raise() returns false once the loop is closed.
 // Public.
 
-#ifndef ZMQLOOP_RUNTIME_SIGNAL_CALLBACK_H_
-#define ZMQLOOP_RUNTIME_SIGNAL_CALLBACK_H_
+#ifndef ZMQLOOP_RUNTIME_SIGNALS_SIGNAL_CALLBACK_H_
+#define ZMQLOOP_RUNTIME_SIGNALS_SIGNAL_CALLBACK_H_
 
 #include <cstdint>
 #include <memory>
@@ -141,4 +141,4 @@ class SignalCallback {
 
 }  // namespace zmqloop
 
-#endif  // ZMQLOOP_RUNTIME_SIGNAL_CALLBACK_H_
+#endif  // ZMQLOOP_RUNTIME_SIGNALS_SIGNAL_CALLBACK_H_

@@ -15,10 +15,10 @@
 // std::invalid_argument for signals that no loop can handle, std::system_error of sigaction.
 // Internal.
 
-#ifndef ZMQLOOP_RUNTIME_SIGNAL_DISPATCH_H_
-#define ZMQLOOP_RUNTIME_SIGNAL_DISPATCH_H_
+#ifndef ZMQLOOP_RUNTIME_SIGNALS_SIGNAL_DISPATCH_H_
+#define ZMQLOOP_RUNTIME_SIGNALS_SIGNAL_DISPATCH_H_
 
-#include "zmqloop/runtime/signal_callback.h"
+#include "zmqloop/runtime/signals/signal_callback.h"
 
 namespace zmqloop::signal_dispatch {
 
@@ -32,4 +32,4 @@ void unsubscribe(int signum, PreparedCallback& callback) noexcept;
 
 }  // namespace zmqloop::signal_dispatch
 
-#endif  // ZMQLOOP_RUNTIME_SIGNAL_DISPATCH_H_
+#endif  // ZMQLOOP_RUNTIME_SIGNALS_SIGNAL_DISPATCH_H_

@@ -1,9 +1,9 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-#include "zmqloop/runtime/signal_handlers.h"
+#include "zmqloop/runtime/signals/signal_handlers.h"
 
-#include "zmqloop/runtime/signal_dispatch.h"
+#include "zmqloop/runtime/signals/signal_dispatch.h"
 
 namespace zmqloop {
 

@@ -8,8 +8,8 @@
 // Errors: those of signal_dispatch.h; std::length_error when no signal slot is left.
 // Internal.
 
-#ifndef ZMQLOOP_RUNTIME_SIGNAL_HANDLERS_H_
-#define ZMQLOOP_RUNTIME_SIGNAL_HANDLERS_H_
+#ifndef ZMQLOOP_RUNTIME_SIGNALS_SIGNAL_HANDLERS_H_
+#define ZMQLOOP_RUNTIME_SIGNALS_SIGNAL_HANDLERS_H_
 
 #include <cstdint>
 #include <map>
@@ -19,7 +19,7 @@
 #include <utility>
 
 #include "zmqloop/runtime/core/loop_core.h"
-#include "zmqloop/runtime/signal_callback.h"
+#include "zmqloop/runtime/signals/signal_callback.h"
 #include "zmqloop/threading/host/export.h"
 #include "zmqloop/threading/host/fork_guard.h"
 #include "zmqloop/threading/mailbox/one_shot.h"
@@ -79,4 +79,4 @@ class SignalHandlers {
 
 }  // namespace zmqloop
 
-#endif  // ZMQLOOP_RUNTIME_SIGNAL_HANDLERS_H_
+#endif  // ZMQLOOP_RUNTIME_SIGNALS_SIGNAL_HANDLERS_H_
