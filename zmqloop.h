@@ -3,7 +3,7 @@
 
 // Everything of zmqloop: per-core event loops over ZeroMQ with cross-thread dispatch.
 //
-// Start with IOLoop in zmqloop/runtime/io_loop.h.
+// Start with IOLoop in zmqloop/runtime/loop/io_loop.h.
 // Public.
 
 #ifndef ZMQLOOP_ZMQLOOP_H_
@@ -16,8 +16,8 @@
 #include "zmqloop/runtime/core/loop_options.h"
 #include "zmqloop/runtime/delayed_callback.h"
 #include "zmqloop/runtime/futures/future.h"
-#include "zmqloop/runtime/install.h"
-#include "zmqloop/runtime/io_loop.h"
+#include "zmqloop/runtime/loop/install.h"
+#include "zmqloop/runtime/loop/io_loop.h"
 #include "zmqloop/runtime/loop_pool.h"
 #include "zmqloop/runtime/loop_thread.h"
 #include "zmqloop/runtime/periodic_callback.h"

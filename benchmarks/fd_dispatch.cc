@@ -15,7 +15,7 @@
 
 #include "benchmarks/fd_rows.h"
 
-#include "zmqloop/runtime/io_loop.h"
+#include "zmqloop/runtime/loop/io_loop.h"
 
 namespace zmqloop::bench {
 namespace {

@@ -19,7 +19,7 @@
 #include "benchmarks/timer_rows.h"
 #include "benchmarks/timing_wheel.h"
 
-#include "zmqloop/runtime/io_loop.h"
+#include "zmqloop/runtime/loop/io_loop.h"
 
 namespace zmqloop::bench {
 namespace {

@@ -11,7 +11,7 @@
 
 #include "benchmarks/zmq_rows.h"
 
-#include "zmqloop/runtime/io_loop.h"
+#include "zmqloop/runtime/loop/io_loop.h"
 
 namespace zmqloop::bench {
 namespace {

@@ -40,14 +40,15 @@ set(ZMQLOOP_HEADERS
     runtime/core/loop_core.h
     runtime/core/loop_options.h
     runtime/core/room_waiters.h
-    runtime/current_loop.h
     runtime/delayed_callback.h
     runtime/futures/future.h
     runtime/futures/future_callback.h
     runtime/futures/future_state.h
-    runtime/install.h
-    runtime/io_loop.h
-    runtime/loop_inlet.h
+    runtime/loop/current_loop.h
+    runtime/loop/install.h
+    runtime/loop/io_loop.h
+    runtime/loop/loop_inlet.h
+    runtime/loop/sync_call.h
     runtime/loop_pool.h
     runtime/loop_thread.h
     runtime/owned_timer.h
@@ -62,7 +63,6 @@ set(ZMQLOOP_HEADERS
     runtime/stalls/stall_report.h
     runtime/stalls/stall_watch.h
     runtime/stalls/stall_watchdog.h
-    runtime/sync_call.h
     runtime/tasks/callback_task.h
     runtime/tasks/deferred_post.h
     runtime/tasks/handler_task.h
@@ -152,10 +152,10 @@ set(ZMQLOOP_SOURCES
     runtime/core/loop_core_handlers.cc
     runtime/delayed_callback.cc
     runtime/futures/future_state.cc
-    runtime/install.cc
-    runtime/io_loop.cc
-    runtime/io_loop_current.cc
-    runtime/io_loop_stalls.cc
+    runtime/loop/install.cc
+    runtime/loop/io_loop.cc
+    runtime/loop/io_loop_current.cc
+    runtime/loop/io_loop_stalls.cc
     runtime/loop_pool.cc
     runtime/loop_thread.cc
     runtime/owned_timer.cc

@@ -30,7 +30,7 @@
 
 #include "zmqloop/runtime/basics/callable_check.h"
 #include "zmqloop/runtime/basics/times.h"
-#include "zmqloop/runtime/io_loop.h"
+#include "zmqloop/runtime/loop/io_loop.h"
 #include "zmqloop/runtime/owned_timer.h"
 #include "zmqloop/threading/host/export.h"
 

@@ -11,7 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 
-#include "zmqloop/runtime/current_loop.h"
+#include "zmqloop/runtime/loop/current_loop.h"
 #include "zmqloop/threading/host/error_output.h"
 #include "zmqloop/threading/host/usable_cores.h"
 

@@ -37,7 +37,7 @@
 #include "zmqloop/runtime/basics/callable_check.h"
 #include "zmqloop/runtime/basics/option_functions.h"
 #include "zmqloop/runtime/core/loop_options.h"
-#include "zmqloop/runtime/io_loop.h"
+#include "zmqloop/runtime/loop/io_loop.h"
 #include "zmqloop/runtime/loop_thread.h"
 #include "zmqloop/threading/host/export.h"
 

@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "zmqloop/runtime/basics/user_code.h"
-#include "zmqloop/runtime/current_loop.h"
+#include "zmqloop/runtime/loop/current_loop.h"
 #include "zmqloop/threading/host/cancellation_hold.h"
 #include "zmqloop/threading/host/error_output.h"
 

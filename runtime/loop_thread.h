@@ -35,7 +35,7 @@
 
 #include "zmqloop/runtime/basics/option_functions.h"
 #include "zmqloop/runtime/core/loop_options.h"
-#include "zmqloop/runtime/io_loop.h"
+#include "zmqloop/runtime/loop/io_loop.h"
 #include "zmqloop/threading/host/export.h"
 #include "zmqloop/threading/host/named_thread.h"
 #include "zmqloop/threading/host/semaphore.h"

@@ -25,7 +25,7 @@
 #include <utility>
 
 #include "zmqloop/runtime/core/loop_core.h"
-#include "zmqloop/runtime/io_loop.h"
+#include "zmqloop/runtime/loop/io_loop.h"
 #include "zmqloop/runtime/tasks/callback_task.h"
 #include "zmqloop/runtime/tasks/task.h"
 #include "zmqloop/runtime/timers/timer_queue.h"

@@ -37,7 +37,7 @@
 #include <utility>
 
 #include "zmqloop/runtime/basics/callable_check.h"
-#include "zmqloop/runtime/io_loop.h"
+#include "zmqloop/runtime/loop/io_loop.h"
 #include "zmqloop/runtime/owned_timer.h"
 #include "zmqloop/runtime/periodic_schedule.h"
 #include "zmqloop/threading/host/export.h"

@@ -10,7 +10,7 @@
 #include "tests/cost/payload.h"
 
 #include "zmqloop/runtime/futures/future.h"
-#include "zmqloop/runtime/io_loop.h"
+#include "zmqloop/runtime/loop/io_loop.h"
 #include "zmqloop/runtime/tasks/task.h"
 
 namespace zmqloop::cost {

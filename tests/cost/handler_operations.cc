@@ -15,7 +15,7 @@
 #include "tests/cost/payload.h"
 #include <zmq.hpp>
 
-#include "zmqloop/runtime/io_loop.h"
+#include "zmqloop/runtime/loop/io_loop.h"
 
 namespace zmqloop::cost {
 namespace {

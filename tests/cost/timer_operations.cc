@@ -11,7 +11,7 @@
 #include "tests/cost/operation.h"
 #include "tests/cost/payload.h"
 
-#include "zmqloop/runtime/io_loop.h"
+#include "zmqloop/runtime/loop/io_loop.h"
 
 namespace zmqloop::cost {
 namespace {

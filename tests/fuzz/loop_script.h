@@ -28,7 +28,7 @@
 #include "tests/fuzz/fuzz_input.h"
 #include "tests/fuzz/things.h"
 
-#include "zmqloop/runtime/io_loop.h"
+#include "zmqloop/runtime/loop/io_loop.h"
 
 namespace zmqloop::fuzz {
 

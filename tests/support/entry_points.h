@@ -44,7 +44,7 @@
 #include <zmq.hpp>
 
 #include "zmqloop/runtime/delayed_callback.h"
-#include "zmqloop/runtime/io_loop.h"
+#include "zmqloop/runtime/loop/io_loop.h"
 #include "zmqloop/runtime/loop_pool.h"
 #include "zmqloop/runtime/periodic_callback.h"
 

@@ -18,7 +18,7 @@
 #include "tests/support/loop_watchdog.h"
 #include <gtest/gtest.h>
 
-#include "zmqloop/runtime/io_loop.h"
+#include "zmqloop/runtime/loop/io_loop.h"
 
 namespace zmqloop::testing {
 

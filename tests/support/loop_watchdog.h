@@ -22,7 +22,7 @@
 
 #include <gtest/gtest.h>
 
-#include "zmqloop/runtime/io_loop.h"
+#include "zmqloop/runtime/loop/io_loop.h"
 
 namespace zmqloop::testing {
 

@@ -28,7 +28,7 @@
 
 #include "zmqloop/runtime/basics/errors.h"
 #include "zmqloop/runtime/delayed_callback.h"
-#include "zmqloop/runtime/io_loop.h"
+#include "zmqloop/runtime/loop/io_loop.h"
 #include "zmqloop/runtime/periodic_callback.h"
 #include "zmqloop/threading/host/thread_label.h"
 

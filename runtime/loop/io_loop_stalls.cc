@@ -8,7 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 
-#include "zmqloop/runtime/io_loop.h"
+#include "zmqloop/runtime/loop/io_loop.h"
 #include "zmqloop/threading/host/error_output.h"
 
 namespace zmqloop {

@@ -22,8 +22,8 @@
 // zmq::error_t (the OS, ZeroMQ). Exceptions that callbacks throw go to handle_callback_exception().
 // Public.
 
-#ifndef ZMQLOOP_RUNTIME_IO_LOOP_H_
-#define ZMQLOOP_RUNTIME_IO_LOOP_H_
+#ifndef ZMQLOOP_RUNTIME_LOOP_IO_LOOP_H_
+#define ZMQLOOP_RUNTIME_LOOP_IO_LOOP_H_
 
 #include <cstdint>
 #include <exception>
@@ -45,11 +45,11 @@
 #include "zmqloop/runtime/core/loop_affinity.h"
 #include "zmqloop/runtime/core/loop_core.h"
 #include "zmqloop/runtime/core/loop_options.h"
-#include "zmqloop/runtime/current_loop.h"
-#include "zmqloop/runtime/loop_inlet.h"
+#include "zmqloop/runtime/loop/current_loop.h"
+#include "zmqloop/runtime/loop/loop_inlet.h"
+#include "zmqloop/runtime/loop/sync_call.h"
 #include "zmqloop/runtime/signals/signal_handlers.h"
 #include "zmqloop/runtime/stalls/stall_report.h"
-#include "zmqloop/runtime/sync_call.h"
 #include "zmqloop/runtime/tasks/callback_task.h"
 #include "zmqloop/runtime/tasks/handler_task.h"
 #include "zmqloop/runtime/timers/timeout_handle.h"
@@ -261,4 +261,4 @@ class ZMQLOOP_EXPORT IOLoop : public LoopInlet, private ExceptionSink {
 
 }  // namespace zmqloop
 
-#endif  // ZMQLOOP_RUNTIME_IO_LOOP_H_
+#endif  // ZMQLOOP_RUNTIME_LOOP_IO_LOOP_H_

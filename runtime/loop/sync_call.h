@@ -9,8 +9,8 @@
 // Errors: none while it runs: what the function throws, and a lack of memory, is its outcome.
 // Internal.
 
-#ifndef ZMQLOOP_RUNTIME_SYNC_CALL_H_
-#define ZMQLOOP_RUNTIME_SYNC_CALL_H_
+#ifndef ZMQLOOP_RUNTIME_LOOP_SYNC_CALL_H_
+#define ZMQLOOP_RUNTIME_LOOP_SYNC_CALL_H_
 
 #include <exception>
 #include <memory>
@@ -127,4 +127,4 @@ class SyncCall final : public SyncCallBase {
 
 }  // namespace zmqloop
 
-#endif  // ZMQLOOP_RUNTIME_SYNC_CALL_H_
+#endif  // ZMQLOOP_RUNTIME_LOOP_SYNC_CALL_H_

@@ -7,8 +7,8 @@
 #include <stdexcept>
 #include <utility>
 
-#include "zmqloop/runtime/current_loop.h"
-#include "zmqloop/runtime/io_loop.h"
+#include "zmqloop/runtime/loop/current_loop.h"
+#include "zmqloop/runtime/loop/io_loop.h"
 #include "zmqloop/threading/host/fork_guard.h"
 #include "zmqloop/threading/host/fork_proof_mutex.h"
 #include "zmqloop/threading/mailbox/primitives.h"

@@ -1,12 +1,12 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-#include "zmqloop/runtime/install.h"
+#include "zmqloop/runtime/loop/install.h"
 
 #include <stdexcept>
 
-#include "zmqloop/runtime/current_loop.h"
-#include "zmqloop/runtime/io_loop.h"
+#include "zmqloop/runtime/loop/current_loop.h"
+#include "zmqloop/runtime/loop/io_loop.h"
 
 namespace zmqloop {
 

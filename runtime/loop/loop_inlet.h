@@ -19,8 +19,8 @@
 // move throws; std::bad_alloc. A closed loop is a value (false), or LoopClosedError in the future.
 // Public, as part of IOLoop.
 
-#ifndef ZMQLOOP_RUNTIME_LOOP_INLET_H_
-#define ZMQLOOP_RUNTIME_LOOP_INLET_H_
+#ifndef ZMQLOOP_RUNTIME_LOOP_LOOP_INLET_H_
+#define ZMQLOOP_RUNTIME_LOOP_LOOP_INLET_H_
 
 #include <cstdint>
 #include <memory>
@@ -227,4 +227,4 @@ auto spawn(LoopInlet& loop, F&& make_task) {
 
 }  // namespace zmqloop
 
-#endif  // ZMQLOOP_RUNTIME_LOOP_INLET_H_
+#endif  // ZMQLOOP_RUNTIME_LOOP_LOOP_INLET_H_

@@ -10,8 +10,8 @@
 // children, which have no instance until they make one.
 // Internal: see IOLoop::current() and IOLoop::instance().
 
-#ifndef ZMQLOOP_RUNTIME_CURRENT_LOOP_H_
-#define ZMQLOOP_RUNTIME_CURRENT_LOOP_H_
+#ifndef ZMQLOOP_RUNTIME_LOOP_CURRENT_LOOP_H_
+#define ZMQLOOP_RUNTIME_LOOP_CURRENT_LOOP_H_
 
 #include <cstdint>
 
@@ -89,4 +89,4 @@ class CurrentLoop {
 
 }  // namespace zmqloop
 
-#endif  // ZMQLOOP_RUNTIME_CURRENT_LOOP_H_
+#endif  // ZMQLOOP_RUNTIME_LOOP_CURRENT_LOOP_H_

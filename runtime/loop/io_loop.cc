@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-#include "zmqloop/runtime/io_loop.h"
+#include "zmqloop/runtime/loop/io_loop.h"
 
 #include <atomic>
 #include <exception>

@@ -7,8 +7,8 @@
 // Errors: std::logic_error if a loop that waits otherwise is the instance already.
 // Public.
 
-#ifndef ZMQLOOP_RUNTIME_INSTALL_H_
-#define ZMQLOOP_RUNTIME_INSTALL_H_
+#ifndef ZMQLOOP_RUNTIME_LOOP_INSTALL_H_
+#define ZMQLOOP_RUNTIME_LOOP_INSTALL_H_
 
 #include "zmqloop/threading/host/export.h"
 
@@ -19,4 +19,4 @@ ZMQLOOP_EXPORT void install();
 
 }  // namespace zmqloop
 
-#endif  // ZMQLOOP_RUNTIME_INSTALL_H_
+#endif  // ZMQLOOP_RUNTIME_LOOP_INSTALL_H_
