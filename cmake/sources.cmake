@@ -32,6 +32,10 @@ set(ZMQLOOP_HEADERS
     runtime/basics/times.h
     runtime/basics/turn_clock.h
     runtime/basics/user_code.h
+    runtime/callbacks/delayed_callback.h
+    runtime/callbacks/owned_timer.h
+    runtime/callbacks/periodic_callback.h
+    runtime/callbacks/periodic_schedule.h
     runtime/core/batch_pacer.h
     runtime/core/handler_table.h
     runtime/core/high_water.h
@@ -40,7 +44,6 @@ set(ZMQLOOP_HEADERS
     runtime/core/loop_core.h
     runtime/core/loop_options.h
     runtime/core/room_waiters.h
-    runtime/delayed_callback.h
     runtime/futures/future.h
     runtime/futures/future_callback.h
     runtime/futures/future_state.h
@@ -51,9 +54,6 @@ set(ZMQLOOP_HEADERS
     runtime/loop/sync_call.h
     runtime/loop_pool.h
     runtime/loop_thread.h
-    runtime/owned_timer.h
-    runtime/periodic_callback.h
-    runtime/periodic_schedule.h
     runtime/signals/signal_callback.h
     runtime/signals/signal_dispatch.h
     runtime/signals/signal_handlers.h
@@ -144,13 +144,16 @@ set(ZMQLOOP_SOURCES
     poller/zmq_socket_state.cc
     runtime/basics/errors.cc
     runtime/basics/exception_report.cc
+    runtime/callbacks/delayed_callback.cc
+    runtime/callbacks/owned_timer.cc
+    runtime/callbacks/periodic_callback.cc
+    runtime/callbacks/periodic_schedule.cc
     runtime/core/handler_table.cc
     runtime/core/idle_spin.cc
     runtime/core/loop_affinity.cc
     runtime/core/loop_core.cc
     runtime/core/loop_core_dispatch.cc
     runtime/core/loop_core_handlers.cc
-    runtime/delayed_callback.cc
     runtime/futures/future_state.cc
     runtime/loop/install.cc
     runtime/loop/io_loop.cc
@@ -158,9 +161,6 @@ set(ZMQLOOP_SOURCES
     runtime/loop/io_loop_stalls.cc
     runtime/loop_pool.cc
     runtime/loop_thread.cc
-    runtime/owned_timer.cc
-    runtime/periodic_callback.cc
-    runtime/periodic_schedule.cc
     runtime/signals/signal_callback.cc
     runtime/signals/signal_dispatch.cc
     runtime/signals/signal_handlers.cc

@@ -3,7 +3,7 @@
 
 // Delayed callbacks: one call per last start, really stopped, and whoever goes first.
 
-#include "zmqloop/runtime/delayed_callback.h"
+#include "zmqloop/runtime/callbacks/delayed_callback.h"
 
 #include <chrono>
 #include <cmath>

@@ -38,10 +38,10 @@
 #include "tests/support/zmq_fixture.h"
 #include <gtest/gtest.h>
 
-#include "zmqloop/runtime/delayed_callback.h"
+#include "zmqloop/runtime/callbacks/delayed_callback.h"
+#include "zmqloop/runtime/callbacks/periodic_callback.h"
 #include "zmqloop/runtime/loop_pool.h"
 #include "zmqloop/runtime/loop_thread.h"
-#include "zmqloop/runtime/periodic_callback.h"
 #include "zmqloop/threading/host/stack_trace.h"
 
 namespace zmqloop::testing {

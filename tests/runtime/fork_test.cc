@@ -26,9 +26,9 @@
 #include <gtest/gtest.h>
 #include <zmq.hpp>
 
+#include "zmqloop/runtime/callbacks/periodic_callback.h"
 #include "zmqloop/runtime/loop_pool.h"
 #include "zmqloop/runtime/loop_thread.h"
-#include "zmqloop/runtime/periodic_callback.h"
 
 namespace zmqloop::testing {
 namespace {

@@ -16,7 +16,7 @@
 #include "tests/support/loop_fixture.h"
 #include "tests/support/zmq_fixture.h"
 
-#include "zmqloop/runtime/periodic_callback.h"
+#include "zmqloop/runtime/callbacks/periodic_callback.h"
 
 namespace zmqloop::testing {
 namespace {

@@ -28,7 +28,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "zmqloop/runtime/periodic_callback.h"
+#include "zmqloop/runtime/callbacks/periodic_callback.h"
 #include "zmqloop/runtime/tasks/task.h"
 #include "zmqloop/threading/host/cancellation_hold.h"
 

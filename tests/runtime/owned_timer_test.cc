@@ -5,7 +5,7 @@
 // the callable is destroyed once, never under a call's feet, a call under way finishes, none begins
 // afterwards, and nobody waits.
 
-#include "zmqloop/runtime/owned_timer.h"
+#include "zmqloop/runtime/callbacks/owned_timer.h"
 
 #include <atomic>
 #include <chrono>
@@ -26,8 +26,8 @@
 #include "tests/support/stress_counts.h"
 #include <gtest/gtest.h>
 
-#include "zmqloop/runtime/delayed_callback.h"
-#include "zmqloop/runtime/periodic_callback.h"
+#include "zmqloop/runtime/callbacks/delayed_callback.h"
+#include "zmqloop/runtime/callbacks/periodic_callback.h"
 #include "zmqloop/runtime/tasks/task.h"
 
 namespace zmqloop::testing {

@@ -3,7 +3,7 @@
 
 // Periodic callbacks: one chain of ticks, missed ones, futures, and whoever goes first.
 
-#include "zmqloop/runtime/periodic_callback.h"
+#include "zmqloop/runtime/callbacks/periodic_callback.h"
 
 #include <algorithm>
 #include <atomic>
@@ -24,7 +24,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "zmqloop/runtime/delayed_callback.h"
+#include "zmqloop/runtime/callbacks/delayed_callback.h"
 #include "zmqloop/runtime/loop_thread.h"
 
 namespace zmqloop::testing {

@@ -3,7 +3,7 @@
 
 // The arithmetic of periodic callbacks: slots, missed slots, jitter, and the ends of time.
 
-#include "zmqloop/runtime/periodic_schedule.h"
+#include "zmqloop/runtime/callbacks/periodic_schedule.h"
 
 #include <chrono>
 #include <cmath>

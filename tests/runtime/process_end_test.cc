@@ -27,10 +27,10 @@
 #include "tests/support/zmq_fixture.h"
 #include <gtest/gtest.h>
 
+#include "zmqloop/runtime/callbacks/periodic_callback.h"
 #include "zmqloop/runtime/core/idle_spin.h"
 #include "zmqloop/runtime/loop_pool.h"
 #include "zmqloop/runtime/loop_thread.h"
-#include "zmqloop/runtime/periodic_callback.h"
 #include "zmqloop/runtime/tasks/task.h"
 #include "zmqloop/threading/host/usable_cores.h"
 

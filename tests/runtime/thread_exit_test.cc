@@ -25,9 +25,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "zmqloop/runtime/delayed_callback.h"
+#include "zmqloop/runtime/callbacks/delayed_callback.h"
+#include "zmqloop/runtime/callbacks/periodic_callback.h"
 #include "zmqloop/runtime/loop_thread.h"
-#include "zmqloop/runtime/periodic_callback.h"
 
 namespace zmqloop::testing {
 namespace {

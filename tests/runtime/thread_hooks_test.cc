@@ -30,7 +30,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "zmqloop/runtime/periodic_callback.h"
+#include "zmqloop/runtime/callbacks/periodic_callback.h"
 #include "zmqloop/threading/host/thread_label.h"
 
 namespace zmqloop::testing {

@@ -29,10 +29,10 @@
 #include "tests/support/stress_counts.h"
 #include <gtest/gtest.h>
 
-#include "zmqloop/runtime/delayed_callback.h"
+#include "zmqloop/runtime/callbacks/delayed_callback.h"
+#include "zmqloop/runtime/callbacks/periodic_callback.h"
 #include "zmqloop/runtime/loop_pool.h"
 #include "zmqloop/runtime/loop_thread.h"
-#include "zmqloop/runtime/periodic_callback.h"
 #include "zmqloop/runtime/tasks/task.h"
 
 namespace zmqloop::testing {

@@ -43,10 +43,10 @@
 #include <gtest/gtest.h>
 #include <zmq.hpp>
 
-#include "zmqloop/runtime/delayed_callback.h"
+#include "zmqloop/runtime/callbacks/delayed_callback.h"
+#include "zmqloop/runtime/callbacks/periodic_callback.h"
 #include "zmqloop/runtime/loop/io_loop.h"
 #include "zmqloop/runtime/loop_pool.h"
-#include "zmqloop/runtime/periodic_callback.h"
 
 namespace zmqloop::testing {
 

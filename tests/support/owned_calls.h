@@ -27,9 +27,9 @@
 #include <gtest/gtest.h>
 
 #include "zmqloop/runtime/basics/errors.h"
-#include "zmqloop/runtime/delayed_callback.h"
+#include "zmqloop/runtime/callbacks/delayed_callback.h"
+#include "zmqloop/runtime/callbacks/periodic_callback.h"
 #include "zmqloop/runtime/loop/io_loop.h"
-#include "zmqloop/runtime/periodic_callback.h"
 #include "zmqloop/threading/host/thread_label.h"
 
 namespace zmqloop::testing {

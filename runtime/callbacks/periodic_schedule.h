@@ -14,8 +14,8 @@
 // Errors: std::invalid_argument, naming what and its value.
 // Public: MissedTicks and AnyPeriod, with periodic_callback.h. The rest is internal.
 
-#ifndef ZMQLOOP_RUNTIME_PERIODIC_SCHEDULE_H_
-#define ZMQLOOP_RUNTIME_PERIODIC_SCHEDULE_H_
+#ifndef ZMQLOOP_RUNTIME_CALLBACKS_PERIODIC_SCHEDULE_H_
+#define ZMQLOOP_RUNTIME_CALLBACKS_PERIODIC_SCHEDULE_H_
 
 #include <chrono>
 
@@ -81,4 +81,4 @@ class PeriodicSchedule {
 
 }  // namespace zmqloop
 
-#endif  // ZMQLOOP_RUNTIME_PERIODIC_SCHEDULE_H_
+#endif  // ZMQLOOP_RUNTIME_CALLBACKS_PERIODIC_SCHEDULE_H_

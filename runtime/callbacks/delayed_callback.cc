@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-#include "zmqloop/runtime/delayed_callback.h"
+#include "zmqloop/runtime/callbacks/delayed_callback.h"
 
 namespace zmqloop {
 

@@ -27,8 +27,8 @@
 // of a value, goes to IOLoop::handle_callback_exception(), and the ticks go on.
 // Public.
 
-#ifndef ZMQLOOP_RUNTIME_PERIODIC_CALLBACK_H_
-#define ZMQLOOP_RUNTIME_PERIODIC_CALLBACK_H_
+#ifndef ZMQLOOP_RUNTIME_CALLBACKS_PERIODIC_CALLBACK_H_
+#define ZMQLOOP_RUNTIME_CALLBACKS_PERIODIC_CALLBACK_H_
 
 #include <atomic>
 #include <memory>
@@ -37,9 +37,9 @@
 #include <utility>
 
 #include "zmqloop/runtime/basics/callable_check.h"
+#include "zmqloop/runtime/callbacks/owned_timer.h"
+#include "zmqloop/runtime/callbacks/periodic_schedule.h"
 #include "zmqloop/runtime/loop/io_loop.h"
-#include "zmqloop/runtime/owned_timer.h"
-#include "zmqloop/runtime/periodic_schedule.h"
 #include "zmqloop/threading/host/export.h"
 
 namespace zmqloop {
@@ -114,4 +114,4 @@ class PeriodicCallback {
 
 }  // namespace zmqloop
 
-#endif  // ZMQLOOP_RUNTIME_PERIODIC_CALLBACK_H_
+#endif  // ZMQLOOP_RUNTIME_CALLBACKS_PERIODIC_CALLBACK_H_

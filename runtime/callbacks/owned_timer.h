@@ -13,8 +13,8 @@
 // Errors: those of IOLoop::add_timeout() and remove_timeout(); LoopClosedError.
 // Internal.
 
-#ifndef ZMQLOOP_RUNTIME_OWNED_TIMER_H_
-#define ZMQLOOP_RUNTIME_OWNED_TIMER_H_
+#ifndef ZMQLOOP_RUNTIME_CALLBACKS_OWNED_TIMER_H_
+#define ZMQLOOP_RUNTIME_CALLBACKS_OWNED_TIMER_H_
 
 #include <atomic>
 #include <cstdint>
@@ -188,4 +188,4 @@ class OwnedTimerOf final : public Base {
 
 }  // namespace zmqloop
 
-#endif  // ZMQLOOP_RUNTIME_OWNED_TIMER_H_
+#endif  // ZMQLOOP_RUNTIME_CALLBACKS_OWNED_TIMER_H_

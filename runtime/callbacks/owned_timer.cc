@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-#include "zmqloop/runtime/owned_timer.h"
+#include "zmqloop/runtime/callbacks/owned_timer.h"
 
 #include <atomic>
 #include <new>

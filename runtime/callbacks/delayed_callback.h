@@ -21,8 +21,8 @@
 // while the loop runs. What the callable throws goes to IOLoop::handle_callback_exception().
 // Public.
 
-#ifndef ZMQLOOP_RUNTIME_DELAYED_CALLBACK_H_
-#define ZMQLOOP_RUNTIME_DELAYED_CALLBACK_H_
+#ifndef ZMQLOOP_RUNTIME_CALLBACKS_DELAYED_CALLBACK_H_
+#define ZMQLOOP_RUNTIME_CALLBACKS_DELAYED_CALLBACK_H_
 
 #include <memory>
 #include <type_traits>
@@ -30,8 +30,8 @@
 
 #include "zmqloop/runtime/basics/callable_check.h"
 #include "zmqloop/runtime/basics/times.h"
+#include "zmqloop/runtime/callbacks/owned_timer.h"
 #include "zmqloop/runtime/loop/io_loop.h"
-#include "zmqloop/runtime/owned_timer.h"
 #include "zmqloop/threading/host/export.h"
 
 namespace zmqloop {
@@ -78,4 +78,4 @@ class DelayedCallback {
 
 }  // namespace zmqloop
 
-#endif  // ZMQLOOP_RUNTIME_DELAYED_CALLBACK_H_
+#endif  // ZMQLOOP_RUNTIME_CALLBACKS_DELAYED_CALLBACK_H_

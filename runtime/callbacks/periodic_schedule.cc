@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-#include "zmqloop/runtime/periodic_schedule.h"
+#include "zmqloop/runtime/callbacks/periodic_schedule.h"
 
 #include <algorithm>
 #include <cmath>
