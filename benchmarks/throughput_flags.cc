@@ -10,7 +10,7 @@
 #include <cstdint>
 #include <system_error>
 
-#include "zmqloop/runtime/loop_pool.h"
+#include "zmqloop/runtime/pool/loop_pool.h"
 
 namespace zmqloop::bench {
 namespace {

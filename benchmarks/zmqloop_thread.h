@@ -11,7 +11,7 @@
 
 #include "benchmarks/loop_setup.h"
 
-#include "zmqloop/runtime/loop_thread.h"
+#include "zmqloop/runtime/pool/loop_thread.h"
 
 namespace zmqloop::bench {
 

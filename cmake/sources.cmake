@@ -52,8 +52,8 @@ set(ZMQLOOP_HEADERS
     runtime/loop/io_loop.h
     runtime/loop/loop_inlet.h
     runtime/loop/sync_call.h
-    runtime/loop_pool.h
-    runtime/loop_thread.h
+    runtime/pool/loop_pool.h
+    runtime/pool/loop_thread.h
     runtime/signals/signal_callback.h
     runtime/signals/signal_dispatch.h
     runtime/signals/signal_handlers.h
@@ -159,8 +159,8 @@ set(ZMQLOOP_SOURCES
     runtime/loop/io_loop.cc
     runtime/loop/io_loop_current.cc
     runtime/loop/io_loop_stalls.cc
-    runtime/loop_pool.cc
-    runtime/loop_thread.cc
+    runtime/pool/loop_pool.cc
+    runtime/pool/loop_thread.cc
     runtime/signals/signal_callback.cc
     runtime/signals/signal_dispatch.cc
     runtime/signals/signal_handlers.cc

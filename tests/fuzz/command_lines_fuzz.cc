@@ -20,7 +20,7 @@
 #include "tests/schedule/arguments.h"
 
 #include "zmqloop/poller/poller.h"
-#include "zmqloop/runtime/loop_pool.h"
+#include "zmqloop/runtime/pool/loop_pool.h"
 
 namespace zmqloop::fuzz {
 namespace {

@@ -16,7 +16,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "zmqloop/runtime/loop_pool.h"
+#include "zmqloop/runtime/pool/loop_pool.h"
 
 namespace zmqloop::testing {
 namespace {

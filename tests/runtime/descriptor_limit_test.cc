@@ -20,8 +20,8 @@
 #include "tests/support/zmq_fixture.h"
 #include <gtest/gtest.h>
 
-#include "zmqloop/runtime/loop_pool.h"
-#include "zmqloop/runtime/loop_thread.h"
+#include "zmqloop/runtime/pool/loop_pool.h"
+#include "zmqloop/runtime/pool/loop_thread.h"
 
 namespace zmqloop::testing {
 namespace {

@@ -21,8 +21,8 @@
 #include "tests/support/loop_fixture.h"
 #include <gtest/gtest.h>
 
-#include "zmqloop/runtime/loop_pool.h"
-#include "zmqloop/runtime/loop_thread.h"
+#include "zmqloop/runtime/pool/loop_pool.h"
+#include "zmqloop/runtime/pool/loop_thread.h"
 #include "zmqloop/threading/host/fork_guard.h"
 
 // ---- handlers --------------------------------------------------------------------------------

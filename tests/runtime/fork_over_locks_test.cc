@@ -40,8 +40,8 @@
 
 #include "zmqloop/runtime/callbacks/delayed_callback.h"
 #include "zmqloop/runtime/callbacks/periodic_callback.h"
-#include "zmqloop/runtime/loop_pool.h"
-#include "zmqloop/runtime/loop_thread.h"
+#include "zmqloop/runtime/pool/loop_pool.h"
+#include "zmqloop/runtime/pool/loop_thread.h"
 #include "zmqloop/threading/host/stack_trace.h"
 
 namespace zmqloop::testing {

@@ -27,8 +27,8 @@
 #include <zmq.hpp>
 
 #include "zmqloop/runtime/callbacks/periodic_callback.h"
-#include "zmqloop/runtime/loop_pool.h"
-#include "zmqloop/runtime/loop_thread.h"
+#include "zmqloop/runtime/pool/loop_pool.h"
+#include "zmqloop/runtime/pool/loop_thread.h"
 
 namespace zmqloop::testing {
 namespace {

@@ -23,8 +23,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "zmqloop/runtime/loop_pool.h"
-#include "zmqloop/runtime/loop_thread.h"
+#include "zmqloop/runtime/pool/loop_pool.h"
+#include "zmqloop/runtime/pool/loop_thread.h"
 
 // Lets a test hold up the thread that notifies those who wait for a future. Sanitizers have a
 // function of their own in that place.

@@ -18,7 +18,7 @@
 #include "tests/support/loop_fixture.h"
 #include <gtest/gtest.h>
 
-#include "zmqloop/runtime/loop_thread.h"
+#include "zmqloop/runtime/pool/loop_thread.h"
 
 namespace zmqloop::testing {
 namespace {

@@ -22,7 +22,7 @@
 #include <gtest/gtest.h>
 #include <zmq.hpp>
 
-#include "zmqloop/runtime/loop_thread.h"
+#include "zmqloop/runtime/pool/loop_thread.h"
 #include "zmqloop/runtime/tasks/task.h"
 
 namespace zmqloop::testing {

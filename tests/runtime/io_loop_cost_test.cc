@@ -26,7 +26,7 @@
 #include "tests/support/zmq_fixture.h"
 #include <gtest/gtest.h>
 
-#include "zmqloop/runtime/loop_thread.h"
+#include "zmqloop/runtime/pool/loop_thread.h"
 #include "zmqloop/threading/host/thread_label.h"
 
 namespace zmqloop::testing {

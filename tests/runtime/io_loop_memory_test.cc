@@ -21,7 +21,7 @@
 #include "tests/support/zmq_fixture.h"
 #include <gtest/gtest.h>
 
-#include "zmqloop/runtime/loop_thread.h"
+#include "zmqloop/runtime/pool/loop_thread.h"
 
 namespace zmqloop::testing {
 namespace {

@@ -14,7 +14,7 @@
 #include "tests/support/loop_fixture.h"
 #include "tests/support/zmq_fixture.h"
 
-#include "zmqloop/runtime/loop_thread.h"
+#include "zmqloop/runtime/pool/loop_thread.h"
 #include "zmqloop/runtime/tasks/task.h"
 
 namespace zmqloop::testing {

@@ -20,7 +20,7 @@
 #include <gtest/gtest.h>
 
 #include "zmqloop/runtime/futures/future.h"
-#include "zmqloop/runtime/loop_thread.h"
+#include "zmqloop/runtime/pool/loop_thread.h"
 #include "zmqloop/runtime/tasks/task.h"
 
 namespace zmqloop::testing {

@@ -3,7 +3,7 @@
 
 // A pool of loops: choosing one, stopping, joining, and failing to be made.
 
-#include "zmqloop/runtime/loop_pool.h"
+#include "zmqloop/runtime/pool/loop_pool.h"
 
 #include <algorithm>
 #include <atomic>

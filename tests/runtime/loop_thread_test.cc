@@ -4,7 +4,7 @@
 // A loop on a thread of its own: from the constructor to join(), and what can go wrong between
 // them.
 
-#include "zmqloop/runtime/loop_thread.h"
+#include "zmqloop/runtime/pool/loop_thread.h"
 
 #include <atomic>
 #include <memory>

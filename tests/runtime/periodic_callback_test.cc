@@ -25,7 +25,7 @@
 #include <gtest/gtest.h>
 
 #include "zmqloop/runtime/callbacks/delayed_callback.h"
-#include "zmqloop/runtime/loop_thread.h"
+#include "zmqloop/runtime/pool/loop_thread.h"
 
 namespace zmqloop::testing {
 namespace {

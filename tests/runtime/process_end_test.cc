@@ -29,8 +29,8 @@
 
 #include "zmqloop/runtime/callbacks/periodic_callback.h"
 #include "zmqloop/runtime/core/idle_spin.h"
-#include "zmqloop/runtime/loop_pool.h"
-#include "zmqloop/runtime/loop_thread.h"
+#include "zmqloop/runtime/pool/loop_pool.h"
+#include "zmqloop/runtime/pool/loop_thread.h"
 #include "zmqloop/runtime/tasks/task.h"
 #include "zmqloop/threading/host/usable_cores.h"
 

@@ -22,7 +22,7 @@
 
 #include "zmqloop/runtime/core/loop_affinity.h"
 #include "zmqloop/runtime/futures/future.h"
-#include "zmqloop/runtime/loop_thread.h"
+#include "zmqloop/runtime/pool/loop_thread.h"
 
 namespace zmqloop::testing {
 namespace {

@@ -25,7 +25,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "zmqloop/runtime/loop_thread.h"
+#include "zmqloop/runtime/pool/loop_thread.h"
 
 // Runs `body`, which returns 0 if all is well, in a program of its own.
 #define ZMQLOOP_EXPECT_IN_A_FRESH_PROCESS(body) \

@@ -27,7 +27,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "zmqloop/runtime/loop_thread.h"
+#include "zmqloop/runtime/pool/loop_thread.h"
 #include "zmqloop/threading/host/thread_label.h"
 
 static void set_signal_blocked(bool blocked) {

@@ -23,8 +23,8 @@
 #include "tests/support/process_facts.h"
 #include <gtest/gtest.h>
 
-#include "zmqloop/runtime/loop_pool.h"
-#include "zmqloop/runtime/loop_thread.h"
+#include "zmqloop/runtime/pool/loop_pool.h"
+#include "zmqloop/runtime/pool/loop_thread.h"
 #include "zmqloop/threading/host/cpu_set.h"
 #include "zmqloop/threading/host/named_thread.h"
 #include "zmqloop/threading/host/usable_cores.h"

@@ -27,7 +27,7 @@
 
 #include "zmqloop/runtime/callbacks/delayed_callback.h"
 #include "zmqloop/runtime/callbacks/periodic_callback.h"
-#include "zmqloop/runtime/loop_thread.h"
+#include "zmqloop/runtime/pool/loop_thread.h"
 
 namespace zmqloop::testing {
 namespace {

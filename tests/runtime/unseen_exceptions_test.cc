@@ -21,8 +21,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "zmqloop/runtime/loop_pool.h"
-#include "zmqloop/runtime/loop_thread.h"
+#include "zmqloop/runtime/pool/loop_pool.h"
+#include "zmqloop/runtime/pool/loop_thread.h"
 
 namespace zmqloop::testing {
 

@@ -16,7 +16,7 @@
 #include "tests/support/stress_counts.h"
 #include <gtest/gtest.h>
 
-#include "zmqloop/runtime/loop_thread.h"
+#include "zmqloop/runtime/pool/loop_thread.h"
 
 namespace zmqloop::testing {
 namespace {

@@ -31,8 +31,8 @@
 
 #include "zmqloop/runtime/callbacks/delayed_callback.h"
 #include "zmqloop/runtime/callbacks/periodic_callback.h"
-#include "zmqloop/runtime/loop_pool.h"
-#include "zmqloop/runtime/loop_thread.h"
+#include "zmqloop/runtime/pool/loop_pool.h"
+#include "zmqloop/runtime/pool/loop_thread.h"
 #include "zmqloop/runtime/tasks/task.h"
 
 namespace zmqloop::testing {

@@ -15,7 +15,7 @@
 #include "tests/support/stress_counts.h"
 #include <gtest/gtest.h>
 
-#include "zmqloop/runtime/loop_pool.h"
+#include "zmqloop/runtime/pool/loop_pool.h"
 
 namespace zmqloop::testing {
 namespace {

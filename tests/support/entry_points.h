@@ -46,7 +46,7 @@
 #include "zmqloop/runtime/callbacks/delayed_callback.h"
 #include "zmqloop/runtime/callbacks/periodic_callback.h"
 #include "zmqloop/runtime/loop/io_loop.h"
-#include "zmqloop/runtime/loop_pool.h"
+#include "zmqloop/runtime/pool/loop_pool.h"
 
 namespace zmqloop::testing {
 

@@ -26,8 +26,8 @@
 #include <gtest/gtest.h>
 
 #include "zmqloop/runtime/core/loop_options.h"
-#include "zmqloop/runtime/loop_pool.h"
-#include "zmqloop/runtime/loop_thread.h"
+#include "zmqloop/runtime/pool/loop_pool.h"
+#include "zmqloop/runtime/pool/loop_thread.h"
 
 namespace zmqloop::testing {
 

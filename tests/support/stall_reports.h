@@ -15,7 +15,7 @@
 #include <string>
 #include <vector>
 
-#include "zmqloop/runtime/loop_thread.h"
+#include "zmqloop/runtime/pool/loop_thread.h"
 #include "zmqloop/runtime/stalls/stall_report.h"
 
 namespace zmqloop::testing {

@@ -23,8 +23,8 @@
 // loop's start(), else what on_thread_end threw.
 // Public.
 
-#ifndef ZMQLOOP_RUNTIME_LOOP_THREAD_H_
-#define ZMQLOOP_RUNTIME_LOOP_THREAD_H_
+#ifndef ZMQLOOP_RUNTIME_POOL_LOOP_THREAD_H_
+#define ZMQLOOP_RUNTIME_POOL_LOOP_THREAD_H_
 
 #include <exception>
 #include <mutex>
@@ -119,4 +119,4 @@ class LoopThread {
 
 }  // namespace zmqloop
 
-#endif  // ZMQLOOP_RUNTIME_LOOP_THREAD_H_
+#endif  // ZMQLOOP_RUNTIME_POOL_LOOP_THREAD_H_

@@ -20,8 +20,8 @@
 // before are stopped and joined.
 // Public.
 
-#ifndef ZMQLOOP_RUNTIME_LOOP_POOL_H_
-#define ZMQLOOP_RUNTIME_LOOP_POOL_H_
+#ifndef ZMQLOOP_RUNTIME_POOL_LOOP_POOL_H_
+#define ZMQLOOP_RUNTIME_POOL_LOOP_POOL_H_
 
 #include <atomic>
 #include <cstddef>
@@ -38,7 +38,7 @@
 #include "zmqloop/runtime/basics/option_functions.h"
 #include "zmqloop/runtime/core/loop_options.h"
 #include "zmqloop/runtime/loop/io_loop.h"
-#include "zmqloop/runtime/loop_thread.h"
+#include "zmqloop/runtime/pool/loop_thread.h"
 #include "zmqloop/threading/host/export.h"
 
 namespace zmqloop {
@@ -127,4 +127,4 @@ class LoopPool {
 
 }  // namespace zmqloop
 
-#endif  // ZMQLOOP_RUNTIME_LOOP_POOL_H_
+#endif  // ZMQLOOP_RUNTIME_POOL_LOOP_POOL_H_
