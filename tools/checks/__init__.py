@@ -1,4 +1,7 @@
 # SPDX-FileCopyrightText: The zmqloop authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""What the tools share that check the tree."""
+"""How the tree is checked: a module for each tools/check_NAME, and one for tools/sync_build.
+
+Run them by those names; import them, as tests/tools/checks_test.py does, with tools/ in the path.
+"""
