@@ -8,13 +8,14 @@
 //   int value = answer.get(1s);                      // on a thread that runs no loop
 //
 // Threads: any. Copies of a future share one state; set_value() and get() synchronise. The promise
-// may be destroyed as soon as its future is ready, also while set_value() is on its way out.
+// may be destroyed as soon as its future is ready, also while set_value() is about to return.
 // Owns: the shared state, together with its copies and the promise.
 // Errors: get() rethrows the exception that was set; TimeoutError when the time is up;
-// std::logic_error on an unready future when called on a running loop's thread, which would block
-// the loop, or in a forked child. A promise set twice: std::logic_error. A promise dropped unset:
-// BrokenPromiseError in get(). An exception of spawn(), submit(), then() or run_in_executor() that
-// nobody has looked at when the last copy goes is reported: LoopStats::unseen_exceptions.
+// std::logic_error if the future is not ready and the calling thread runs a loop, which get() would
+// block, or is in a forked child. A promise set twice: std::logic_error. A promise dropped unset:
+// BrokenPromiseError in get(). If the last copy of a future of spawn(), submit(), then() or
+// run_in_executor() goes and nobody has looked at its exception, that is reported:
+// LoopStats::unseen_exceptions.
 // Public.
 
 #ifndef ZMQLOOP_RUNTIME_FUTURES_FUTURE_H_
@@ -57,18 +58,18 @@ class Future {
     if (state_ != nullptr) state_->remove_holder();
   }
 
-  // Returns whether this future refers to a state at all.
+  // Returns whether this future refers to a state.
   bool valid() const noexcept { return state_ != nullptr; }
 
   // Returns whether get() would return at once.
   bool is_ready() const { return checked().is_ready(); }
 
-  // Blocks until the future is ready; at most `limit`, then returns false.
+  // Blocks until the future is ready, for at most `limit`; false if it is not ready by then.
   bool wait(TimeLimit limit = {}) const { return checked().wait(limit.value()); }
 
-  // Waits and returns the value, or throws the exception that was set. A copyable value is copied
-  // from an lvalue, so that several holders may get it; otherwise it is moved out, once: of several
-  // holders that try, on any threads, one gets it and the others std::logic_error.
+  // Waits and returns the value, or throws the exception that was set. From an lvalue, a copyable
+  // value is copied, so that several holders may get it. Otherwise the value is moved out, once: if
+  // several holders try, on any threads, one gets it and the others get std::logic_error.
   T get(TimeLimit limit = {}) const& {
     ready_state(limit);
     if constexpr (std::is_void_v<T>) {
@@ -83,8 +84,8 @@ class Future {
     ready_state(limit);
     return state_->take();
   }
-  // The same for who does not know whether others hold this future: moves the value out if none do
-  // and the promise is gone, which could give out more, else copies a copyable one.
+  // The same, if you do not know whether others hold this future. Moves the value out if no others
+  // do and none can come, because the promise is gone; else copies a copyable value.
   T get_or_copy(TimeLimit limit = {}) && {
     if constexpr (!std::is_void_v<T> && is_copyable<T>()) {
       if (!checked().has_one_holder()) return std::as_const(*this).get(limit);
@@ -92,21 +93,24 @@ class Future {
     return std::move(*this).get(limit);
   }
 
-  // Returns the exception that was set, null if it was a value; std::logic_error if nothing was.
+  // Returns the exception that was set, or null for a value; std::logic_error if nothing was set
+  // yet.
   std::exception_ptr exception() const {
     if (!is_ready()) throw std::logic_error("Future::exception: not ready");
     return state_->exception();
   }
 
-  // Calls `f(ready future)` on a loop once this future is ready, as IOLoop::add_future does, and
-  // returns a future for what it returns or throws; LoopClosedError if it never runs.
+  // Calls `f(ready future)` on a loop once this future is ready, as IOLoop::add_future does.
+  // Returns a future for the result or exception of `f`; it receives LoopClosedError if `f` never
+  // runs.
   template <class Loop, CallableAgainWith<Future<T>> F>
   auto then(Loop& loop, F&& f) const {
     return loop.continue_with(*this, std::forward<F>(f));
   }
 
-  // Calls `f` once the future is ready: on the completing thread, or here and now if it is ready.
-  // For building adapters; it must not throw, nor block. See IOLoop for callbacks on a loop.
+  // Calls `f` once the future is ready: on the completing thread, or at once in this call if it is
+  // ready already. For building adapters: `f` must neither throw nor block. For callbacks on a loop
+  // see IOLoop.
   template <class F>
   void on_ready(F&& f) const {
     static_assert(!kReturnsAsync<std::decay_t<F>&>,
@@ -148,16 +152,17 @@ class Promise {
   }
   ~Promise() { end(); }
 
-  // Returns a future for this promise; any number of times.
+  // Returns a future for this promise; may be called any number of times.
   Future<T> get_future() const {
     if (state_ == nullptr) throw std::logic_error("Promise::get_future: moved from");
     return Future<T>(state_);
   }
 
-  // Returns whether nothing was set yet; false when moved from.
+  // Returns whether nothing was set yet; false if this was moved from.
   bool is_pending() const noexcept { return state_ != nullptr && !state_->is_ready(); }
 
-  // Sets the value and wakes whoever waits. Once: std::logic_error if something was set already.
+  // Sets the value and wakes the waiting threads. Works once: std::logic_error if something was set
+  // already.
   template <class... A>
   void set_value(A&&... value) {
     if (!try_set_value(std::forward<A>(value)...)) throw_already_set("Promise::set_value");
@@ -168,7 +173,7 @@ class Promise {
   // As above; false if something was set already.
   template <class... A>
   bool try_set_value(A&&... value) {
-    const auto state = state_;  // as long as this call lasts: the promise may go meanwhile
+    const auto state = state_;  // keeps it for this call: the promise may go meanwhile
     return state != nullptr && state->set_value(std::forward<A>(value)...);
   }
   bool try_set_exception(std::exception_ptr error) {
@@ -176,8 +181,8 @@ class Promise {
     return state != nullptr && state->set_exception(std::move(error));
   }
 
-  // Sets what `f` returns or throws; std::logic_error as above. What a callable given to on_ready()
-  // throws, once it is set, leaves this function.
+  // Sets the result of `f`, or the exception it throws; std::logic_error as above. If an on_ready()
+  // callable throws, after the result was set, its exception leaves this function.
   template <class F>
   void set_from(F&& f) {
     const auto call = [&] {
@@ -194,14 +199,14 @@ class Promise {
     static_cast<void>(returned(call, store));
   }
 
-  // Internal, of one that gives out a single future: has `witness` told of an exception that is set
-  // and never seen.
+  // Internal, for a promise that gives out a single future: `witness` receives an exception that is
+  // set and never seen.
   void set_witness(ExceptionWitness witness) noexcept {
     state_->set_witness(std::move(witness));
     state_->expect_no_holders();
   }
-  // Internal: sets an exception of the library's own if nothing was set; that is nobody's fault, and
-  // no witness is told.
+  // Internal: sets an exception of the library's own if nothing was set. Not the user's fault, so
+  // no witness receives it.
   template <class Make>
   void break_with(Make&& make) noexcept {
     if (!is_pending()) return;

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// A callable that waits for a future, and the future it will be given.
+// A callable that waits for a future, together with that future, its argument.
 //
 // Threads: a value.
 // Internal.
@@ -16,8 +16,8 @@
 
 namespace zmqloop {
 
-// While it waits inside the future's own state, the two hold each other; the promise ends that, by
-// its value or by being dropped.
+// While this waits inside the future's own state, the two hold each other. The promise ends that:
+// it sets a value or is dropped.
 template <class T, class F>
 struct FutureCallback {
   F f;

@@ -67,7 +67,7 @@ bool FutureStateBase::begin_setting() noexcept {
 void FutureStateBase::complete() {
   std::vector<absl::AnyInvocable<void()>> continuations;
   if (is_foreign()) {
-    phase_ = Phase::kReady;  // those that wait are the parent's
+    phase_ = Phase::kReady;  // the waiting threads are the parent's
     return;
   }
   {

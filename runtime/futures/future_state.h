@@ -1,11 +1,12 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// What the copies of a future and its promise share: the outcome, who waits for it and who is told.
+// The state that the copies of a future share with its promise: the outcome, the waiting threads
+// and the continuations.
 //
-// Threads: any. Whether it is ready is an atomic; waiting and continuations are guarded by a mutex,
-// and continuations run on the completing thread, outside the lock. Whoever completes it holds a
-// share of it until it has returned.
+// Threads: any. The phase is an atomic; waiting and continuations are guarded by a mutex.
+// Continuations run on the completing thread, outside the lock. The completing thread holds a share
+// of the state until its call has returned.
 // Forks: in a child nothing locks the mutex of a parent's state, which may stay locked there.
 // Errors: see future.h.
 // Internal.
@@ -35,7 +36,8 @@
 
 namespace zmqloop {
 
-// Returns what `make` makes, for a future to receive; without memory for that, the std::bad_alloc.
+// Returns the exception that `make` makes, for a future to receive; std::bad_alloc if there is no
+// memory for it.
 template <class Make>
 std::exception_ptr exception_from(Make&& make) noexcept {
   try {
@@ -45,30 +47,31 @@ std::exception_ptr exception_from(Make&& make) noexcept {
   }
 }
 
-// Whether results of type T may be copied. Specialise it as false for a type that says that it can be
-// copied and then does not compile, such as a struct with a vector of unique_ptrs.
+// Whether results of type T may be copied. Specialise it as false for a type that claims to be
+// copyable but whose copy does not compile, such as a struct with a vector of unique_ptrs.
 template <class T>
 inline constexpr bool kCopiesResults = std::is_copy_constructible_v<T>;
 
-// Whether a T can be copied. Containers claim so of any elements, and then do not compile.
+// Returns whether a T can be copied. Containers claim to be copyable with any elements, and then do
+// not compile.
 template <class T>
 constexpr bool is_copyable() {
   if constexpr (requires(T& t) { typename T::value_type; t.begin(); t.end(); }) {
-    if constexpr (!std::is_same_v<typename T::value_type, T>) {  // as of json, whose elements are json
+    if constexpr (!std::is_same_v<typename T::value_type, T>) {  // json holds json
       return kCopiesResults<T> && is_copyable<typename T::value_type>();
     }
   }
   return kCopiesResults<T>;
 }
 
-// Is told of an exception in a future that nobody can see any more. `tell` may be called on any
+// Receives an exception in a future that nobody can see any more. `tell` may be called on any
 // thread.
 struct ExceptionWitness {
   std::shared_ptr<void> context;
   void (*tell)(void* context, std::exception_ptr unseen) noexcept = nullptr;
 };
 
-// The part that does not depend on the value's type.
+// The part that does not depend on the type of the value.
 class FutureStateBase {
  public:
   FutureStateBase() = default;
@@ -77,16 +80,15 @@ class FutureStateBase {
 
   bool is_ready() const noexcept { return phase_ == Phase::kReady; }
 
-  // Blocks until ready; false when the limit ends first. Refuses to block a thread that runs a
-  // loop.
+  // Blocks until ready; false if the limit ends first. Refuses to block a thread that runs a loop.
   ZMQLOOP_EXPORT bool wait(std::optional<Duration> limit) const;
 
-  // Throws std::logic_error if the calling thread runs a loop, which waiting would block.
+  // Throws std::logic_error if the calling thread runs a loop, because waiting would block that.
   ZMQLOOP_EXPORT static void require_may_block();
 
   ZMQLOOP_EXPORT void on_ready(absl::AnyInvocable<void()> f);
 
-  // Returns the exception that was set, or null, and counts as seeing it; ready only.
+  // Returns the exception that was set, or null, and notes that it was seen. Only once ready.
   const std::exception_ptr& exception() const noexcept {
     seen_ = true;
     return error_;
@@ -95,16 +97,16 @@ class FutureStateBase {
   // Sets the exception; false if something was set already.
   ZMQLOOP_EXPORT bool set_exception(std::exception_ptr error);
 
-  // How many futures refer to this state.
+  // Count the futures that refer to this state.
   void add_holder() noexcept { ++holders_; }
   void remove_holder() noexcept { --holders_; }
-  // Its promise gives out no more of them.
+  // From here on, the promise gives out no more futures.
   void expect_no_holders() noexcept { may_get_holders_ = false; }
-  // Whether a single future refers to this state, and will.
+  // Returns whether a single future refers to this state, and no others will.
   bool has_one_holder() const noexcept { return holders_ == 1 && !may_get_holders_; }
 
-  // Has `witness` told if the last share goes and nobody has seen the exception. Not once it may be
-  // completed. Without one, nobody is told.
+  // `witness` receives the exception if the last share goes and nobody has seen it. Without a
+  // witness, nobody does. Call this before the state may be completed.
   void set_witness(ExceptionWitness witness) noexcept { witness_ = std::move(witness); }
 
  protected:
@@ -117,9 +119,9 @@ class FutureStateBase {
   // Claims the right to set the outcome; complete() or give_up() must follow.
   ZMQLOOP_EXPORT bool begin_setting() noexcept;
   void give_up() noexcept { phase_ = Phase::kEmpty; }
-  // Calls all continuations, even if one throws, and then throws what the first of them threw.
+  // Calls all continuations, even if some throw, and then throws the first exception.
   ZMQLOOP_EXPORT void complete();
-  // No exception is to come that a witness would want to know of.
+  // No exception will come that a witness should receive.
   void drop_witness() noexcept { witness_ = {}; }
 
  private:
@@ -131,8 +133,8 @@ class FutureStateBase {
   std::atomic<bool> may_get_holders_{true};
   const std::uint32_t generation_ = fork_generation();
 
-  // Never destroyed, which would wait for the threads that wait for it: those of the parent, in a
-  // forked child. It holds nothing that needs freeing.
+  // Never destroyed: in a forked child the destructor would wait for the waiting threads, which
+  // exist only in the parent. The object holds nothing that needs freeing.
   union Condition {
     Condition() : value() {}
     ~Condition() {}
@@ -149,7 +151,7 @@ class FutureStateBase {
   std::exception_ptr error_;
 
  private:
-  ExceptionWitness witness_;  // constant from before that until the end, or dropped within
+  ExceptionWitness witness_;  // set before begin_setting(), then constant or dropped
 };
 
 template <class T>
@@ -158,8 +160,8 @@ class FutureState : public FutureStateBase {
   using Stored = std::conditional_t<kVoid, std::monostate, T>;
 
  public:
-  // Sets the value; false if something was set already. If its construction throws, nothing was
-  // set.
+  // Sets the value; false if something was set already. If the value's constructor throws, nothing
+  // was set.
   template <class... A>
   bool set_value(A&&... value) {
     if (!begin_setting()) return false;
@@ -174,7 +176,7 @@ class FutureState : public FutureStateBase {
     return true;
   }
 
-  // Returns a copy of the value; ready only.
+  // Returns a copy of the value. Only once ready.
   T get() const {
     rethrow_error();
     if constexpr (!kVoid) {
@@ -182,17 +184,17 @@ class FutureState : public FutureStateBase {
       return *value_;
     }
   }
-  // Moves the value out; ready only, once. Waits for copies that are being made of it, but for those
-  // of a parent's threads, which are not there in a forked child.
+  // Moves the value out. Only once ready, and once. Waits for threads that are copying the value;
+  // in a forked child it does not, because the parent's threads are not there.
   T take() {
     rethrow_error();
     if constexpr (!kVoid) {
       if ((use_.fetch_or(kTaken) & kTaken) != 0) throw_taken();
       for (Backoff backoff; use_ != kTaken && !is_foreign();) backoff.step();
-      struct PutBack {  // when the move throws
+      struct PutBack {  // if the move throws
         std::atomic<std::uint32_t>* use;
         ~PutBack() {
-          if (use != nullptr) *use &= ~kTaken;  // a reader may be about to see that it was taken
+          if (use != nullptr) *use &= ~kTaken;  // not 0: refused readers may still be counted
         }
       } put_back{&use_};
       T value = std::move(*value_);
@@ -205,7 +207,7 @@ class FutureState : public FutureStateBase {
  private:
   static constexpr std::uint32_t kTaken = std::uint32_t{1} << 31;
 
-  // Keeps the value where it is while it is copied.
+  // Keeps the value in place while it is copied.
   class Reading {
    public:
     explicit Reading(std::atomic<std::uint32_t>& use) : use_(use) {
@@ -229,7 +231,7 @@ class FutureState : public FutureStateBase {
   }
 
   std::optional<Stored> value_;
-  mutable std::atomic<std::uint32_t> use_{0};  // how many copy the value now; kTaken
+  mutable std::atomic<std::uint32_t> use_{0};  // copies being made now; kTaken
 };
 
 }  // namespace zmqloop

@@ -1,13 +1,12 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Which loop runs on this thread, which was made current on it, and which is the process's
-// instance.
+// Finds the loop that runs on this thread, the loop made current on it, and the process's instance.
 //
-// Threads: running and current are each thread's own; the instance is guarded by a mutex. All may
-// outlive the loops they name. They can be asked at any time in the life of a thread and of the
-// process: by destructors of thread-locals and static objects, in atexit handlers, and in forked
-// children, which have no instance until they make one.
+// Threads: the running and the current loop are kept per thread; the instance is guarded by a
+// mutex. All of them may outlive the loops they name. They can be asked at any time in the life of
+// a thread and of the process: by destructors of thread-locals and static objects, in atexit
+// handlers, and in forked children, which have no instance until they make one.
 // Internal: see IOLoop::current() and IOLoop::instance().
 
 #ifndef ZMQLOOP_RUNTIME_LOOP_CURRENT_LOOP_H_
@@ -23,10 +22,10 @@ namespace zmqloop {
 
 class IOLoop;
 
-// Refers to a loop until that is destroyed.
+// Refers to a loop; finds nothing once that is destroyed.
 using LoopReference = Registry<IOLoop>::Reference;
 
-// A loop's place among those that exist.
+// Registers a loop among those that exist.
 class LoopEntry {
  public:
   explicit LoopEntry(IOLoop& loop);
@@ -45,14 +44,16 @@ class CurrentLoop {
  public:
   // ---- of this thread ----
 
-  // Returns the loop that runs on this thread, or null. A forked child's thread runs none.
+  // Returns the loop that runs on this thread, or null. In a forked child, no loop of the parent
+  // runs.
   static IOLoop* running() noexcept;
   // Returns the running loop, else the one made current, or null.
   ZMQLOOP_EXPORT static IOLoop* get() noexcept;
   ZMQLOOP_EXPORT static void set(LoopReference loop) noexcept;
 
-  // Marks a loop as running and current while it exists; then restores what was current before. In a
-  // child that was forked meanwhile, which has no loops of its parent's, nothing is restored.
+  // While it exists, marks a loop as running and current; then restores the previous current loop.
+  // It restores nothing in a child that was forked meanwhile, because the parent's loops are not
+  // the child's.
   class Running {
    public:
     explicit Running(IOLoop& loop, LoopReference reference);
@@ -65,23 +66,23 @@ class CurrentLoop {
     const std::uint32_t generation_;
   };
 
-  // Has thread_has_ended() tell from here on; done by Running.
+  // Makes thread_has_ended() work on this thread from here on. Running calls it.
   static void watch_thread();
-  // Whether the thread-locals of this thread are gone: it ends, or has called exit(). If that was
-  // something that a loop runs on it, the loop never goes on.
+  // Returns whether this thread's thread-locals are gone: the thread ends, or has called exit(). If
+  // a callable did so while a loop ran it, that loop never goes on.
   static bool thread_has_ended() noexcept;
 
   // ---- of the process ----
 
-  // Returns the instance, which is made if there is none, with default options.
+  // Returns the instance; makes it, with default options, if there is none.
   ZMQLOOP_EXPORT static IOLoop& instance();
-  // As instance(); a loop that is made gets these options.
+  // As instance(), but makes the loop with these options.
   static IOLoop& instance(const LoopOptions& options);
   // Returns the instance, or null.
   ZMQLOOP_EXPORT static IOLoop* instance_or_null() noexcept;
-  // Makes `loop` the instance; false if another one is.
+  // Makes `loop` the instance; false if another loop is.
   static bool install(IOLoop& loop);
-  // Forgets the instance; closes and destroys one that instance() made.
+  // Forgets the instance; closes and destroys it if instance() made it.
   ZMQLOOP_EXPORT static void clear_instance();
   // Forgets `loop` if it is the instance.
   static void forget_instance(const IOLoop& loop) noexcept;

@@ -1,10 +1,10 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// The process-wide loop, made with ZeroMQ's own poller: pyzmq's ioloop.install().
+// Makes the process-wide loop with ZeroMQ's own poller, as pyzmq's ioloop.install() does.
 //
 // Threads: any.
-// Errors: std::logic_error if a loop that waits otherwise is the instance already.
+// Errors: std::logic_error if the instance exists already and waits with another poller.
 // Public.
 
 #ifndef ZMQLOOP_RUNTIME_LOOP_INSTALL_H_
@@ -14,7 +14,7 @@
 
 namespace zmqloop {
 
-// Makes a loop that waits with zmq_poll IOLoop::instance(). Done before: no effect.
+// Makes IOLoop::instance() a loop that waits with zmq_poll. No effect if it is one already.
 ZMQLOOP_EXPORT void install();
 
 }  // namespace zmqloop

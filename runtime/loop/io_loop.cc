@@ -28,7 +28,7 @@ std::uint64_t next_loop_id() {
   return ++last;
 }
 
-// Cores that are never destroyed stay reachable, so that leak checkers are content.
+// Cores that are never destroyed stay reachable, so that leak checkers do not report them.
 struct LeftCore {
   const std::shared_ptr<LoopCore> core;
   LeftCore* next;
@@ -46,8 +46,7 @@ PollerKind configured_poller() noexcept { return configured_kind; }
 
 void IOLoop::configure(PollerKind kind) { configured_kind = kind; }
 
-// What a run needs and leaves behind: thread affinity, the current loop, the count of running
-// loops.
+// Sets a run up and ends it: thread affinity, the current loop, the count of running loops.
 class IOLoop::RunScope {
  public:
   RunScope(IOLoop& loop, const char* operation) : loop_(loop) {
@@ -71,10 +70,10 @@ class IOLoop::RunScope {
     loop_.core_->affinity().end_run();
   }
 
-  // Whether a stop was latched: then the run is over before it began.
+  // Returns whether a stop was latched: then the run is over before it began.
   bool stopped_before() const { return stopped_before_; }
 
-  // A stop that comes during a run which an exception ends is left for the next one.
+  // If an exception ends the run, a stop during it stays latched for the next run.
   void run(const bool& done) {
     loop_.core_->run(done);
     loop_.core_->clear_stop();
@@ -108,7 +107,8 @@ IOLoop::IOLoop(Options options, LoopAffinity::Owner owner, std::uint64_t id)
 
 IOLoop::~IOLoop() {
   LoopAffinity& affinity = core_->affinity();
-  // Something that the loop runs here has called exit(): the loop never goes on.
+  // If this thread has called exit() while the loop runs here, a callable did so, and the loop
+  // never goes on.
   const bool has_called_exit = affinity.is_running() && CurrentLoop::thread_has_ended();
   const bool is_exiting = has_called_exit && affinity.is_here();
   if (has_called_exit && !is_exiting) end_run_at_exit();
@@ -121,15 +121,15 @@ IOLoop::~IOLoop() {
   CurrentLoop::forget_instance(*this);
   if (is_exiting || affinity.is_foreign()) {
     if (affinity.is_foreign()) core_->release_descriptors();
-    if (is_exiting) core_->stalls().disable();  // nobody is told of this last one
-    leave_for_good(core_);  // what is in it runs, or is the parent's and not to be destroyed twice
+    if (is_exiting) core_->stalls().disable();  // this last stall is not reported
+    leave_for_good(core_);  // its contents run, or are the parent's: not to be destroyed twice
     return;
   }
   close_and_report("IOLoop::~IOLoop", false);
 }
 
-// exit() was called on this thread, while the loop runs on another one, which is not to go on: it
-// would end the process a second time, with a status of its own.
+// This thread has called exit() while the loop runs on another one, which must not go on after the
+// run: it would end the process a second time, with a status of its own.
 void IOLoop::end_run_at_exit() noexcept {
   core_->affinity().keep_after_run();
   stop();
@@ -245,13 +245,14 @@ CloseReport IOLoop::close(bool all_fds) {
 }
 
 CloseReport IOLoop::close_and_report(const char* operation, bool all_fds) {
-  const CancellationHold hold;  // all of it, or nothing
+  const CancellationHold hold;  // not cancelled halfway
   LoopAffinity& affinity = core_->affinity();
   if (affinity.is_foreign()) {
     core_->release_descriptors();
     return {};
   }
-  // False: another thread, or a destructor below this call, is at it.
+  // False: closed already, or being closed by another thread, or by an outer close() that runs a
+  // destructor.
   if (!affinity.take_to_close(operation)) return {};
   struct End {
     LoopAffinity& affinity;

@@ -19,7 +19,8 @@ namespace {
 
 constinit Registry<IOLoop> loops;
 
-// Trivially destructible: read by destructors of other thread-locals, after all else.
+// Trivially destructible, because destructors of other thread-locals read it after all else is
+// gone.
 struct OfThisThread {
   LoopReference running;
   LoopReference current;
@@ -28,8 +29,8 @@ struct OfThisThread {
 
 OfThisThread& of_this_thread() noexcept { return per_thread<OfThisThread>(); }
 
-// Notes that the thread ends, or that it has called exit(): then a loop that runs on it never goes
-// on, and what is still to be destroyed may run others.
+// Notes that the thread ends, or has called exit(). A loop that runs on it then never goes on, and
+// the destructors still to come may run other loops.
 struct AtThreadEnd {
   ~AtThreadEnd() {
     of_this_thread().has_ended = true;
@@ -42,7 +43,8 @@ constinit ForkProofMutex instance_mutex;
 constinit std::atomic<IOLoop*> the_instance{nullptr};  // read without the mutex
 constinit bool instance_made_on_demand = false;        // under the mutex
 
-// The parent's loops run there, are current there, and its instance is not the child's.
+// In a child: the parent's loops run, and are current, in the parent only; its instance is not the
+// child's.
 [[maybe_unused]] const ForkGuard& forget_parents_loops = ForkGuard::for_good([](void*) noexcept {
   ThreadRole::set_loop_name(nullptr);
   the_instance = nullptr;
@@ -59,7 +61,7 @@ void LoopEntry::leave() noexcept {
 }
 
 IOLoop* CurrentLoop::running() noexcept {
-  static_cast<void>(fork_generation());  // a child that notices itself here runs none
+  static_cast<void>(fork_generation());  // a child may notice the fork here, and runs none
   return of_this_thread().running.get();
 }
 
@@ -108,7 +110,7 @@ IOLoop& CurrentLoop::instance(const LoopOptions& options) {
 }
 
 IOLoop* CurrentLoop::instance_or_null() noexcept {
-  static_cast<void>(fork_generation());  // a child that notices itself here has none
+  static_cast<void>(fork_generation());  // a child may notice the fork here, and has none
   return the_instance;
 }
 
@@ -137,7 +139,7 @@ void CurrentLoop::clear_instance() {
 }
 
 void CurrentLoop::forget_instance(const IOLoop& loop) noexcept {
-  if (the_instance != &loop) return;  // most loops: no lock in a destructor for nothing
+  if (the_instance != &loop) return;  // most loops are not: spare their destructors the lock
   const std::lock_guard lock(instance_mutex);
   if (the_instance != &loop) return;
   the_instance = nullptr;

@@ -1,22 +1,23 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// The side of a loop that any thread may touch: handing it work.
+// The side of a loop that any thread may use: it hands work to the loop.
 //
 //   loop.add_callback(f, arguments…);                      // f runs on the loop's thread
-//   if (loop.try_add_callback(f) == PostOutcome::kFull) …  // unless too much waits there already
+//   if (loop.try_add_callback(f) == PostOutcome::kFull) …  // unless too many posts wait already
 //   Future<int> answer = loop.submit([] { return 42; });   // and its result comes back
 //   loop.add_future(answer, [](Future<int> ready) { … });  // on the loop, once it is ready
 //
-// A callable may return a Task or a Future: then that is run to its end on this loop, the callable
-// and its bound arguments live as long, and its exception is not lost. It goes into the future that
-// the call returns, or else to IOLoop::handle_callback_exception().
+// A callable may return a Task or a Future. The loop then runs that to its end and keeps the
+// callable and its bound arguments alive until then. Its exception goes into the future that the
+// call returns, or else to IOLoop::handle_callback_exception().
 //
-// Threads: any; where marked, signal handlers too. All of it may go on while the loop is closed and
-// destroyed, by futures and prepared callbacks that outlive it.
-// Owns: with the loop, the callables given to it, until they were run or the loop was closed.
-// Errors: std::invalid_argument for null callables and empty futures; what the callable's copy or
-// move throws; std::bad_alloc. A closed loop is a value (false), or LoopClosedError in the future.
+// Threads: any; where marked, signal handlers too. Futures and prepared callbacks that outlive the
+// loop may use all of this while the loop is closed and destroyed.
+// Owns: with the loop, the callables given to it, until they have run or the loop is closed.
+// Errors: std::invalid_argument for null callables and empty futures; exceptions of the callable's
+// copy or move; std::bad_alloc. A closed loop is reported as a value (false), or as LoopClosedError
+// in the future.
 // Public, as part of IOLoop.
 
 #ifndef ZMQLOOP_RUNTIME_LOOP_LOOP_INLET_H_
@@ -48,20 +49,20 @@ namespace zmqloop {
 
 class LoopInlet {
  public:
-  // Posts a callback, with arguments bound to it as std::thread binds them; it runs in the loop's
-  // next iteration, or a later one if a turn_budget ends before. Never blocks on the loop and never
-  // runs anything here. If one post returns before another begins, on any threads, it runs
-  // first. False once the loop is closed: then the callable is destroyed unrun. (tornado:
-  // add_callback)
+  // Posts a callback, with arguments bound to it as std::thread binds them. It runs in the loop's
+  // next iteration, or in a later one if turn_budget is used up first. Never blocks on the loop and
+  // never runs user code in this call. If one post returns before another begins, on any threads,
+  // it runs first. Returns false once the loop is closed; the callable is then destroyed unrun.
+  // (tornado: add_callback)
   template <class F, class... A>
   requires CallableWith<F, A...>
   bool add_callback(F&& f, A&&... arguments) {
     require_callable("IOLoop::add_callback", f);
     return post(one_shot::bind(std::forward<F>(f), std::forward<A>(arguments)...));
   }
-  // Posts as add_callback does, unless Options::max_pending posts wait, of whatever kind: then
-  // kFull, and nothing was moved out of `f` and the arguments. Posters that find room at the same
-  // time may exceed the limit by one each. Costs one more atomic load than add_callback.
+  // Posts as add_callback does, unless Options::max_pending posts of any kind wait: then returns
+  // kFull and moves nothing out of `f` and the arguments. Posters that find room at the same time
+  // may each exceed the limit by one. Costs one more atomic load than add_callback.
   template <class F, class... A>
   requires CallableWith<F, A...>
   [[nodiscard]] PostOutcome try_add_callback(F&& f, A&&... arguments) {
@@ -70,14 +71,14 @@ class LoopInlet {
     const bool accepted = post(one_shot::bind(std::forward<F>(f), std::forward<A>(arguments)...));
     return accepted ? PostOutcome::kAccepted : PostOutcome::kClosed;
   }
-  // Has `f` called once, on this loop, as soon as fewer than `below` posts wait: to go on after
+  // Calls `f` once, on this loop, as soon as fewer than `below` posts wait; use it to go on after
   // kFull. Half of Options::max_pending is a good `below`; 1 means once no post waits; 0 is
-  // std::invalid_argument. It is called after the timers of an iteration that no stop ends, never
-  // from within this call, and in the order of asking among those with room. It is no post: it has
-  // no place in their order and none in the limit.
-  // False once the loop is closed. If the loop closes later, before there is room, `f` is destroyed
-  // without a call, and counts as abandoned: a thread that waits for `f` should give it a
-  // Promise<void> to own, whose future is then told.
+  // std::invalid_argument. The call comes after the timers of an iteration that no stop ends, never
+  // from within this function. Waiters that have room are called in the order in which they asked.
+  // A waiter is no post: it has no place in their order and does not count towards the limit.
+  // Returns false once the loop is closed. If the loop closes later, before there is room, `f` is
+  // destroyed without a call and counts as abandoned. So if a thread waits for `f`, let `f` own a
+  // Promise<void>: its future then receives BrokenPromiseError.
   template <CallableWith F>
   bool call_when_below(std::uint64_t below, F&& f) {
     require_callable("IOLoop::call_when_below", f);
@@ -90,26 +91,26 @@ class LoopInlet {
         {below, &typeid(typename one_shot::ReportedType<D>::type),
          one_shot::once(run_to_end(*core_.get(), D(std::forward<F>(f))))});
   }
-  // The same as add_callback: C++ has no ambient context to shed. (tornado: spawn_callback)
+  // Same as add_callback, since C++ has no ambient context to shed. (tornado: spawn_callback)
   template <class F, class... A>
   requires CallableWith<F, A...>
   bool spawn_callback(F&& f, A&&... arguments) {
     return add_callback(std::forward<F>(f), std::forward<A>(arguments)...);
   }
 
-  // Posts from a signal handler, or any other place: async-signal-safe, errno is kept. For
-  // trivially copyable callables of at most 48 bytes, or 40 if they return a Task or Future. First
-  // in, first out among the accepted; false when Options::signal_slots of them wait already, or the
-  // loop is closed. (tornado: same name)
+  // Posts from a signal handler, or anywhere else: async-signal-safe, errno is kept. Takes
+  // trivially copyable callables of at most 48 bytes, or 40 if they return a Task or Future.
+  // Accepted ones run first in, first out. Returns false if Options::signal_slots of them wait
+  // already, or the loop is closed. (tornado: same name)
   template <CallableWith F>
   bool add_callback_from_signal(F&& f) noexcept {
-    const std::decay_t<F>& callable = f;  // of a function, its address
+    const std::decay_t<F>& callable = f;  // for a function: its address
     if (one_shot::is_null(callable)) return false;
     return core_->post_from_signal(run_to_end(*core_.get(), callable));
   }
-  // Prepares a callable of any kind for signal handlers: they call raise() on what is returned.
-  // `f` takes the number of raises that the call answers, or nothing. Not for signal handlers
-  // itself. std::length_error when no signal slot is left.
+  // Prepares a callable of any kind for signal handlers, which call raise() on the returned object.
+  // `f` takes nothing, or the number of raises that the call answers. Do not call this function in
+  // a signal handler. std::length_error if no signal slot is left.
   template <CallableWithOrWithout<std::uint64_t> F>
   SignalCallback prepare_signal_callback(F&& f) {
     require_callable("IOLoop::prepare_signal_callback", f);
@@ -118,9 +119,9 @@ class LoopInlet {
             "IOLoop::prepare_signal_callback", name()};
   }
 
-  // Posts `f` and returns a future for what it returns or throws, or for that of the task or future
-  // it returns; LoopClosedError in the future if the loop is closed before. `f` is destroyed before
-  // the future is ready.
+  // Posts `f` and returns a future for its result or exception, or for that of the task or future
+  // it returns. If the loop is closed first, the future receives LoopClosedError. `f` is destroyed
+  // before the future is ready.
   template <CallableAgainWith F>
   auto submit(F&& f) -> Future<AwaitedResult<std::decay_t<F>&>> {
     constexpr const char* kOperation = "IOLoop::submit";
@@ -137,7 +138,7 @@ class LoopInlet {
   }
 
   // Calls `f(future)` on this loop once the future is ready: always later, never from within this
-  // call. Destroyed unrun if the loop is closed by then. (tornado: add_future)
+  // call. If the loop is closed by then, `f` is destroyed unrun. (tornado: add_future)
   template <class T, CallableAgainWith<Future<T>> F>
   void add_future(Future<T> future, F&& f) {
     require_callable("IOLoop::add_future", f);
@@ -146,8 +147,9 @@ class LoopInlet {
     future.on_ready(DeferredPost(core_, run_to_end(*core_, std::move(callback))));
   }
 
-  // Runs `f` on a loop of `pool`, where it may block, and returns a future that becomes ready on
-  // this loop's thread; LoopClosedError if either is closed before. (tornado: run_in_executor)
+  // Runs `f` on a loop of `pool`, where it may block. Returns a future that becomes ready on this
+  // loop's thread; it receives LoopClosedError if either loop is closed first. (tornado:
+  // run_in_executor)
   template <class Pool, CallableAgainWith F>
   auto run_in_executor(Pool& pool, F&& f) {
     static_assert(!kIsTask<std::decay_t<std::invoke_result_t<std::decay_t<F>&>>>,
@@ -158,7 +160,7 @@ class LoopInlet {
                              [](auto ready) { return std::move(ready).get(); });
   }
 
-  // What Future::then() calls.
+  // Called by Future::then().
   template <class T, CallableAgainWith<Future<T>> F>
   auto continue_with(const Future<T>& future, F&& f) {
     require_callable("Future::then", f);
@@ -168,10 +170,10 @@ class LoopInlet {
   // co_await loop.schedule(), in a Task: continues on this loop.
   Schedule schedule() const noexcept { return {core_}; }
 
-  // Returns the name given in the options, or one made up.
+  // Returns the name given in the options, or a generated one.
   const std::string& name() const noexcept { return core_->affinity().name(); }
 
-  // Internal: what outlives the loop together with all that refers to it.
+  // Internal: the part that outlives the loop, as long as anything refers to it.
   const std::shared_ptr<LoopCore>& core() const noexcept { return core_; }
 
  protected:
@@ -188,7 +190,7 @@ class LoopInlet {
     return loop.post(run_to_end(loop, std::forward<F>(f)));
   }
 
-  // Posts `f(future)` once the future is ready; returns a future for its result.
+  // Posts `f(future)` once the future is ready; returns a future for the result of `f`.
   template <class T, class F>
   auto submit_when_ready(const char* operation, const Future<T>& future, F&& f) {
     using Callback = FutureCallback<T, std::decay_t<F>>;
@@ -208,15 +210,16 @@ class LoopInlet {
   }
 };
 
-// Runs a task on a loop and returns a future for its result; LoopClosedError if the loop is closed
-// before. Any thread. An exception of a task whose future was dropped is reported to the loop.
+// Runs a task on a loop and returns a future for its result; it receives LoopClosedError if the
+// loop is closed first. Any thread. If the future was dropped, an exception of the task is reported
+// to the loop.
 template <class T>
 Future<T> spawn(LoopInlet& loop, Task<T> task) {
   return start_task<Task<T>>(loop.core(), std::move(task), "spawn");
 }
 
-// The same for a function that makes the task. It stays alive as long as the task does, so that it
-// may be a lambda with captures.
+// The same for a function that makes the task. The function lives as long as the task, so it may be
+// a lambda with captures.
 template <class F>
 requires kIsTask<std::decay_t<std::invoke_result_t<std::decay_t<F>&>>>
 auto spawn(LoopInlet& loop, F&& make_task) {

@@ -1,12 +1,12 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// One call of IOLoop::run_sync(): the function, and which of its four outcomes came.
+// One call of IOLoop::run_sync(): the function, and which of the four outcomes it had.
 //
 // Threads: loop thread only. A future that the function returned may complete anywhere; its
-// completion is posted to the loop. One that completes too late finds the call ended and does
+// completion is posted to the loop. A completion that comes too late finds the call ended and does
 // nothing.
-// Errors: none while it runs: what the function throws, and a lack of memory, is its outcome.
+// Errors: none while it runs: an exception of the function, or a lack of memory, is the outcome.
 // Internal.
 
 #ifndef ZMQLOOP_RUNTIME_LOOP_SYNC_CALL_H_
@@ -34,7 +34,7 @@ class SyncCallBase : public std::enable_shared_from_this<SyncCallBase> {
  public:
   virtual ~SyncCallBase() = default;
 
-  // Calls the function, unless the call has ended meanwhile. What it throws is the outcome.
+  // Calls the function, unless the call has ended already. Its exception becomes the outcome.
   void begin(const std::shared_ptr<LoopCore>& core) {
     if (ended_) return;
     const auto fail = [this] {
@@ -44,7 +44,7 @@ class SyncCallBase : public std::enable_shared_from_this<SyncCallBase> {
     static_cast<void>(returned([&] { call(core); }, fail));
   }
 
-  // The run that waits for this call ends when this is true.
+  // The run that waits for this call ends once this is true.
   const bool& ended() const noexcept { return ended_; }
   bool timed_out() const noexcept { return timed_out_; }
 
@@ -52,11 +52,11 @@ class SyncCallBase : public std::enable_shared_from_this<SyncCallBase> {
     timed_out_ = !ended_;
     ended_ = true;
   }
-  // The outcome is there, or the run has ended without it: whatever comes later is ignored.
+  // Called when the outcome is there, or the run has ended without one: anything later is ignored.
   void end() noexcept { ended_ = true; }
 
  protected:
-  // Calls the function, and ends the call at once or when what it has returned is ready.
+  // Calls the function. Ends the call at once, or when the returned future is ready.
   virtual void call(const std::shared_ptr<LoopCore>& core) = 0;
 
   std::exception_ptr error_;
@@ -66,7 +66,8 @@ class SyncCallBase : public std::enable_shared_from_this<SyncCallBase> {
   bool timed_out_ = false;
 };
 
-// What run_sync() returns for a function: its result, or that of the future or task it returns.
+// The return type of run_sync() for a function: its result, or that of the future or task it
+// returns.
 template <class F>
 using SyncResult = AwaitedResult<std::decay_t<F>&>;
 
@@ -81,7 +82,7 @@ class SyncCall final : public SyncCallBase {
   template <class G>
   explicit SyncCall(G&& f) : f_(std::forward<G>(f)) {}
 
-  // Gives the value away, or throws. It is copied only out of a future that others hold as well.
+  // Moves the value out, or throws. Copies it only if others hold the future as well.
   Result take_result() {
     if (error_ != nullptr) std::rethrow_exception(error_);
     if constexpr (kIsAsync) {

@@ -10,10 +10,10 @@
 namespace zmqloop {
 
 bool PreparedCallback::raise() noexcept {
-  // Looked at before: once counted, this raise may be answered by a call and the loop closed.
+  // Read first: once this raise is counted, a call may answer it and the loop may be closed.
   const bool closed = core_->is_closed();
   if (raises_.fetch_add(1) == 0) return core_->raise(*slot_);
-  return !closed;  // a call that is still to come counts this one
+  return !closed;  // a call still to come answers this raise
 }
 
 void PreparedCallback::run() {
@@ -24,8 +24,7 @@ void PreparedCallback::run() {
     if (!released_) function_(raises);
     return;
   }
-  struct Rest {  // when the function throws, the raises not yet answered wait for the next
-                 // iteration
+  struct Rest {  // if the function throws, unanswered raises wait for the next iteration
     PreparedCallback& prepared;
     std::uint64_t& raises;
     ~Rest() {
@@ -51,7 +50,7 @@ void PreparedCallback::release(std::shared_ptr<PreparedCallback> prepared) noexc
   if (prepared->raises_ == 0) return core.unreserve_signal_slot(*prepared->slot_);
   // A closed loop keeps the slot: its closer may be reading it.
   if (core.is_closed()) return;
-  // Else behind the raise that waits: what is posted first runs first.
+  // Otherwise post it behind the waiting raise, since posts run in order.
   const auto let_go = [prepared] { prepared->core_->unreserve_signal_slot(*prepared->slot_); };
   try {
     static_cast<void>(core.post(let_go));

@@ -8,16 +8,16 @@
 //   reload = loop.prepare_signal_callback([&](std::uint64_t raises) { … });
 //   std::signal(SIGHUP, [](int) { reload.raise(); });
 //
-// Raises that come before the callback has begun to run become one call, which is told their
-// number; none is lost and nothing can overflow. The callable may be of any type and size. Only a
-// loop that is being closed can drop some: a raise that joins one which another thread or handler
-// has begun is told true, and shares its fate if that one comes too late.
+// All raises that come before the callback has begun to run are answered by one call, which
+// receives their number. None is lost and nothing can overflow. The callable may be of any type and
+// size. Only a loop that is being closed can drop some: a raise that joins one begun by another
+// thread or handler returns true, and is dropped as well if that one comes too late.
 //
-// What the callable returns, if that is a Task or a Future, is run to its end on the loop; the next
-// call does not wait for it.
+// If the callable returns a Task or a Future, the loop runs that to its end; the next call does not
+// wait for it.
 //
 // Threads: raise() any thread and any signal handler, but not while the object is being assigned or
-// destroyed; the callable runs, and is destroyed, on the loop thread (after the loop was closed: on
+// destroyed. The callable runs, and is destroyed, on the loop thread (after the loop was closed: on
 // the thread that destroys the last of loop and object).
 // Owns: the callable, and one of the loop's Options::signal_slots.
 // Errors: raise() returns false once the loop is closed.
@@ -42,16 +42,16 @@
 
 namespace zmqloop {
 
-// What a SignalCallback and its loop share. Internal.
+// The part that a SignalCallback and its loop share. Internal.
 class PreparedCallback : public std::enable_shared_from_this<PreparedCallback> {
  public:
-  enum class Calls : bool { kOnceForAll, kOnceForEach };  // of raises that wait together
+  enum class Calls : bool { kOnceForAll, kOnceForEach };  // for raises that wait together
   using Function = absl::AnyInvocable<void(std::uint64_t raises)>;
 
   PreparedCallback(std::shared_ptr<LoopCore> core, Calls calls, Function function)
       : core_(std::move(core)), calls_(calls), function_(std::move(function)) {}
 
-  // Reserves a signal slot for `raised`, which calls run(); throws when none is free.
+  // Reserves a signal slot for `raised`, which calls run(); throws if none is free.
   template <class Raised>
   void attach(const Raised& raised, std::string_view operation, std::string_view loop_name) {
     slot_ = core_->reserve_signal_slot(raised);
@@ -64,8 +64,8 @@ class PreparedCallback : public std::enable_shared_from_this<PreparedCallback> {
   // ---- loop thread ----
   ZMQLOOP_EXPORT void run();
 
-  // Ends it: what was raised and has not begun is dropped. Any thread that does not raise it; with
-  // kOnceForEach the loop thread.
+  // Ends it: a raised call that has not begun is dropped. On any thread that does not raise it;
+  // with kOnceForEach, on the loop thread.
   ZMQLOOP_EXPORT static void release(std::shared_ptr<PreparedCallback> prepared) noexcept;
 
  private:
@@ -80,7 +80,8 @@ class PreparedCallback : public std::enable_shared_from_this<PreparedCallback> {
   // Loop thread only.
   Function function_;
 
-  // Shared. The slot is published by the raise that makes this 1, and free once run() made it 0.
+  // Shared. The raise that makes this 1 publishes the slot; the slot is free once run() made this
+  // 0.
   Atom<std::uint64_t> raises_{0};
   Atom<bool> released_{false};
   static_assert(Atom<bool>::is_always_lock_free);
@@ -88,7 +89,7 @@ class PreparedCallback : public std::enable_shared_from_this<PreparedCallback> {
   std::shared_ptr<PreparedCallback> leaked_;  // itself, if memory ran out while it was released
 };
 
-// What the signal slot holds: the user's type shows in messages.
+// The callable in the signal slot. The user's type shows in messages.
 template <class F>
 struct RaisedCallback {
   PreparedCallback* prepared;
@@ -108,10 +109,10 @@ class SignalCallback {
     }
     return *this;
   }
-  // The callable is not called any more, except by a call that has begun on another thread.
+  // Ends the calls of the callable, except one that has begun on another thread.
   ~SignalCallback() { PreparedCallback::release(std::move(prepared_)); }
 
-  // Has the loop call the callable. Async-signal-safe; errno is kept. False once the loop is
+  // Makes the loop call the callable. Async-signal-safe; errno is kept. False once the loop is
   // closed.
   bool raise() const noexcept { return prepared_ != nullptr && prepared_->raise(); }
 

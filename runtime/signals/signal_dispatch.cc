@@ -23,7 +23,7 @@
 namespace zmqloop::signal_dispatch {
 namespace {
 
-// Nodes are unlinked by a single store, while handlers may be walking the list; they are freed when
+// Nodes are unlinked by a single store, while handlers may be walking the list. They are freed once
 // no handler is inside.
 struct Subscription {
   PreparedCallback* callback;
@@ -33,15 +33,15 @@ struct Subscription {
 struct Signal {
   std::atomic<Subscription*> subscriptions{nullptr};
   std::atomic<unsigned> handlers_inside{0};
-  // Set while the handler may be installed: longer than there are subscriptions, for a child that is
-  // forked before it is taken away.
+  // Set while the handler may be installed. That is longer than there are subscriptions, so that a
+  // child forked before the handler is removed knows of it.
   std::atomic<bool> may_be_installed{false};
-  // Written under the mutex, before the handler is installed; meaningful while that may be.
+  // Written under the mutex before the handler is installed; valid while may_be_installed.
   struct sigaction previous = {};
 };
 
 std::array<Signal, NSIG> signals;
-constinit ForkProofMutex mutex;  // orders subscribers among each other; handlers do without
+constinit ForkProofMutex mutex;  // serialises subscribers; handlers do not lock it
 
 Signal& signal_of(int signum) { return signals[static_cast<std::size_t>(signum)]; }
 
@@ -53,10 +53,11 @@ extern "C" void zmqloop_on_signal(int signum, siginfo_t* info, void*) {
   for (const Subscription* s = signal.subscriptions; s != nullptr; s = s->next) {
     s->callback->raise();
   }
-  if (generation == fork_generation()) signal.handlers_inside.fetch_sub(1);  // in a child: counts afresh
+  if (generation == fork_generation()) signal.handlers_inside.fetch_sub(1);  // a child starts at 0
 }
 
-// On the alternate stack, where a thread has one: it may be on a small stack of its own, as a fibre.
+// The handler runs on the alternate stack, if the thread has one: the thread may be on a small
+// stack of its own, as a fibre is.
 void install(int signum, Signal& signal) {
   struct sigaction action = {};
   action.sa_sigaction = &zmqloop_on_signal;
@@ -82,8 +83,7 @@ void put_back(int signum, Signal& signal) noexcept {
   signal.may_be_installed = false;
 }
 
-// In a child: the subscriptions are the parent's; what signals do to the child is what they did
-// before.
+// In a child: drops the subscriptions, which are the parent's, and restores the earlier actions.
 [[maybe_unused]] const ForkGuard& start_afresh = ForkGuard::for_good([](void*) noexcept {
   for (int signum = 1; signum < NSIG; ++signum) {
     Signal& signal = signal_of(signum);
@@ -124,7 +124,7 @@ void subscribe(int signum, PreparedCallback& callback) {
   Subscription* const first = signal.subscriptions;
   subscription->callback = &callback;
   subscription->next = first;
-  // The list first: a handler that is installed finds it.
+  // Link it first, so that the handler finds it as soon as it is installed.
   signal.subscriptions = subscription.get();
   if (first == nullptr) {
     try {

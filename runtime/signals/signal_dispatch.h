@@ -1,18 +1,19 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Which callbacks each signal of the process raises: the one handler behind all add_signal_handler
-// calls of all loops.
+// Raises the callbacks that loops have subscribed to a signal: the one handler in the process
+// behind all add_signal_handler calls of all loops.
 //
-// The first subscription of a signal installs the handler, the last one to go puts back what was
-// there before, unless somebody else has installed a handler meanwhile. (stack_capture.h's, of
-// SIGURG, hands on to what was there before.)
+// The first subscription of a signal installs the handler. The end of the last one restores the
+// earlier action, unless other code has installed a handler meanwhile. (If that is the SIGURG
+// handler of stack_capture.h, it passes signals on to the earlier action from then on.)
 //
-// Threads: any but signal handlers; the handler itself touches lock-free atomics only.
-// unsubscribe() returns when no handler, on whatever thread, can still raise the callback. Owns:
-// the process's signal actions between first and last subscription; not the callbacks. Forks: a
-// child starts without subscriptions and with the actions that were there before. Errors:
-// std::invalid_argument for signals that no loop can handle, std::system_error of sigaction.
+// Threads: any but signal handlers; the handler itself touches lock-free atomics only. Once
+// unsubscribe() has returned, no handler on any thread can still raise the callback.
+// Owns: the process's signal actions between first and last subscription; not the callbacks.
+// Forks: a child starts without subscriptions and with the earlier actions.
+// Errors: std::invalid_argument for signals that no loop can handle, std::system_error of
+// sigaction.
 // Internal.
 
 #ifndef ZMQLOOP_RUNTIME_SIGNALS_SIGNAL_DISPATCH_H_
@@ -22,12 +23,12 @@
 
 namespace zmqloop::signal_dispatch {
 
-// Throws std::invalid_argument, naming the reason, unless a loop can handle this signal: not for
-// SIGKILL and SIGSTOP, which nobody can, nor for faults, which end the thread before a loop could.
+// Throws std::invalid_argument, with the reason, if no loop can handle this signal: SIGKILL and
+// SIGSTOP cannot be handled at all, and faults end the thread before a loop could handle them.
 void require_handleable(const char* operation, int signum);
 
 void subscribe(int signum, PreparedCallback& callback);
-// Nothing subscribed: no effect.
+// No effect if the callback is not subscribed.
 void unsubscribe(int signum, PreparedCallback& callback) noexcept;
 
 }  // namespace zmqloop::signal_dispatch

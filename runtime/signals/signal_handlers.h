@@ -26,8 +26,7 @@
 
 namespace zmqloop {
 
-// A handler with its signal bound to it.
-// Calls a handler that takes the signal's number, or nothing.
+// Binds the signal's number to a handler, which may take it or nothing.
 template <class F>
 struct OnSignal {
   F f;
@@ -48,14 +47,14 @@ class SignalHandlers {
   SignalHandlers() {}
   SignalHandlers(const SignalHandlers&) = delete;
   SignalHandlers& operator=(const SignalHandlers&) = delete;
-  // In a forked child: leaves them as the parent's thread did, perhaps half changed.
+  // In a forked child, leaves the handlers as the parent's thread left them, perhaps half changed.
   ~SignalHandlers() {
     if (generation_ != fork_generation()) return;
     clear();
     std::destroy_at(&handlers_);
   }
 
-  // Has the loop call `run()` once for each signal, instead of an earlier handler.
+  // Makes the loop call `run()` once for each signal; replaces an earlier handler.
   template <class F>
   void add(std::shared_ptr<LoopCore> core, int signum, F&& run, std::string_view loop_name) {
     require_handleable(signum);
@@ -63,7 +62,7 @@ class SignalHandlers {
                                       std::forward<F>(run), "IOLoop::add_signal_handler",
                                       loop_name));
   }
-  // Returns whether there was a handler. It is not called any more.
+  // Returns whether there was a handler. It will not be called any more.
   bool remove(int signum) noexcept;
   ZMQLOOP_EXPORT void clear() noexcept;
 

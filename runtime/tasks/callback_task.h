@@ -1,18 +1,19 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Callables that return a Task or a Future where the loop calls them and looks at no result: what
-// they return is run to its end on that loop, and its exception goes to
-// IOLoop::handle_callback_exception(). (tornado: coroutines given as callbacks)
+// Lets callbacks return a Task or a Future where the loop calls them and uses no result: the loop
+// runs it to its end, and its exception goes to IOLoop::handle_callback_exception(). (tornado:
+// coroutines given as callbacks)
 //
 //   core.post(run_to_end(core, f));                    // f itself, if it returns neither
 //   core.post(run_to_end(core, one_shot::bind(f, x))); // the arguments live as long, too
 //
-// A task that has moved to another loop is destroyed when that one closes. Then LoopClosedError is
-// reported here, and what waits for the task's end goes on.
+// If such a task has moved to another loop and that loop closes, the task is destroyed. Then
+// LoopClosedError is reported on the callback's own loop, and code that waits for the task's end
+// goes on.
 //
 // Threads: made on any, called on the loop's.
-// Owns: the callable lives until what it has returned has ended, or the loop is closed.
+// Owns: the callable, until the returned task or future has ended, or the loop is closed.
 // Internal.
 
 #ifndef ZMQLOOP_RUNTIME_TASKS_CALLBACK_TASK_H_
@@ -35,8 +36,8 @@
 
 namespace zmqloop {
 
-// What is posted to a task's own loop when the task was destroyed with another one. If the own loop
-// closes as well, nothing is said.
+// Posted to a task's own loop if the task was destroyed with another loop. If its own loop closes
+// as well, nothing is reported.
 template <class F>
 struct TaskWasDestroyed {
   void operator()() const {
@@ -46,11 +47,11 @@ struct TaskWasDestroyed {
 template <class F>
 struct one_shot::ReportedType<TaskWasDestroyed<F>> : one_shot::ReportedType<F> {};
 
-// The run of a task that nobody waits for. F: the user's callable, for reports.
+// The run of a task that nobody awaits. F: the user's callable, for reports.
 template <class F>
 class CallbackTask final : public TaskRun {
  public:
-  // Runs it at once, until it first waits. On the loop's thread.
+  // Runs the task at once, until it first waits. On the loop's thread.
   static void start(LoopCore& core, Task<void> task) {
     const auto run = std::make_shared<CallbackTask>(core.shared_from_this(), std::move(task));
     auto& coroutine = run->task_.coroutine_;
@@ -66,11 +67,11 @@ class CallbackTask final : public TaskRun {
     try {
       static_cast<void>(core_->post(TaskWasDestroyed<F>()));
     } catch (const std::bad_alloc&) {
-      // No memory for a lane, and so none to report it.
+      // No memory for a lane, so none to report it either.
     }
   }
 
-  // On the loop: the coroutine comes back here from all that it awaits.
+  // On the loop, because the coroutine comes back here after each co_await.
   void finish() noexcept override {
     has_ended_ = true;
     std::exception_ptr error = task_.coroutine_.promise().error();
@@ -84,8 +85,8 @@ class CallbackTask final : public TaskRun {
   bool has_ended_ = false;
 };
 
-// Has `f` called on the loop's thread, for what may be destroyed on any: now if this is the one. Not
-// at all if the loop is closed.
+// Calls `f` on the loop's thread, for objects that may be destroyed on any thread: at once if this
+// is the loop's thread, not at all if the loop is closed.
 template <class F>
 void call_on_loop(LoopCore& core, F f) noexcept {
   if (core.affinity().is_closed()) return;
@@ -93,11 +94,12 @@ void call_on_loop(LoopCore& core, F f) noexcept {
   try {
     static_cast<void>(core.post(std::move(f)));
   } catch (const std::bad_alloc&) {
-    // No memory for a lane: what waits for this waits for ever.
+    // No memory for a lane: `f` is not called, and code that waits for it waits for ever.
   }
 }
 
-// What to await of what a callback has returned, which nobody wants the value of: others may.
+// Returns what to await for the end of a callback's task or future. We do not need a future's value
+// and leave it for others.
 template <class T>
 Task<T> end_of(Task<T> task) {
   return task;
@@ -107,7 +109,7 @@ FutureEnd<T> end_of(Future<T> future) {
   return {std::move(future)};
 }
 
-// A task that calls `f` and ends when what it returns has.
+// A task that calls `f` and ends when the task or future it returns has ended.
 template <class F>
 Task<void> await_callback(F f) {
   static_cast<void>(co_await end_of(one_shot::invoke(f)));
@@ -117,7 +119,7 @@ Task<void> await_callback(std::shared_ptr<F> f, A... arguments) {
   static_cast<void>(co_await end_of(std::invoke(*f, std::move(arguments)...)));
 }
 
-// A callable that is called once, or not at all.
+// Wraps a callable that is called at most once.
 template <class F>
 struct RunToEnd {
   LoopCore* core;
@@ -137,13 +139,14 @@ decltype(auto) run_to_end(LoopCore& core, F&& f) {
   }
 }
 
-// Calls `f`, which is called any number of times, and runs what it returns to its end.
+// Calls `f`, which may be called any number of times, and runs its task or future to the end.
 template <class F, class... A>
 void start_callback(LoopCore& core, const std::shared_ptr<F>& f, A... arguments) {
   CallbackTask<F>::start(core, await_callback(f, std::move(arguments)...));
 }
 
-// A callable that is called any number of times; calls whose tasks have not ended overlap.
+// Wraps a callable that may be called any number of times; calls overlap if their tasks have not
+// ended.
 template <class F>
 class SharedRunToEnd {
  public:
@@ -163,7 +166,8 @@ class SharedRunToEnd {
 template <class F>
 struct one_shot::ReportedType<SharedRunToEnd<F>> : one_shot::ReportedType<F> {};
 
-// Whether F returns such a thing when it is called with A, or with nothing if it does not take A.
+// Returns whether F returns a Task or Future when it is called with A, or with nothing if it does
+// not take A.
 template <class F, class... A>
 constexpr bool returns_async() {
   if constexpr (std::is_invocable_v<F, A...>) {

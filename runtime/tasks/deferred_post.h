@@ -1,18 +1,18 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// A post that is prepared now and made by whoever completes what it waits for, such as a future.
+// A post that is prepared now and made later, by the thread that completes a future, for example.
 //
 //   future.on_ready(DeferredPost(core, callable));
 //
-// The memory for it is taken here, where its lack is told to who asks. Later it would be told to
-// whoever completes the future, who can do nothing about it, and the callable would be lost.
+// Allocates up front, so that the caller sees std::bad_alloc. Later it would hit the thread that
+// completes the future, which can do nothing about it, and the callable would be lost.
 //
 // Threads: prepared on one, made on any, once.
 // Owns: the callable, until it is posted; and its loop's core until then.
-// Errors: preparing passes on what the callable's copy or move throws, and std::bad_alloc. Posting
-// throws std::bad_alloc if there is no memory for a lane and Options::signal_slots posts of signal
-// handlers wait as well: it would have counted as one of those.
+// Errors: preparing throws the exceptions of the callable's copy or move, and std::bad_alloc.
+// Posting without memory for a lane counts as a post of a signal handler: it throws std::bad_alloc
+// if Options::signal_slots of those wait already.
 // Internal.
 
 #ifndef ZMQLOOP_RUNTIME_TASKS_DEFERRED_POST_H_
@@ -26,10 +26,10 @@
 
 namespace zmqloop {
 
-// What is posted.
+// The posted callable.
 template <class F>
 struct DeferredCallable {
-  std::shared_ptr<LoopCore> core;  // until it is posted: it is then in the core's own mailbox
+  std::shared_ptr<LoopCore> core;  // null once posted: the core's own mailbox then holds this
   F callable;
   void operator()() { static_cast<void>(one_shot::invoke(callable)); }
 };

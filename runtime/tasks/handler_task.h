@@ -1,12 +1,12 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Handlers that return a Task or a Future: what they return is run to its end, and their
-// registration is not looked at meanwhile. Otherwise a level-triggered handler would be called again
-// in each turn, until its task has read what is there.
+// Lets handlers return a Task or a Future: it runs to its end, and the poller ignores the
+// registration meanwhile. Otherwise a level-triggered handler would be called again in each turn,
+// until its task has read the data.
 //
 // Threads: loop thread.
-// Owns: the callable lives until the last of its tasks has ended, also if it was removed.
+// Owns: the callable, until the last of its tasks has ended, even if the handler was removed.
 // Internal.
 
 #ifndef ZMQLOOP_RUNTIME_TASKS_HANDLER_TASK_H_
@@ -42,7 +42,8 @@ class HandlerTaskEnd {
   const std::uint64_t token_;
 };
 
-// Its home is the handler's loop, to which it comes back wherever what `f` returns has gone.
+// Its home is the handler's loop, to which it comes back even if the task that `f` returned has
+// moved.
 template <class F>
 Task<void> await_handler(std::shared_ptr<F> f, LoopCore& core, std::uint64_t token,
                          Pollable pollable, Events events) {

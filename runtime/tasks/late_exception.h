@@ -1,16 +1,16 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// An exception that comes after the loop's call of its callable has returned: of a task that a
-// callback has returned, or in a future that nobody looks at any more.
+// Reports an exception that comes after the loop's call of its callable has returned: from a task
+// that a callback returned, or in a future that nobody looks at any more.
 //
 //   report_here<F>(core, error);    // handle_callback_exception() gets it, as thrown by an F: now,
 //   report_late<F>(core, error);    // or in the loop's next iteration
 //
-// A late one is posted to the loop and thrown there. If the loop is closed, or closes before it gets
-// there, the default report of handle_callback_exception() is written.
+// A late one is posted to the loop and thrown there. If the loop is closed, or closes before it
+// gets there, the default report of handle_callback_exception() is written.
 //
-// Threads: report_here() the loop's, in something that it runs; the rest any.
+// Threads: report_here() on the loop's, in a callable that the loop runs; the rest on any.
 // Owns: the exception, until it is thrown or written.
 // Errors: none.
 // Internal.
@@ -31,16 +31,16 @@
 
 namespace zmqloop {
 
-// What becomes of it: it goes to handle_callback_exception(), or leaves start().
+// Where the exception goes: to handle_callback_exception(), or out of start().
 enum class LateFor : bool { kHook, kStart };
 
-// What is posted to the loop whose core it names.
+// The posted callable; `core` is that of the loop it is posted to.
 template <class F>
 class LateException {
  public:
   LateException(LoopCore& core, std::exception_ptr error, LateFor target) noexcept
       : core_(&core), error_(std::move(error)), target_(target) {}
-  LateException(LateException&&) noexcept = default;  // leaves the other without an exception
+  LateException(LateException&&) noexcept = default;  // the source then has no exception
   LateException& operator=(LateException&&) = delete;
   ~LateException() {
     if (error_ == nullptr) return;
@@ -67,11 +67,12 @@ void report_late(LoopCore& core, std::exception_ptr error,
   try {
     static_cast<void>(core.post(LateException<F>(core, std::move(error), target)));
   } catch (const std::bad_alloc&) {
-    // No memory for a lane: it was written when what could not be posted was destroyed.
+    // No memory for a lane: the destructor of the unposted LateException has written it.
   }
 }
 
-// What handle_callback_exception() itself throws leaves start() in the next iteration.
+// If handle_callback_exception() itself throws, that exception leaves start() in the next
+// iteration.
 template <class F>
 void report_here(LoopCore& core, std::exception_ptr error) noexcept {
   const std::type_info& type = typeid(typename one_shot::ReportedType<F>::type);
@@ -79,7 +80,8 @@ void report_here(LoopCore& core, std::exception_ptr error) noexcept {
   if (escape != nullptr) report_late<F>(core, std::move(escape), LateFor::kStart);
 }
 
-// Returns what reports exceptions that an F has left in a future, unseen, to the loop that ran it.
+// Returns a witness that reports unseen exceptions of an F, left in a future, to the loop that ran
+// it.
 template <class F>
 ExceptionWitness witness_of(std::shared_ptr<LoopCore> core) noexcept {
   return {std::move(core), [](void* context, std::exception_ptr unseen) noexcept {

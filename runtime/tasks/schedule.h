@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// What co_await loop.schedule() awaits: see task.h.
+// The awaitable that loop.schedule() returns, for co_await: see task.h.
 //
 // Threads: a value.
 // Internal.

@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// A task that runs on a loop and completes a future: what spawn() and run_sync() start, and submit()
-// for callables that return tasks or futures.
+// A task that runs on a loop and completes a future. Started by spawn() and run_sync(), and by
+// submit() for callables that return tasks or futures.
 //
 // Threads: started on any; the rest on the task's loop.
 // Owns: the task, until it has ended or its loop is closed.
@@ -27,7 +27,7 @@
 
 namespace zmqloop {
 
-// Origin: the user's type, for reports of exceptions that nobody has seen.
+// Origin: the user's type, for reports of unseen exceptions.
 template <class T, class Origin>
 class SpawnedTask final : public TaskRun {
  public:
@@ -40,7 +40,7 @@ class SpawnedTask final : public TaskRun {
     promise_.break_with([this] { return LoopClosedError(end_before_its_time()); });
   }
 
-  // Returns what starts the task.
+  // Returns the resumption that starts the task.
   Resumption begin() {
     task_.coroutine_.promise().begin(*this, core_);
     return {shared_from_this(), task_.coroutine_};
@@ -54,7 +54,7 @@ class SpawnedTask final : public TaskRun {
     });
   }
 
-  // Makes a run of `task`, which is not empty; post begin() to the loop.
+  // Makes a run of `task`, which must not be empty; post begin() to the loop.
   static std::shared_ptr<SpawnedTask> make(std::shared_ptr<LoopCore> core, Task<T> task,
                                            const char* operation) {
     task.require_valid();
@@ -76,7 +76,7 @@ class SpawnedTask final : public TaskRun {
   Promise<T> promise_;
 };
 
-// Posts a task to a loop; its future receives LoopClosedError if that is closed.
+// Posts a task to a loop; the returned future receives LoopClosedError if that loop is closed.
 template <class Origin, class T>
 Future<T> start_task(const std::shared_ptr<LoopCore>& core, Task<T> task, const char* operation) {
   const auto run = SpawnedTask<T, Origin>::make(core, std::move(task), operation);
@@ -85,7 +85,7 @@ Future<T> start_task(const std::shared_ptr<LoopCore>& core, Task<T> task, const 
   return future;
 }
 
-// A task that calls `f` and ends when what it returns has: `f` lives as long.
+// A task that calls `f` and ends when the task or future it returns has ended. `f` lives as long.
 template <class F, class T = typename AsyncResult<one_shot::Result<F>>::value_type>
 Task<T> await_call(F f) {
   co_return co_await one_shot::invoke(f);

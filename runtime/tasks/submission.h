@@ -1,12 +1,11 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// A posted callable with a promise for its result: what IOLoop::submit() and run_in_executor()
-// post.
+// A posted callable with a promise for its result. IOLoop::submit() and run_in_executor() post it.
 //
 // Threads: made by the submitter, run or destroyed by the loop.
-// Owns: the callable, which is destroyed before its future becomes ready, and the promise. Destroyed
-// unrun, it breaks the promise with LoopClosedError.
+// Owns: the callable, which is destroyed before its future becomes ready, and the promise. If
+// destroyed unrun, it breaks the promise with LoopClosedError.
 // Internal.
 
 #ifndef ZMQLOOP_RUNTIME_TASKS_SUBMISSION_H_
@@ -68,7 +67,7 @@ class Submission {
 
   std::optional<F> f_;
   const char* operation_;
-  LoopCore* core_;  // in whose mailbox this waits, or which the promise's state keeps
+  LoopCore* core_;  // alive: this is in its mailbox, or the promise's state holds it
   Promise<Result> promise_;
 };
 template <class F>

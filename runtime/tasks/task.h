@@ -12,16 +12,17 @@
 //   Future<int> later = spawn(loop, answer(database));
 //
 // A task does nothing until it is awaited, spawned or given to run_sync. It may await another Task,
-// a Future, sleep_for(), sleep_until() and loop.schedule(). Whatever it awaits, it continues on its
-// home loop: the one it was spawned on, or its awaiter's; co_await other.schedule() makes `other`
-// its home, at once if it is there already. What it awaits may have gone elsewhere: it comes back.
+// a Future, sleep_for(), sleep_until() and loop.schedule(). After each co_await it continues on its
+// home loop: the loop it was spawned on, or its awaiter's home. co_await other.schedule() makes
+// `other` its home, at once if it is there already. An awaited task may move to another loop: its
+// awaiter still continues at home.
 //
-// Threads: executes on its home loop's thread only. The object is a value of one thread. A
-// thread_local variable that a coroutine uses on both sides of a co_await may be the wrong thread's
-// in the eyes of clang (llvm issue 63022): reach it through a function that is not inlined.
+// Threads: executes on its home loop's thread only. The object is a value of one thread. If a
+// coroutine uses a thread_local variable on both sides of a co_await, clang may access the wrong
+// thread's (llvm issue 63022): reach it through a function that is not inlined.
 // Owns: the coroutine and its variables. A loop that closes destroys the tasks suspended on it,
 // together with those that await them; the future of spawn() then receives LoopClosedError.
-// Errors: exceptions of the body are thrown to whoever awaits it. Awaiting an empty task or future:
+// Errors: exceptions of the body are thrown to its awaiter. Awaiting an empty task or future:
 // std::logic_error.
 // Public.
 
@@ -103,7 +104,7 @@ struct AsyncResult<Task<T>> {
 
 // ---- awaitables ----
 
-// co_await sleep_for(d): continues after `d` at the earliest; zero or less: in the loop's next
+// co_await sleep_for(d): continues after `d`, or later. If `d` is zero or less: in the loop's next
 // iteration.
 [[nodiscard]] inline Sleep sleep_for(AnyDuration duration) { return {Deadline(duration.value())}; }
 [[nodiscard]] inline Sleep sleep_until(AnyTimePoint when) { return {Deadline(when.value())}; }

@@ -1,14 +1,14 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// What a coroutine of this library awaits: futures, times, other loops and other tasks.
+// The awaiters of this library's coroutines: for futures, times, other loops and other tasks.
 //
 // Once await_suspend() has handed out the resumption, the coroutine may run, and end, on another
-// thread: it touches nothing of it any more. Not inlined, for compilers that would keep its
-// variables in the coroutine.
+// thread. So await_suspend() touches nothing of the coroutine after that. It is not inlined,
+// because some compilers would then keep its variables in the coroutine.
 //
 // Threads: the coroutine's home loop's; a future may become ready on any.
-// Errors: those of what is awaited; std::bad_alloc when it begins to wait, with nothing changed.
+// Errors: those of the awaited object; std::bad_alloc when the wait begins, with nothing changed.
 // Internal.
 
 #ifndef ZMQLOOP_RUNTIME_TASKS_TASK_AWAITERS_H_
@@ -30,8 +30,8 @@ namespace zmqloop {
 template <class T>
 class Task;
 
-// A future given away gives its value away, if nobody else holds it; one that the caller keeps is
-// copied from.
+// If the future is given away and nobody else holds it, its value is moved out. If the caller keeps
+// it, its value is copied.
 template <class T, bool kGivenAway>
 struct FutureAwaiter {
   Future<T> future;
@@ -50,7 +50,7 @@ struct FutureAwaiter {
   }
 };
 
-// The end of a future whose value is left where it is.
+// Awaits the end of a future, and leaves its value in place.
 template <class T>
 struct FutureEnd {
   Future<T> future;
@@ -81,13 +81,13 @@ struct ScheduleAwaiter {
   bool await_ready() const noexcept { return home == to; }
   template <class P>
   [[gnu::noinline]] void await_suspend(std::coroutine_handle<P> self) const {
-    // On the stack, for this awaiter may be gone once it is posted.
+    // On the stack, because this awaiter may be gone once the resumption is posted.
     const std::shared_ptr<LoopCore> there = to;
     std::shared_ptr<LoopCore> here = self.promise().move_to(there);
     try {
       static_cast<void>(there->post_even_without_memory(self.promise().resumption(self)));
     } catch (...) {
-      self.promise().move_to(std::move(here));  // and goes on there, with the exception
+      self.promise().move_to(std::move(here));  // it goes on there, with the exception
       throw;
     }
   }

@@ -1,14 +1,14 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// The promise types behind Task<T>: what a coroutine of this library knows and may await.
+// The promise types behind Task<T>: the state of a coroutine, and the types it may await.
 //
-// A coroutine knows its run and its home, the loop it executes on: it starts on its awaiter's home,
-// co_await loop.schedule() moves it, and whatever it awaits, it continues at home.
+// A coroutine knows its run and its home, the loop it executes on. It starts on its awaiter's home;
+// co_await loop.schedule() moves it; after every other co_await it continues at home.
 //
 // Awaiting another task runs it at once, on the awaiter's stack, until it first suspends. Both ends
-// then meet in one exchange: the awaiter either finds the result there and goes on, or is resumed
-// by the task's end. So a task that never suspends costs no stack, in unoptimised builds too.
+// then meet in one exchange: either the awaiter finds the result there and goes on, or the task's
+// end resumes the awaiter. So a task that never suspends costs no stack, in unoptimised builds too.
 //
 // Threads: a coroutine's members belong to the thread it executes on; meeting_ is shared.
 // Internal.
@@ -48,18 +48,18 @@ class TaskPromiseBase {
   }
 
   const std::shared_ptr<LoopCore>& home() const noexcept { return home_; }
-  // Returns the home so far.
+  // Returns the previous home.
   std::shared_ptr<LoopCore> move_to(std::shared_ptr<LoopCore> home) noexcept {
     return std::exchange(home_, std::move(home));
   }
 
-  // Returns what resumes this coroutine, whose handle is given.
+  // Returns the resumption of this coroutine; `self` is its handle.
   Resumption resumption(std::coroutine_handle<> self) const {
     return {run_->shared_from_this(), self};
   }
 
-  // Called by the awaiter after it has started this coroutine: whether the result is there. If not,
-  // the awaiter is resumed when it is.
+  // Called by the awaiter after it has started this coroutine. Returns whether the result is there;
+  // if not, the awaiter is resumed once it is.
   bool met_finished() noexcept {
     return meeting_.exchange(Meeting::kAwaited) == Meeting::kFinished;
   }
@@ -91,7 +91,7 @@ class TaskPromiseBase {
     }
     if (meeting_.exchange(Meeting::kFinished) == Meeting::kStarted) return std::noop_coroutine();
     if (awaiter_->home_ == home_) return awaiter_coroutine_;
-    // There is nobody to tell if that fails: std::bad_alloc out of a noexcept function ends the
+    // If this fails, no caller can handle it: std::bad_alloc out of a noexcept function ends the
     // process.
     static_cast<void>(
         awaiter_->home_->post_even_without_memory(awaiter_->resumption(awaiter_coroutine_)));
@@ -113,7 +113,8 @@ class TaskPromise : public TaskPromiseBase {
   using Stored = std::conditional_t<kVoid, std::monostate, T>;
 
   Task<T> get_return_object() noexcept;
-  // Of what unwinds a thread that is cancelled, or calls pthread_exit(), there is no such pointer.
+  // A thread that is cancelled, or calls pthread_exit(), unwinds with no exception_ptr: let it go
+  // on.
   void unhandled_exception() {
     std::exception_ptr error = std::current_exception();
     if (error == nullptr) throw;

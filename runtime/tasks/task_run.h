@@ -3,12 +3,12 @@
 
 // One spawned task and everything it awaits: who owns its coroutines, and how they are resumed.
 //
-// A run is one logical thread of control: at any time it is either executing, or suspended with
-// exactly one Resumption, held by whatever it waits for (a posted callback, a timer, a future). The
-// run owns the outermost coroutine, which owns the ones it awaits; so whoever lets go of the last
-// Resumption without calling it, such as a loop that closes, ends the whole run: the coroutines are
-// destroyed, innermost last, and the run's future receives LoopClosedError. That may be another loop
-// than the run's own, which goes on.
+// A run is one logical thread of control. At any time it is either executing, or suspended with
+// exactly one Resumption. A posted callback, a timer or a future holds that Resumption until it
+// resumes the run. The run owns the outermost coroutine, which owns the ones it awaits. So if the
+// last Resumption is dropped uncalled, by a loop that closes for example, the whole run ends: the
+// coroutines are destroyed, the outermost coroutine's variables last, and the run's future receives
+// LoopClosedError. The loop that drops it may be another than the run's own, which then goes on.
 //
 // Threads: a run moves between threads only through the posts that resume it.
 // Owns: the outermost coroutine.
@@ -36,7 +36,7 @@ class TaskRun : public std::enable_shared_from_this<TaskRun> {
   virtual void finish() noexcept = 0;
 
  protected:
-  // Whether its thread was ended while it executed, by pthread_exit() or cancellation.
+  // Returns whether its thread was ended while it executed, by pthread_exit() or cancellation.
   bool was_unwound() const noexcept { return was_unwound_; }
 
  private:
@@ -46,8 +46,8 @@ class TaskRun : public std::enable_shared_from_this<TaskRun> {
   bool was_unwound_ = false;
 };
 
-// A resumption that is trivially copyable, for signal slots. It owns its share of the run all the
-// same, until it is called or disposed of.
+// A resumption that is trivially copyable, for signal slots. It still owns its share of the run,
+// until it is called or disposed of.
 struct BareResumption {
   TaskRun* run;  // null once it was called
   std::coroutine_handle<> coroutine;
@@ -65,11 +65,11 @@ class Resumption {
       : run_(std::move(run)), coroutine_(coroutine) {}
 
   void operator()() {
-    // On the stack while coroutines execute: none of them is destroyed under its own feet.
+    // On the stack while coroutines execute, so that none is destroyed while it runs.
     const std::shared_ptr<TaskRun> run = std::move(run_);
     try {
       coroutine_.resume();
-    } catch (...) {  // none of the coroutine's: those it keeps
+    } catch (...) {  // a forced unwind: the coroutine keeps its own exceptions
       run->was_unwound_ = true;
       throw;
     }
