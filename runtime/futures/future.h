@@ -71,19 +71,16 @@ class Future {
   // value is copied, so that several holders may get it. Otherwise the value is moved out, once: if
   // several holders try, on any threads, one gets it and the others get std::logic_error.
   T get(TimeLimit limit = {}) const& {
-    ready_state(limit);
+    FutureState<T>& state = ready_state(limit);
     if constexpr (std::is_void_v<T>) {
-      return state_->get();
+      return state.get();
     } else if constexpr (is_copyable<T>()) {
-      return state_->get();
+      return state.get();
     } else {
-      return state_->take();
+      return state.take();
     }
   }
-  T get(TimeLimit limit = {}) && {
-    ready_state(limit);
-    return state_->take();
-  }
+  T get(TimeLimit limit = {}) && { return ready_state(limit).take(); }
   // The same, if you do not know whether others hold this future. Moves the value out if no others
   // do and none can come, because the promise is gone; else copies a copyable value.
   T get_or_copy(TimeLimit limit = {}) && {
@@ -96,8 +93,9 @@ class Future {
   // Returns the exception that was set, or null for a value; std::logic_error if nothing was set
   // yet.
   std::exception_ptr exception() const {
-    if (!is_ready()) throw std::logic_error("Future::exception: not ready");
-    return state_->exception();
+    const FutureState<T>& state = checked();
+    if (!state.is_ready()) throw std::logic_error("Future::exception: not ready");
+    return state.exception();
   }
 
   // Calls `f(ready future)` on a loop once this future is ready, as IOLoop::add_future does.
@@ -128,11 +126,13 @@ class Future {
     if (state_ == nullptr) throw std::logic_error("Future: refers to nothing");
     return *state_;
   }
-  void ready_state(const TimeLimit& limit) const {
-    if (!checked().is_ready()) FutureStateBase::require_may_block();
-    if (!state_->wait(limit.value())) {
+  FutureState<T>& ready_state(const TimeLimit& limit) const {
+    FutureState<T>& state = checked();
+    if (!state.is_ready()) FutureStateBase::require_may_block();
+    if (!state.wait(limit.value())) {
       throw TimeoutError("Future::get: not ready within the time given");
     }
+    return state;
   }
 
   std::shared_ptr<FutureState<T>> state_;
