@@ -17,11 +17,11 @@
 namespace zmqloop {
 namespace {
 
-// Six at the first socket: three of the context, one of the socket, two that libzmq holds while it
-// makes them. The rest is for what other threads open meanwhile.
+// The first socket takes six: three for the context, one for the socket, two that libzmq holds
+// while it makes them. The rest is for descriptors that other threads open meanwhile.
 constexpr int kDescriptors = 8;
 
-// A descriptor for the trial, or why it could not be had.
+// A descriptor for the trial, or the errno of the call that refused it.
 class Trial {
  public:
   explicit Trial(int fd) noexcept : fd_(fd), error_(fd < 0 ? errno : 0) {}
@@ -54,12 +54,12 @@ void require_epoll_entry(const char* operation) {
   refuse(operation, "epoll_ctl", "raise fs.epoll.max_user_watches or register less", errno);
 }
 
-// With the attributes that libzmq gives its own. No signal is to be handled there but those of
+// Starts a thread with the attributes of libzmq's own threads. It blocks all signals but those of
 // faults, which cannot wait.
 void require_thread(const char* operation) {
 #ifdef __SANITIZE_THREAD__
   // In a forked child ThreadSanitizer does not see a thread end, and ends the process when the next
-  // one gets its number.
+  // thread gets its number.
   if (fork_generation() != kFirstGeneration) return;
 #endif
   sigset_t blocked;

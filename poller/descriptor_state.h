@@ -1,10 +1,10 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Asks the kernel what a raw descriptor is ready for at this moment.
+// Asks the kernel for the readiness of a raw descriptor at this moment.
 //
 // Threads: any thread.
-// Errors: none; what goes wrong is kError.
+// Errors: none; a failure is reported as kError.
 // Internal.
 
 #ifndef ZMQLOOP_POLLER_DESCRIPTOR_STATE_H_

@@ -27,13 +27,14 @@
 namespace zmqloop {
 namespace {
 
-// One for each socket, and as many for what other threads open meanwhile.
+// One for each socket, and two more for descriptors that other threads open meanwhile.
 constexpr int kDescriptorsOfAPair = 4;
 
-// Sockets that were closed hold their descriptors and places in the context until a thread of
-// libzmq's gives them up, one by one; it may have to wait for a core. Who lacks one looks for two
-// seconds after the last that was closed or seen to come free, and often enough: a process that is
-// throttled may get nowhere in two seconds.
+// Closed sockets hold their descriptors and places in the context until a libzmq thread releases
+// them, one by one. That thread may have to wait for a core. If we lack one, and a socket was
+// closed within kMayBePending, we try again: for kPatience after the last socket was closed or seen
+// to come free, and at least kFewestLooks times, because a throttled process may get nowhere in two
+// seconds.
 constexpr Duration kMayBePending = std::chrono::seconds(10);
 constexpr Duration kPatience = std::chrono::seconds(2);
 constexpr int kFewestLooks = 200;
@@ -44,8 +45,9 @@ void closing_seen() { last_closing = Clock::now().time_since_epoch().count(); }
 
 Duration since_last_closing() { return Clock::now() - TimePoint(Duration(last_closing)); }
 
-// A name nobody can guess: names are not access control, and whoever knew it could bind it first.
-// The counter alone makes it unique within the process, the pid across forks.
+// Returns a name that cannot be guessed: inproc names are no access control, and code that knew the
+// name could bind it first. The counter alone makes it unique within the process, the pid across
+// forks.
 std::string unguessable_address() {
   static std::atomic<std::uint64_t> counter{0};
   std::random_device random;
@@ -56,16 +58,16 @@ std::string unguessable_address() {
   return text;
 }
 
-// HWM 0 on both ends, before bind and connect: with any other a ring can be refused (EAGAIN) while
-// the receiver sleeps on an empty pipe. Linger 0: closing never waits.
+// Sets HWM 0 on both ends, before bind and connect: with any other value a ring can be refused
+// (EAGAIN) while the receiver sleeps on an empty pipe. Sets linger 0, so closing never waits.
 void set_doorbell_options(zmq::socket_ref socket) {
   socket.set(zmq::sockopt::sndhwm, 0);
   socket.set(zmq::sockopt::rcvhwm, 0);
   socket.set(zmq::sockopt::linger, 0);
 }
 
-// Calls a function of libzmq that a signal may interrupt before it has done anything, even though
-// it does not wait.
+// Calls a libzmq function, again after each EINTR: a signal may interrupt it before it has done
+// anything, even though it does not wait.
 template <class Call>
 void uninterrupted(const char* name, Call call) {
   while (call() != 0) {
@@ -79,7 +81,7 @@ zmq::socket_ref reference(void* handle) { return zmq::socket_ref(zmq::from_handl
 
 }  // namespace
 
-// The mutex is also the barrier between a pair's owners.
+// The mutex is also the barrier between the owners of a pair.
 struct DoorbellSockets::Spares {
   std::mutex mutex;
   std::vector<DoorbellSockets> pairs;
@@ -156,8 +158,8 @@ DoorbellSockets::DoorbellSockets(DescriptorLimit limit)
   uninterrupted("zmq_bind", [&] { return zmq_bind(receiver_.get(), address.c_str()); });
   uninterrupted("zmq_connect", [&] { return zmq_connect(sender_.get(), address.c_str()); });
   fd_ = reference(receiver_.get()).get(zmq::sockopt::fd);
-  // A new pipe raises no signal until its reader has found it empty once: without this look, a ring
-  // before the first drain would be lost.
+  // A new pipe raises no signal until its reader has found it empty once: without this drain, a
+  // ring before the first drain() would be lost.
   drain();
 }
 
@@ -170,7 +172,7 @@ bool DoorbellSockets::ring() noexcept {
 }
 
 void DoorbellSockets::drain() noexcept {
-  // To EAGAIN, always: finding the pipe empty is what makes the next ring raise a signal.
+  // Always reads to EAGAIN: the next ring raises a signal only if the pipe was found empty.
   char nothing;
   int received = 0;
   while (received >= 0 || zmq_errno() == EINTR) {

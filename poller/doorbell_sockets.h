@@ -1,18 +1,18 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// A PUSH socket connected to a PULL socket over inproc: what a waker rings with, and is rung by.
+// A PUSH socket connected to a PULL socket over inproc: the sending and receiving end of a waker.
 //
-// Pairs of loops that have gone are kept for loops that come, up to kMostSpares: libzmq closes
-// sockets on a thread of its own, which falls behind a process that makes and destroys many loops,
-// and they hold their descriptors meanwhile. A spare pair costs two descriptors; making one takes
-// twice as long as starting a thread, 75 us.
+// The pairs of closed loops are kept for new loops, up to kMostSpares. The reason: libzmq closes
+// sockets on a thread of its own, which falls behind if a process makes and destroys many loops,
+// and the sockets hold their descriptors meanwhile. A spare pair costs two descriptors. Making one
+// takes 75 us, twice as long as starting a thread.
 //
-// Threads: acquire() and retire() any. A pair has one owner at a time, who may hand it to another
-//          thread across a full memory barrier, as a mutex is.
-// Owns: both sockets, and for the process the spare pairs.
-// Errors: acquire() throws std::system_error (EMFILE: see require_free_descriptors), zmq::error_t or
-//         std::bad_alloc. In a forked child, do nothing with the parent's but leak().
+// Threads: acquire() and retire() on any thread. A pair has one owner thread at a time. It may hand
+//          the pair to another thread across a full memory barrier, such as a mutex.
+// Owns: both sockets, and the spare pairs of the process.
+// Errors: acquire() throws std::system_error (EMFILE: see require_free_descriptors), zmq::error_t
+//         or std::bad_alloc. In a forked child, only call leak() on the parent's pairs.
 // Internal.
 
 #ifndef ZMQLOOP_POLLER_DOORBELL_SOCKETS_H_
@@ -30,7 +30,7 @@ class DoorbellSockets {
  public:
   static constexpr std::size_t kMostSpares = 32;
 
-  // Takes a spare pair, or makes one; it is silent, and the next ring will be reported.
+  // Takes a spare pair or makes one. The pair is silent, and its next ring will be reported.
   static DoorbellSockets acquire(DescriptorLimit limit = DescriptorLimit::kKeep);
   // Gives a pair back: makes it silent and keeps it as a spare, or closes it.
   static void retire(DoorbellSockets pair) noexcept;
@@ -49,12 +49,12 @@ class DoorbellSockets {
   struct CloseSocket {
     void operator()(void* socket) const noexcept { zmq_close(socket); }
   };
-  // Not a zmq::socket_t, which cannot let go of its socket without closing it.
+  // Not a zmq::socket_t, which cannot release its socket without closing it.
   using SocketHandle = std::unique_ptr<void, CloseSocket>;
   struct Spares;
 
   explicit DoorbellSockets(DescriptorLimit limit);
-  // Waits a little for the descriptors of sockets closed just now, if there are no others.
+  // If descriptors run out, waits a little for those of recently closed sockets.
   static SocketHandle make_socket(int type, DescriptorLimit limit);
   static SocketHandle try_make_socket(int type, DescriptorLimit limit);
   static Spares& spares();

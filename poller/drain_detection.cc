@@ -12,7 +12,7 @@
 namespace zmqloop {
 namespace {
 
-// Returns what the set reports at this moment for its only entry.
+// Returns the events that the set reports now for its only entry.
 std::uint32_t report(EpollSet& set) {
   epoll_event event{};
   int count = -1;
@@ -38,7 +38,7 @@ DrainDetection try_out() {
 
 }  // namespace
 
-// Several threads may try it out at the same time, and find the same. No lock: see fork_guard.h.
+// Several threads may try at the same time, with the same result. No lock: see fork_guard.h.
 DrainDetection drain_detection() {
   static constinit std::atomic<int> known{-1};
   if (known < 0) known = static_cast<int>(try_out());

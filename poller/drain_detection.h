@@ -1,14 +1,14 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// How an epoll set learns that a ZeroMQ socket's signal was taken by other code.
+// Finds out whether an epoll set notices that other code took a ZeroMQ socket's signal.
 //
-// ZMQ_FD is an eventfd that libzmq writes when commands come and reads whenever any call on the
-// socket processes them: a zmq_send in some handler can swallow the signal that a message has come.
-// But an eventfd is always writable, and the kernel reports an edge-triggered entry at each
-// wake-up, of which a read makes one. So watching it for EPOLLIN | EPOLLOUT | EPOLLET shows writes
-// *and* reads. That rests on libzmq using an eventfd and on Linux's epoll; it is tried once per
-// process, and where it does not hold, every socket is looked at before every sleep (0.3 us each).
+// ZMQ_FD is an eventfd. libzmq writes it when commands come, and reads it whenever any call on the
+// socket processes them. So a zmq_send in some handler can swallow the signal of a new message. But
+// an eventfd is always writable, the kernel reports an edge-triggered entry at each wake-up, and a
+// read makes a wake-up. So watching it for EPOLLIN | EPOLLOUT | EPOLLET shows writes *and* reads.
+// That depends on libzmq using an eventfd and on Linux's epoll. It is tried once per process; if it
+// does not hold, the poller looks at every socket before every sleep (0.3 us each).
 //
 // Threads: any thread.
 // Errors: std::system_error or zmq::error_t if the trial cannot be made; a later call tries again.

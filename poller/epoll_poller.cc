@@ -13,21 +13,21 @@
 namespace zmqloop {
 namespace {
 
-// Room for reports. When a wait fills it, it is doubled, so that whatever is ready is served within
-// a few rounds; beyond the limit the kernel's rotation of level-triggered entries is what keeps it
-// fair.
+// Room for reports. A wait that fills it makes it as large as all registrations need, so all ready
+// ones are served within a few rounds. Beyond the limit, the kernel rotates level-triggered
+// entries, which keeps it fair.
 constexpr std::size_t kFirstBuffer = 16;
 constexpr std::size_t kLargestBuffer = 8'192;
 
-// One look in so many asks the kernel about every descriptor it reports: one that was closed while a
-// duplicate lives would otherwise be reported for ever.
+// One look in this many asks the kernel about every descriptor it reports. Otherwise a descriptor
+// that was closed while a duplicate lives would be reported for ever.
 constexpr std::uint32_t kVerifyEvery = 256;
 
-// A socket that was closed is freed by another thread, which has to wake up for it. Before that is
-// done there is no other one in its place.
+// A closed socket is freed by another thread, which has to wake up first. Until that is done no
+// other socket can take its place.
 constexpr std::uint64_t kTrustedFor = 10 * kCyclesPerMicrosecond;
 
-// So few sockets are looked at in a part of that time: one reading of the clock does for them all.
+// Looking at this many sockets takes only a part of that time: one reading of the clock is enough.
 constexpr std::size_t kFew = 4;
 
 Events from_kernel(std::uint32_t bits) noexcept {
@@ -47,7 +47,7 @@ EpollPoller::EpollPoller(std::optional<DrainDetection> detection)
 
 std::uint32_t EpollPoller::kernel_events(const Pollable& pollable, Events events) const noexcept {
   if (!pollable.is_socket()) return static_cast<std::uint32_t>(events & ~Events::kError);
-  // Without the detector the entry is only a wake-up, and level-triggered is the safest one.
+  // Without drain detection the entry is only a wake-up, and level-triggered is the safest kind.
   return detection_ == DrainDetection::kByEdge ? EPOLLIN | EPOLLOUT | EPOLLET : EPOLLIN;
 }
 
@@ -61,7 +61,7 @@ void EpollPoller::add(Pollable pollable, Events events, std::uint64_t token,
   try {
     check_.reserve(check_.size() + registrations_.table().sockets());
     Registration& added = *registrations_.table().get(id);
-    // Who scans looks at all of them anyway.
+    // A poller that scans looks at all sockets anyway.
     added.alternates =
         detection_ != DrainDetection::kByScan && alternates(pollable.socket().handle());
     if (added.alternates) {
@@ -106,7 +106,7 @@ void EpollPoller::touch(Pollable pollable, const char* call) {
 Events EpollPoller::ready_now(Pollable pollable) {
   registrations_.require_usable("Poller::ready_now");
   Registration& found = registrations_.require("Poller::ready_now", pollable);
-  // Looking takes the signal; the next wait looks again rather than rely on hearing of that.
+  // This look takes the signal. The next wait looks again, so it needs no report of that.
   if (pollable.is_socket()) check(found);
   return registrations_.ready_now(found);
 }
@@ -143,8 +143,8 @@ std::span<const Ready> EpollPoller::wait_until(std::optional<TimePoint> deadline
     const bool wait_for_all = !next || (deadline && *deadline < *next);
     const Wake wake = look(wait_for_all ? deadline : next);
     if (!ready_.empty() || wake == Wake::kInterrupted) return ready_;
-    // Neither ready nor, perhaps, over: a report of our own look, of an entry that is nobody's, or
-    // of the timer, which was set for an earlier wait.
+    // Nothing is ready, and the time may not be up: this was a report of our own look, of an entry
+    // that no registration owns, or of the timer, which was set for an earlier wait.
     const TimePoint now = Clock::now();
     if (deadline && now >= *deadline) return ready_;
     if (rescan_.is_due(now)) rescan(now);
@@ -152,7 +152,7 @@ std::span<const Ready> EpollPoller::wait_until(std::optional<TimePoint> deadline
   }
 }
 
-// Polls once: sleeps only if there is nothing to look at already.
+// Polls once. Sleeps only if there is nothing to look at yet.
 EpollPoller::Wake EpollPoller::look(std::optional<TimePoint> deadline) {
   ++looks_;
   if (has_work()) deadline = kAtOnce;
@@ -181,7 +181,7 @@ void EpollPoller::sort_reports(std::size_t count) {
   if (count == buffer_.size()) grow_buffer();
 }
 
-// A loop's own doorbells are spared the question.
+// Does not ask about a loop's own doorbells [P3].
 void EpollPoller::take_descriptor(Registration& found, std::uint32_t events) {
   const bool was_silent = found.reported_in + 1 != looks_ || looks_ % kVerifyEvery == 0;
   found.reported_in = looks_;
@@ -189,7 +189,7 @@ void EpollPoller::take_descriptor(Registration& found, std::uint32_t events) {
   ready_.push_back({found.pollable, from_kernel(events), found.token, 0});
 }
 
-// As large as all registrations could fill, at once, so that the next round serves them all.
+// Grows at once to the room that all registrations need, so that the next round serves them all.
 void EpollPoller::grow_buffer() {
   const std::size_t wanted = std::min(registrations_.table().size(), kLargestBuffer);
   if (wanted > buffer_.size()) buffer_.resize(wanted);
@@ -201,7 +201,7 @@ void EpollPoller::check(Registration& socket) noexcept {
   socket.in_check = true;
 }
 
-// A socket that is on a list of either kind has room on the other.
+// A socket that is on one of the two lists has room on the other.
 void EpollPoller::check_unsignalled_sockets() {
   if (detection_ == DrainDetection::kByScan) {
     registrations_.table().for_each([this](Registration& each) {
@@ -218,7 +218,7 @@ void EpollPoller::check_unsignalled_sockets() {
   flippers_.clear();
 }
 
-// A socket that is found to have something to say is looked at again as one of those to check.
+// A socket that turns out to be ready goes on the check list, and is looked at again there.
 void EpollPoller::rescan(TimePoint now) {
   const CancellationHold hold;  // as in look_at_checked()
   rescan_.run(registrations_.table(), now, [this](Registration& each) {
@@ -231,7 +231,7 @@ void EpollPoller::rescan(TimePoint now) {
 }
 
 void EpollPoller::look_at_checked() {
-  const CancellationHold hold;  // libzmq looks in the middle of its own work
+  const CancellationHold hold;  // libzmq has cancellation points in the middle of its work
   std::size_t kept = 0;
   const bool are_few = check_.size() <= kFew;
   std::uint64_t now = cycles();
@@ -252,8 +252,8 @@ void EpollPoller::look_at_checked() {
   check_.resize(kept);
 }
 
-// Returns what the socket is ready for, within its interest; ends one that is no more. `now` is a
-// recent cycles().
+// Returns the events that the socket is ready for, within its interest. Ends the registration if
+// the socket is gone. `now` is a recent cycles().
 Events EpollPoller::look_at_socket(Registration& socket, std::uint64_t now) noexcept {
   const RegistrationId id = registrations_.table().id_of(socket);
   if (now - socket.vouched_at > kTrustedFor) {

@@ -1,40 +1,43 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// The Linux poller: one epoll set for raw descriptors and ZeroMQ sockets, whose cost does not grow
-// with what is registered and idle.
+// The Linux poller: one epoll set for raw descriptors and ZeroMQ sockets. Its cost does not grow
+// with the number of idle registrations.
 //
-// Raw descriptors are level-triggered entries, and a wait is one epoll_wait, whether it finds one
-// of them ready or has to sleep. ZeroMQ sockets are entries for their ZMQ_FD, edge-triggered for
-// reading and writing (see drain_detection.h), and a report is only a reason to look at ZMQ_EVENTS.
-// The sockets that there is a reason to look at are the check list. A wait:
+// Raw descriptors are level-triggered entries: a wait for them is one epoll_wait, whether one is
+// ready or the wait has to sleep. ZeroMQ sockets are entries for their ZMQ_FD, edge-triggered for
+// reading and writing (see drain_detection.h). A report of one is only a reason to look at
+// ZMQ_EVENTS. The check list holds the sockets that we have a reason to look at. A wait:
 //
-//   1. puts the REQ and REP sockets on the check list that can become ready without a trace on any
-//      descriptor: those that answered a look with anything, though not with what is waited for
+//   1. puts on the check list the REQ and REP sockets that can become ready without a trace on any
+//      descriptor: those whose last look found some event, but none of their interest
 //      (zmq_socket_state.h says why the others cannot);
-//   2. epoll_wait, without sleeping if the check list is not empty: descriptors reported are ready,
-//      sockets reported go on the list;
-//   3. looks at each socket on the list: one that is ready stays there, which is what makes it
-//      level-triggered; one that is not leaves it and is armed: any change will be reported;
-//      a socket that was not reported just now is first asked for by its descriptor (P3);
+//   2. calls epoll_wait, without sleeping if the check list is not empty: descriptors reported are
+//      ready, sockets reported go on the list;
+//   3. looks at each socket on the list. A ready one stays there, which makes it level-triggered.
+//      One that is not ready leaves the list and is armed: any change will be reported. A socket
+//      that was not reported just now is first confirmed by its descriptor (P3);
 //   4. returns if anything is ready, else sleeps by going back to 2.
 //
 // Invariants:
 //   P1  When the poller sleeps, the check list is empty and every socket is armed: between step 3
-//       and the sleep nothing runs on this thread, and others can only write the eventfd.
-//   P2  add, modify and touch put a socket on the check list; so do reports and readiness.
-//   P3  Nothing is handed on, and no socket touched, that the kernel has not called ours: a socket
-//       by a report or by the question whether its descriptor is in the set, kTrustedFor ago at
-//       most; a raw descriptor by that question too, unless the look before reported it as well.
-//       For numbers and handles change hands: a file that a child process has inherited is reported
-//       after it was closed here, and a new socket gets the memory of a closed one. Of raw
-//       descriptors that are reported look after look, kVerifyEvery looks hear the question once.
-//   P4  Each way round the wait looks at the clock: reports that mean nothing cannot hold up a
+//       and the sleep nothing runs on this thread, and other threads can only write the eventfd.
+//   P2  add, modify, resume, touch and ready_now put a socket on the check list; so do reports and
+//       readiness.
+//   P3  The poller reports nothing, and touches no socket, before the kernel has confirmed that it
+//       is still ours. A socket is confirmed by a report, or by asking whether its descriptor is in
+//       the set, at most kTrustedFor ago. A raw descriptor is confirmed by the same question,
+//       unless the previous look reported it too: then it is asked about once in kVerifyEvery
+//       looks. The reason: numbers and handles are reused. A file that a child process has
+//       inherited is reported after it was closed here, and a new socket gets the memory of a
+//       closed one.
+//   P4  Each round of the wait looks at the clock, so reports that mean nothing cannot delay a
 //       deadline.
 //
 // Costs: 2.4 us per wake and drain of a socket, whether 1 or 1,000 are registered; 0.6 us for a raw
-// descriptor; the question is 0.15 to 0.35 us of that. A socket that stays ready without a report is
-// asked for every kTrustedFor: 2 to 3 percent of a loop that does nothing else.
+//        descriptor. The question of P3 is 0.15 to 0.35 us of that. We ask about a socket that
+//        stays ready without a report every kTrustedFor: 2 to 3 percent of a loop that does nothing
+//        else.
 //
 // Threads, Owns, Errors: poller_interface.h.
 // Internal: use make_poller().
@@ -56,7 +59,7 @@ namespace zmqloop {
 
 class EpollPoller final : public Poller {
  public:
-  // Given no `detection`, finds out at the first socket; tests give one.
+  // Without `detection`, finds out when the first socket is added; tests pass one.
   explicit EpollPoller(std::optional<DrainDetection> detection = std::nullopt);
 
   void add(Pollable pollable, Events events, std::uint64_t token = 0,
@@ -90,12 +93,12 @@ class EpollPoller final : public Poller {
 
   Registrations registrations_;
   std::optional<DrainDetection> detection_;
-  // Sockets to look at; may name removed ones. Has room for each that is registered.
+  // Sockets to look at; may name removed ones. Has room for every registered socket.
   std::vector<RegistrationId> check_;
-  // Those to look at before each sleep, because they can flip; as above.
+  // Sockets to look at as the next wait begins, because they can flip. The same rules.
   std::vector<RegistrationId> flippers_;
   std::vector<epoll_event> buffer_;
-  std::vector<Ready> ready_;  // what the last wait returned
+  std::vector<Ready> ready_;  // the result of the last wait
   std::uint32_t looks_ = 1;   // the number of this look
   Rescan rescan_;
 };

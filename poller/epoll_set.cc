@@ -14,8 +14,8 @@
 namespace zmqloop {
 namespace {
 
-// What an entry carries that is taken out before it can be reported; if it could not be taken out, it
-// is reported as an entry that no registration owns.
+// The data of an entry that is taken out before it can be reported. If taking it out fails, it is
+// reported as an entry that no registration owns.
 constexpr std::uint64_t kNobody = ~std::uint64_t{1};
 
 }  // namespace
@@ -39,14 +39,14 @@ int EpollSet::add(int fd, std::uint32_t events, std::uint64_t data) noexcept {
 
 int EpollSet::change(int fd, std::uint32_t events, std::uint64_t data) noexcept {
   const int error = control(EPOLL_CTL_MOD, fd, events, data);
-  return error == EPERM ? ENOENT : error;  // a regular file, which no entry can be of
+  return error == EPERM ? ENOENT : error;  // a regular file, which no set can hold
 }
 
 int EpollSet::take_out(int fd) noexcept { return control(EPOLL_CTL_DEL, fd, 0, 0); }
 
 bool EpollSet::holds(int fd) noexcept {
   const int error = add(fd, 0, kNobody);
-  if (error == 0) take_out(fd);  // another file, which is none of our business
+  if (error == 0) take_out(fd);  // another file than the one that was added
   return error == EEXIST;
 }
 
@@ -58,7 +58,7 @@ int EpollSet::wait(std::span<epoll_event> reports, std::optional<TimePoint> dead
   return without_timer(reports.first(static_cast<std::size_t>(count)));
 }
 
-// Returns what to give to epoll_wait: -1 if the timer, or nothing, is to end it.
+// Returns the timeout for epoll_wait: -1 if the timer ends the wait, or if nothing does.
 int EpollSet::milliseconds_until(std::optional<TimePoint> deadline) noexcept {
   if (!deadline) return -1;
   if (*deadline == kAtOnce) return 0;
@@ -68,7 +68,7 @@ int EpollSet::milliseconds_until(std::optional<TimePoint> deadline) noexcept {
   return static_cast<int>(std::chrono::ceil<std::chrono::milliseconds>(left).count());
 }
 
-// Takes the timer's report out; returns how many are left.
+// Takes out the timer's report; returns the number of other reports.
 int EpollSet::without_timer(std::span<epoll_event> reports) noexcept {
   for (epoll_event& report : reports) {
     if (report.data.u64 != SleepTimer::kReport) continue;
@@ -79,7 +79,7 @@ int EpollSet::without_timer(std::span<epoll_event> reports) noexcept {
   return static_cast<int>(reports.size());
 }
 
-// The timer's entry is nobody else's to change, though its number was another file's before.
+// Does not let callers touch the timer's entry: its number may have been that of their file before.
 int EpollSet::control(int operation, int fd, std::uint32_t events, std::uint64_t data) noexcept {
   if (timer_.has_number(fd)) return operation == EPOLL_CTL_ADD ? EBADF : ENOENT;
   epoll_event event{};

@@ -33,27 +33,28 @@ class EpollSet {
   // Opens a new, empty set if this one is closed.
   void open();
 
-  // Closes the set; the kernel forgets all that was in it.
+  // Closes the set; the kernel forgets all its entries.
   void close() noexcept;
 
   bool is_open() const noexcept { return fd_ >= 0; }
 
-  // Add, change, take out: 0 or errno. The kernel keys its entries by open file *and* number, so
-  // add() tells whether a number still names the file it was added with: EEXIST if so, 0 if not.
-  // change() tells the same by 0 and ENOENT, EBADF. The number of the timer is no caller's: EBADF
-  // from add(), ENOENT from the others.
+  // Add, change or take out an entry; return 0 or errno. The kernel keys its entries by open file
+  // *and* number. So add() tells whether a number still names the file it was added with: EEXIST if
+  // so, 0 if not. change() tells the same: 0 if so, ENOENT or EBADF if not. The timer's number
+  // belongs to no caller: EBADF from add(), ENOENT from the others.
   int add(int fd, std::uint32_t events, std::uint64_t data) noexcept;
   int change(int fd, std::uint32_t events, std::uint64_t data) noexcept;
   int take_out(int fd) noexcept;
 
-  // Returns whether `fd` still names a file that was added under that number, and changes nothing:
-  // unlike change(), it does not have an edge-triggered entry reported again. One system call.
+  // Returns whether `fd` still names a file that was added under that number. Changes nothing:
+  // unlike change(), it does not make the kernel report an edge-triggered entry again. One system
+  // call, two if the number names another file.
   bool holds(int fd) noexcept;
 
-  // Waits until something is reported, or until `deadline` (empty: for ever; kAtOnce: not at all),
-  // and fills `reports` from the start; returns how many, -1 if a signal handler ran. 0 also means
-  // nothing in particular: the timer was set for an earlier wait, or kLongestSleep is over. Whoever
-  // gets it looks at the clock. Where there is no timerfd, ends at a whole millisecond after the
+  // Waits until something is reported, or until `deadline` (empty: for ever; kAtOnce: not at all).
+  // Fills `reports` from the start and returns their number, -1 if a signal handler ran. 0 need not
+  // mean that the time is up: the timer may have been set for an earlier wait, or kLongestSleep may
+  // be over. So look at the clock. Without a timerfd, ends at a whole millisecond after the
   // deadline.
   int wait(std::span<epoll_event> reports, std::optional<TimePoint> deadline);
 

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// What a descriptor or socket can be ready for, as a set of bits.
+// The readiness of a descriptor or socket, as a set of bits.
 //
 //   Events interest = Events::kRead | Events::kWrite;
 //   if (any(ready & Events::kRead)) read_some();
@@ -9,7 +9,7 @@
 // The values are those of epoll and of tornado's IOLoop (READ 1, WRITE 4, ERROR 24).
 //
 // Threads: values; any thread.
-// Errors: none. A set with bits outside kAllEvents is refused where it is used, by Poller.
+// Errors: none here. Poller refuses a set with bits outside kAllEvents.
 // Public.
 
 #ifndef ZMQLOOP_POLLER_EVENTS_H_
@@ -25,8 +25,8 @@ enum class Events : unsigned {
   kNone = 0,
   kRead = 1,
   kWrite = 4,
-  // Error or hang-up. Always subscribed to, and always delivered whole: test it with `any(e &
-  // kError)`.
+  // Error or hang-up. Always part of the interest. Both bits always come together: test for it with
+  // `any(e & kError)`.
   kError = 24,
 };
 

@@ -3,8 +3,8 @@
 
 // A hash map whose prepared insertions cannot fail, and whose failed preparations change nothing.
 //
-// Abseil's table, which it is, is left broken when it grows and there is no memory. So it never
-// grows: a larger one is made beside it, and takes its place once it is whole.
+// Wraps absl::flat_hash_map, which is left corrupt if an allocation fails while it grows. So we
+// never let it grow: we fill a larger table and swap.
 //
 // Threads: one at a time.
 // Errors: reserve_one() throws std::bad_alloc; nothing else throws.
@@ -28,12 +28,12 @@ class HashIndex {
   void reserve_one() {
     if (room_ > 0) return;
     const std::size_t room = std::max(map_.size(), kLeastRoom);
-    Map larger(2 * (map_.size() + room));  // buckets: a table of Abseil's grows at seven eighths
+    Map larger(2 * (map_.size() + room));  // buckets: Abseil's table grows at seven eighths
     larger.insert(map_.begin(), map_.end());
     map_ = std::move(larger);
     room_ = room;
   }
-  // Sets the value of a key, behind reserve_one() if it may be new.
+  // Sets the value of a key. Call reserve_one() first if the key may be new.
   void set(const Key& key, Value value) noexcept {
     if (map_.insert_or_assign(key, value).second) --room_;
   }
@@ -43,7 +43,7 @@ class HashIndex {
     const auto found = map_.find(key);
     return found == map_.end() ? nullptr : &found->second;
   }
-  // Erased keys leave no room: their places may be of no use to others.
+  // Erasing makes no room: other keys may be unable to use the place.
   void erase(const Key& key) noexcept { map_.erase(key); }
 
   std::size_t size() const noexcept { return map_.size(); }

@@ -12,7 +12,7 @@
 namespace zmqloop {
 namespace {
 
-// Order and spelling of ZMQ_PAIR (0) to ZMQ_STREAM (11).
+// In libzmq's spelling, in the order of ZMQ_PAIR (0) to ZMQ_STREAM (11).
 constexpr const char* kSocketTypes[] = {"PAIR",   "PUB",  "SUB",  "REQ",  "REP",  "DEALER",
                                         "ROUTER", "PULL", "PUSH", "XPUB", "XSUB", "STREAM"};
 constexpr int kSocketTypeCount = static_cast<int>(sizeof kSocketTypes / sizeof kSocketTypes[0]);

@@ -1,20 +1,20 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// A thing that can be waited for: a file descriptor or a ZeroMQ socket, as a small value.
+// Names a file descriptor or a ZeroMQ socket to wait for. A small value.
 //
 //   poller.add(fd, Events::kRead);           // an int
 //   poller.add(socket, Events::kRead);       // a zmq::socket_t& or zmq::socket_ref
 //   poller.add(stream, Events::kRead);       // anything with `int fileno() const`
 //
-// Two are equal when they name the same descriptor number or the same socket handle. Any int and
-// any reference makes a value; one that cannot be waited for (is_valid()) is refused by
-// Poller::add.
+// Two pollables are equal if they name the same descriptor number or the same socket handle. Any
+// int and any reference makes a pollable, but Poller::add refuses one that is not valid
+// (is_valid()).
 //
-// Threads: a value; any thread. fd(), describe() and close() of a socket touch that socket and
-//          therefore belong on the thread that uses it.
-// Owns: nothing. One made from a zmq::socket_t& points at that object, which must stay where it is
-//       for as long as close() may be called.
+// Threads: a value; any thread. But fd(), describe() and close() of a socket touch that socket:
+//          call them on the thread that uses it.
+// Owns: nothing. A pollable made from a zmq::socket_t& points at that object, which must stay where
+//       it is for as long as close() may be called.
 // Errors: none.
 // Public.
 
@@ -34,7 +34,7 @@
 
 namespace zmqloop {
 
-// An object that says which descriptor it stands for.
+// An object that has a descriptor and returns it from fileno().
 template <class T>
 concept HasFileno = requires(const T& object) {
   { object.fileno() } -> std::convertible_to<int>;
@@ -47,7 +47,7 @@ class Pollable {
   Pollable(zmq::socket_ref socket) noexcept : handle_(socket.handle()), is_socket_(true) {}
   Pollable(zmq::socket_t& socket) noexcept
       : handle_(socket.handle()), owner_(&socket), is_socket_(true) {}
-  Pollable(zmq::socket_t&&) = delete;  // It would be closed before anyone could wait for it.
+  Pollable(zmq::socket_t&&) = delete;  // It would be closed before you could wait for it.
 
   template <HasFileno T>
   Pollable(const T& object) noexcept(noexcept(object.fileno()))
@@ -56,12 +56,12 @@ class Pollable {
   // Returns whether this is a ZeroMQ socket; otherwise it is a raw descriptor.
   bool is_socket() const noexcept { return is_socket_; }
 
-  // Returns whether it can name something open: not a negative number, not a null socket.
+  // Returns false for a negative number and for a null socket: neither can name anything open.
   bool is_valid() const noexcept { return is_socket_ ? handle_ != nullptr : fd_ >= 0; }
 
-  // Returns the raw descriptor, or the socket's ZMQ_FD; -1 if that socket is null or closed.
-  // ZMQ_FD is edge-triggered and speaks of libzmq's commands, not of messages: wait for it through
-  // a Poller, do not read from it.
+  // Returns the raw descriptor, or the socket's ZMQ_FD; -1 if that socket is null, closed or
+  // terminated. ZMQ_FD is edge-triggered and signals libzmq's commands, not messages: wait for it
+  // through a Poller, and never read from it.
   int fd() const noexcept { return is_socket_ ? socket_fd() : fd_; }
 
   // Returns the socket, null for a raw descriptor.
@@ -69,9 +69,10 @@ class Pollable {
     return handle_ == nullptr ? zmq::socket_ref() : zmq::socket_ref(zmq::from_handle, handle_);
   }
 
-  // Closes what this names. A raw descriptor: one ::close, not repeated on EINTR (Linux has
-  // released the number by then). A socket_ref: zmq_close. A zmq::socket_t&: through that object,
-  // and not at all if it holds another socket by now. Invalid values: nothing happens.
+  // Closes the descriptor or socket. A raw descriptor gets one ::close, not repeated on EINTR
+  // (Linux has released the number by then). A socket_ref gets zmq_close. A zmq::socket_t& is
+  // closed through that object, but not if it holds another socket by now. Does nothing for an
+  // invalid value.
   ZMQLOOP_EXPORT void close() const noexcept;
 
   // Returns "fd 7", "PULL socket 0x55..", or "closed socket 0x55.." for messages and logs.

@@ -6,9 +6,8 @@
 //   std::unique_ptr<Poller> poller = make_poller(parse_poller_kind("epoll"));
 //
 // Threads: pure functions; any thread.
-// Errors: std::invalid_argument for an unknown name; std::system_error naming the call if the
-// kernel
-//         refuses a descriptor.
+// Errors: std::invalid_argument for an unknown name or kind; std::system_error naming the call if
+//         the kernel refuses a descriptor.
 // Public.
 
 #ifndef ZMQLOOP_POLLER_POLLER_H_
@@ -22,8 +21,8 @@
 
 namespace zmqloop {
 
-// Returns the kind with that name, "epoll" or "zmq_poll"; throws std::invalid_argument listing the
-// known ones for any other.
+// Returns the kind named "epoll" or "zmq_poll". For any other name it throws std::invalid_argument,
+// which lists the known names.
 ZMQLOOP_EXPORT PollerKind parse_poller_kind(std::string_view name);
 
 // Returns the name that parse_poller_kind() takes.

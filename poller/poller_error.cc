@@ -14,7 +14,7 @@
 namespace zmqloop {
 namespace {
 
-// A zmq::error_t whose what() says more than the errno.
+// A zmq::error_t whose text says more than the errno.
 class SocketError final : public zmq::error_t {
  public:
   SocketError(int error, std::string text) : zmq::error_t(error), text_(std::move(text)) {}

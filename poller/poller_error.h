@@ -3,8 +3,8 @@
 
 // The exceptions of the pollers: each names the call, the object, the errno and the remedy.
 //
-// Threads: pure functions; any thread (describing a socket touches it).
-// Errors: that is what these are.
+// Threads: pure functions; any thread (but describing a socket touches it).
+// Errors: each function throws the exception that its comment names.
 // Internal.
 
 #ifndef ZMQLOOP_POLLER_POLLER_ERROR_H_

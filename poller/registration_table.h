@@ -1,10 +1,11 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// What a poller has registered: found by slot in one step, by pollable or descriptor with one hash.
+// The registrations of a poller: found by slot in one step, by pollable or descriptor with one
+// hash.
 //
-// A slot is reused, its generation is not: an id that has outlived its registration finds nothing,
-// which is how late reports of the kernel about removed registrations are recognised.
+// A slot is reused, its generation is not. So an id that has outlived its registration finds
+// nothing. That is how we recognise the kernel's late reports about removed registrations.
 //
 // Threads: one at a time.
 // Owns: its entries.
@@ -42,17 +43,17 @@ struct RegistrationId {
 struct Registration {
   Pollable pollable = -1;
   Events interest = Events::kNone;
-  std::uint32_t kernel_events = 0;  // what the epoll set was told
+  std::uint32_t kernel_events = 0;  // as passed to the epoll set
   std::uint64_t token = 0;
   int fd = -1;  // in the epoll set: the descriptor, or the socket's ZMQ_FD
   std::uint32_t generation = 0;
   bool live = false;
-  bool paused = false;  // what it is ready for is not reported
+  bool paused = false;  // its readiness is not reported
 
-  // For the poller.
+  // For the epoll poller.
   bool in_check = false;    // it is on the list of sockets to look at
   bool alternates = false;  // REQ or REP: may become ready without a signal
-  bool can_flip = false;    // it may do so now, and is on the list of those
+  bool can_flip = false;    // it may do so now, and is on the list of flippers
   std::uint32_t reported_in = 0;  // number of the look that last reported it
   std::uint64_t vouched_at = 0;   // cycles() when the kernel last called it ours
 };
@@ -65,8 +66,8 @@ class RegistrationTable {
   // Returns the id that the next insert() will use.
   RegistrationId next_id() const noexcept;
 
-  // Inserts behind reserve_one(). An older registration of the same pollable or descriptor stays,
-  // but can from now on be found by its id only.
+  // Inserts, after reserve_one(). An older registration of the same pollable or descriptor stays,
+  // but from now on only its id finds it.
   RegistrationId insert(const Pollable& pollable, int fd, Events interest,
                         std::uint32_t kernel_events, std::uint64_t token) noexcept;
 
@@ -86,7 +87,7 @@ class RegistrationTable {
     return {static_cast<std::uint32_t>(&registration - slots_.data()), registration.generation};
   }
 
-  // Calls f(Registration&) for each; f may erase, not insert.
+  // Calls f(Registration&) for each registration. f may erase but not insert.
   template <class F>
   void for_each(F&& f) {
     for (Registration& slot : slots_) {
@@ -94,8 +95,8 @@ class RegistrationTable {
     }
   }
 
-  // Calls f(Registration&) for what is in the next `count` places, going on where the last call
-  // ended. f may erase, not insert.
+  // Calls f(Registration&) for the registrations in the next `count` places, starting where the
+  // last call ended. f may erase but not insert.
   template <class F>
   void for_some(std::size_t count, F&& f) {
     for (std::size_t i = 0; i < std::min(count, slots_.size()); ++i) {
@@ -106,10 +107,10 @@ class RegistrationTable {
 
   std::size_t size() const noexcept { return size_; }
   std::size_t sockets() const noexcept { return sockets_; }
-  // Returns how many places there are, empty ones included.
+  // Returns the number of places, empty ones included.
   std::size_t places() const noexcept { return slots_.size(); }
 
-  // Returns how many registrations are not an event loop's own doorbells.
+  // Returns the number of registrations that are not an event loop's own doorbells.
   std::size_t external() const noexcept { return external_; }
 
  private:

@@ -18,7 +18,7 @@
 namespace zmqloop {
 namespace {
 
-// Returns the number that stands for `pollable` in the epoll set.
+// Returns the descriptor number of `pollable` in the epoll set.
 int kernel_descriptor(const Pollable& pollable, const char* call) {
   if (!pollable.is_socket()) return pollable.fd();
   const SocketOption descriptor = read_socket_descriptor(pollable.socket().handle());
@@ -26,7 +26,7 @@ int kernel_descriptor(const Pollable& pollable, const char* call) {
   throw_socket_failed(call, "zmq_getsockopt(ZMQ_FD)", pollable, descriptor.error);
 }
 
-// Returns the error that is reported for what was closed.
+// Returns the error to report for a pollable that was closed.
 int error_of_end(const Pollable& gone) noexcept { return gone.is_socket() ? ENOTSOCK : EBADF; }
 
 }  // namespace
@@ -54,12 +54,13 @@ RegistrationId Registrations::add(const Pollable& pollable, Events events, std::
   const Registration* const holder = table_.find_descriptor(fd);
   const RegistrationId id = table_.next_id();
   int error = set_.add(fd, kernel_events, id.packed());
-  // An entry that no registration owns is left over from one removed after its descriptor was
-  // closed while a dup lived [R3]; the number names that file again, so the entry is ours to take.
+  // An entry that no registration owns is left over from a registration that was removed after its
+  // descriptor was closed while a dup lived [R3]. The number names that file again, so we may take
+  // over the entry.
   if (error == EEXIST && holder == nullptr) error = set_.change(fd, kernel_events, id.packed());
   if (error == EEXIST) throw_registered_twice(call, pollable, holder->pollable);
   if (error != 0) throw_call_failed(call, "epoll_ctl", pollable, error);
-  // The kernel took it as new: whatever the table had under this name is stale.
+  // The kernel took it as new: older registrations in the table under this name are stale.
   std::optional<RegistrationId> stale_holder;
   std::optional<RegistrationId> stale_same;
   if (holder != nullptr) stale_holder = table_.id_of(*holder);
@@ -71,9 +72,8 @@ RegistrationId Registrations::add(const Pollable& pollable, Events events, std::
   return inserted;
 }
 
-// Drops a registration whose descriptor was found to name another file by now. The same pollable
-// takes its place without a word; another one did not replace it, so its owner must hear of the
-// end.
+// Drops a registration whose descriptor names another file by now. If the same pollable takes its
+// place, there is no report. If another one does, the old owner must hear of the end.
 void Registrations::replace_stale(RegistrationId stale, const Pollable& by) {
   const Pollable& gone = table_.get(stale)->pollable;
   if (gone == by) {
@@ -96,8 +96,8 @@ Registration& Registrations::modify(const Pollable& pollable, Events events,
   return found;
 }
 
-// A level-triggered entry becomes an edge-triggered one, for nothing: errors, which the kernel
-// reports unasked, are reported once.
+// Turns a level-triggered entry into an edge-triggered one with no interest: the kernel reports
+// errors unasked, but then only once.
 Registration* Registrations::pause(const Pollable& pollable) noexcept {
   Registration* const found = table_.find(pollable);
   if (found == nullptr || found->paused) return found;
@@ -115,8 +115,8 @@ Registration* Registrations::resume(const Pollable& pollable,
   return ended_unless_changed(*found, kernel_events);
 }
 
-// Ends a registration that was closed, whose entry the kernel may go on to report for a duplicate
-// [R3]; returns null then.
+// Changes the kernel events. If that fails, the descriptor was closed: ends the registration and
+// returns null. The kernel may go on to report the entry for a duplicate [R3].
 Registration* Registrations::ended_unless_changed(Registration& found,
                                                   std::uint32_t kernel_events) noexcept {
   if (change_kernel_events(found, kernel_events) == 0) return &found;
@@ -124,7 +124,7 @@ Registration* Registrations::ended_unless_changed(Registration& found,
   return nullptr;
 }
 
-// Returns 0 or errno; EBADF if the descriptor was closed, also if the number is another file's by
+// Returns 0 or errno: EBADF if the descriptor was closed, even if another file has the number by
 // now.
 int Registrations::change_kernel_events(Registration& found, std::uint32_t events) noexcept {
   const int error = set_.change(found.fd, events, table_.id_of(found).packed());
@@ -132,7 +132,7 @@ int Registrations::change_kernel_events(Registration& found, std::uint32_t event
   return error == ENOENT ? EBADF : error;
 }
 
-// Has the queue take all that are registered, and one more.
+// Makes room in the queue for all registrations and one more.
 void Registrations::reserve_ended() {
   const std::size_t wanted = ended_.size() + table_.size() + 1;
   if (ended_.capacity() < wanted) ended_.reserve(std::max(wanted, 2 * ended_.capacity()));
@@ -146,7 +146,8 @@ bool Registrations::remove(const Pollable& pollable) noexcept {
 }
 
 // Takes the entry out of the set, unless its number belongs to a later registration, and forgets
-// it. Errors do not matter: a closed descriptor has left the set by itself, or for ever [R3].
+// the registration. Errors do not matter: a closed descriptor has left the set by itself, or cannot
+// be taken out [R3].
 void Registrations::drop(RegistrationId id) noexcept {
   const Registration* const gone = table_.get(id);
   const bool owns_number = table_.find_descriptor(gone->fd) == gone;
@@ -170,16 +171,16 @@ Events Registrations::ready_now(const Registration& registration) {
   return read_descriptor_state(registration.fd, registration.interest);
 }
 
-// A raw descriptor may be another epoll set, which holds() cannot tell.
+// A raw descriptor may be another epoll set, about which holds() cannot tell.
 bool Registrations::is_intact(const Registration& registration) noexcept {
-  if (!set_.is_open()) return true;  // nobody to ask, until refresh() gets a set
+  if (!set_.is_open()) return true;  // no set to ask, until refresh() gets one
   if (registration.pollable.is_socket()) return set_.holds(registration.fd);
   const std::uint64_t id = table_.id_of(registration).packed();
   const int error = set_.change(registration.fd, registration.kernel_events, id);
   return error == 0 || error == ENOMEM;
 }
 
-// A socket whose context was terminated says nothing but that.
+// A socket whose context was terminated answers ETERM to everything, and counts as intact.
 bool Registrations::is_intact(const Pollable& pollable) noexcept {
   const Registration* const found = table_.find(pollable);
   if (found == nullptr || !is_intact(*found)) return false;
@@ -207,12 +208,12 @@ void Registrations::deliver_ended(std::vector<Ready>& reports) {
 }
 
 void Registrations::rebuild() {
-  // stale_ until the end, for the case that open() throws. First who is still in the old set: a
-  // number that was reused must not enter the new one.
+  // stale_ stays set until the end, in case open() throws. First ask which registrations are still
+  // in the old set: a reused number must not enter the new one.
   if (set_.is_open()) {
     table_.for_each([this](const Registration& each) { end_if_closed(each); });
   }
-  // The old one goes before the new one comes, so that its descriptor is free for it.
+  // Close the old set before opening the new one, which can then use its descriptor.
   set_.close();
   set_.open();
   table_.for_each([this](const Registration& each) {

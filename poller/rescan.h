@@ -1,18 +1,19 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// When a poller looks at what nobody has reported: a number closed behind its back, or a connection
-// that nobody said to touch, shows in no report.
+// Decides when a poller looks at registrations without a report: no report shows a number closed
+// behind its back, or a connection without a touch().
 //
-// A look at everything at once would hold up a loop with many registrations: 19,000 took 75 ms. So
-// it is done in parts, each at most kBudget long and kPause after the one before. All that is
-// registered when a sleep begins is looked at once in its course, from kPause after its beginning
-// on; then the sleep goes on undisturbed, so an idle loop makes no periodic wake-ups. A loop whose
-// sleeps are shorter looks at one part every kPause, as a sleep begins; one that never sleeps hears
-// from its reports alone.
+// Looking at everything at once would hold up a loop with many registrations: 19,000 took 75 ms. So
+// we look in parts, each at most kBudget long and kPause after the previous one. During a sleep,
+// from kPause after its beginning, each registration present at the beginning is looked at once.
+// Then the sleep goes on undisturbed, so an idle loop makes no periodic wake-ups. A loop with
+// shorter sleeps looks at one part every kPause, as a sleep begins. A loop that never sleeps relies
+// on reports alone.
 //
 //   rescan.begin_sleep(now, table.places());
-//   ... sleep until rescan.next(), at the latest ...
+//   set.wait(reports, rescan.next());  // sleeps until then at the latest
+//   now = Clock::now();
 //   if (rescan.is_due(now)) rescan.run(table, now, look);
 //
 // Threads: one at a time.
@@ -36,15 +37,15 @@ class Rescan {
  public:
   static constexpr Duration kPause = std::chrono::milliseconds(100);
   static constexpr Duration kBudget = std::chrono::microseconds(100);
-  // As many places are looked at between two looks at the clock, empty ones included.
+  // Places to look at between two readings of the clock, empty ones included.
   static constexpr std::size_t kStride = 16;
 
-  // Takes note that a sleep begins, with so many places to be looked at in its course.
+  // Notes that a sleep begins, during which `places` places must be looked at.
   void begin_sleep(TimePoint now, std::size_t places) noexcept {
     unseen_ = places;
     next_ = saturating_add(now, kPause);
   }
-  // The same for a sleep in whose course nothing is looked at.
+  // The same for a sleep during which nothing is looked at.
   void begin_undisturbed_sleep() noexcept { unseen_ = 0; }
 
   // Returns when to interrupt the sleep; empty: not at all.
@@ -56,7 +57,7 @@ class Rescan {
   // Returns whether kPause has passed since the last part, of this sleep or an earlier one.
   bool is_overdue(TimePoint now) const noexcept { return now >= saturating_add(last_, kPause); }
 
-  // Calls look(Registration&) for the next part of `table`. `look` may erase, not insert.
+  // Calls look(Registration&) for the next part of `table`. `look` may erase but not insert.
   template <class F>
   void run(RegistrationTable& table, TimePoint now, F&& look) {
     const TimePoint end = saturating_add(now, kBudget);
@@ -71,7 +72,7 @@ class Rescan {
   }
 
  private:
-  std::size_t unseen_ = 0;  // places that the current sleep has still to look at
+  std::size_t unseen_ = 0;  // places that the current sleep still has to look at
   TimePoint next_ = TimePoint::max();
   TimePoint last_ = TimePoint::min();
 };

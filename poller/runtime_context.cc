@@ -17,9 +17,9 @@ namespace {
 
 constinit PerProcess<zmq::context_t> contexts;
 
-// Held while a context is made, and across fork(): zmq_ctx_new() locks a mutex of libsodium's, which
-// would stay locked in a child. The thread that forks does without it, for handlers of fork() that
-// make loops.
+// Held while a context is made, and across fork(): zmq_ctx_new() locks a mutex of libsodium, which
+// would stay locked in a child. The forking thread makes contexts without it, so that fork handlers
+// can make loops.
 constinit ForkProofMutex making_or_forking;
 constinit thread_local bool forks_here = false;
 
@@ -50,8 +50,8 @@ std::unique_ptr<zmq::context_t> start_context(DescriptorLimit limit) {
   auto made = make_context();
   // Takes effect only before the first socket.
   made->set(zmq::ctxopt::max_sockets, kRuntimeContextSockets);
-  // The first socket starts libzmq's reaper thread, which aborts the process if it lacks
-  // something: have it happen here, right behind the check.
+  // The first socket starts libzmq's reaper thread, which aborts the process if it lacks a
+  // resource. So start it here, right after the check.
   zmq::socket_t first(*made, zmq::socket_type::pair);
   return made;
 }

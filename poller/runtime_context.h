@@ -4,7 +4,7 @@
 // The process's private ZeroMQ context for doorbells, with 0 I/O threads.
 //
 // Made by the first call, and afresh by the first call in a forked child. Never destroyed, on
-// purpose: zmq_ctx_term would wait for sockets whose owners may outlive main(). It takes
+// purpose: zmq_ctx_term would wait for sockets whose owners may outlive main(). It holds up to
 // kRuntimeContextSockets sockets at once.
 //
 // Threads: any thread.
@@ -22,11 +22,11 @@
 
 namespace zmqloop {
 
-// Two for each loop; libzmq reserves 12 bytes for each at start.
+// Two for each loop; libzmq reserves 12 bytes for each socket at start.
 inline constexpr int kRuntimeContextSockets = 16'384;
 
-// Returns the context of this process. Sockets of it work over inproc only.
-// `limit` is for the call that makes it.
+// Returns the context of this process. Its sockets work over inproc only. `limit` applies to the
+// call that makes it.
 zmq::context_t& runtime_context(DescriptorLimit limit = DescriptorLimit::kKeep);
 
 }  // namespace zmqloop

@@ -44,7 +44,8 @@ void SignalDoorbell::ring() noexcept {
 void SignalDoorbell::drain() noexcept {
   if (fork_generation() != generation_) return;
   const CancellationHold hold;
-  // One read takes the whole counter. EAGAIN: nobody rang, which is a harmless spurious wake-up.
+  // One read takes the whole counter. EAGAIN means that there was no ring: a harmless spurious
+  // wake-up.
   std::uint64_t rings = 0;
   while (::read(fd_, &rings, sizeof rings) < 0 && errno == EINTR) {
   }

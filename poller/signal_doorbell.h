@@ -8,13 +8,15 @@
 //   bell.ring();                                          // in a signal handler
 //   bell.drain();                                         // loop thread, when fd() is readable
 //
-// Nothing in libzmq may be called from a signal handler, hence this second doorbell beside Waker.
-// A ring is a hint, never a count. In a forked child ring() and drain() are no-ops: the eventfd is
-// shared with the parent.
+// Signal handlers may not call libzmq, hence this second doorbell beside Waker. A ring is a hint,
+// never a count. In a forked child ring() and drain() are no-ops: the eventfd is shared with the
+// parent.
 //
-// Threads: ring() anywhere, the rest on the loop thread. Destroy it when no handler can ring any
-// more. Owns: the eventfd, non-blocking and close-on-exec. Errors: the constructor throws
-// std::system_error naming eventfd. Nothing else fails. Internal.
+// Threads: ring() anywhere, the rest on the loop thread. Destroy it only when no handler can ring
+//          any more.
+// Owns: the eventfd, non-blocking and close-on-exec.
+// Errors: the constructor throws std::system_error naming eventfd. Nothing else fails.
+// Internal.
 
 #ifndef ZMQLOOP_POLLER_SIGNAL_DOORBELL_H_
 #define ZMQLOOP_POLLER_SIGNAL_DOORBELL_H_
@@ -33,12 +35,12 @@ class SignalDoorbell {
   // ---- signal handler, any thread ----
 
   // Makes fd() readable. Async-signal-safe: one load and one write(2), repeated if interrupted.
-  // Leaves errno as it was. A full counter (EAGAIN) is readable, thus rung.
+  // Leaves errno as it was. If the counter is full (EAGAIN), fd() is readable already.
   void ring() noexcept;
 
   // ---- loop thread ----
 
-  // Takes all rings that have come, so that fd() is silent until the next one.
+  // Consumes all rings so far, so that fd() is silent until the next one.
   void drain() noexcept;
 
   // Returns the descriptor to watch for kRead.

@@ -1,22 +1,22 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// What ends a sleep at a given time: a timerfd in the epoll set that is slept in.
+// Ends a wait on an epoll set at a given time, by a timerfd in that set.
 //
-// A timeout given to epoll_wait may be exceeded by the thread's timer slack, usually 50 us, and by
-// a thousandth of itself; a timerfd is exact. And it stays armed: a loop that sleeps again and
-// again before the same time, or a later one, makes no system call for it.
+// A timeout of epoll_wait may be exceeded by the thread's timer slack, usually 50 us, and by a
+// thousandth of itself. A timerfd is exact. It also stays armed: a loop that sleeps again and again
+// until the same time, or a later one, makes no system call for it.
 //
-//   timer.end_by(deadline);         // the set reports the timer by then, perhaps earlier
-//   epoll_wait(set, ...);
-//   if (it was reported) timer.reported();
+//   timer.end_by(deadline, set);  // the set reports the timer by then, perhaps earlier
+//   const int count = epoll_wait(set, &report, 1, -1);
+//   if (count == 1 && report.data.u64 == SleepTimer::kReport) timer.reported();
 //
-// The price is that the timer may be reported for a time that nobody waits for any more, once; so
-// whoever is woken looks at the clock.
+// The price: the timer may be reported once for a time that is no longer waited for. So look at the
+// clock after each wake-up.
 //
 // Threads: one at a time.
 // Owns: the timerfd, close-on-exec, from the first end_by() on.
-// Errors: none thrown: where no timerfd can be had, end_by() says so.
+// Errors: none thrown; end_by() returns false if the kernel provides no timerfd.
 // Internal.
 
 #ifndef ZMQLOOP_POLLER_SLEEP_TIMER_H_
@@ -30,7 +30,7 @@ namespace zmqloop {
 
 class SleepTimer {
  public:
-  // What the set's report of the timer carries; no other entry may.
+  // The data of the timer's entry in the set. No other entry may carry it.
   static constexpr std::uint64_t kReport = ~std::uint64_t{0};
 
   SleepTimer() = default;
@@ -38,18 +38,18 @@ class SleepTimer {
   SleepTimer& operator=(const SleepTimer&) = delete;
   ~SleepTimer() { close(); }
 
-  // Has epoll set `set`, always the same one until close(), report the timer at `deadline` at the
-  // latest. Returns false, and nothing is armed, if the kernel provides no timerfd.
+  // Makes epoll set `set`, always the same one until close(), report the timer at `deadline` at the
+  // latest. Returns false, and arms nothing, if the kernel provides no timerfd.
   bool end_by(TimePoint deadline, int set) noexcept {
     return armed_for_ <= deadline || arm(deadline, set);
   }
 
-  // Returns whether the timer has that number, which a file had before that was closed.
+  // Returns whether the timer has the number `fd`, which a file that was closed since may have had.
   bool has_number(int fd) const noexcept { return fd == fd_; }
 
-  // Returns whether a report is to be expected.
+  // Returns whether the set may still report the timer.
   bool armed() const noexcept { return armed_for_ != kNever; }
-  // Takes note that the set has reported the timer.
+  // Notes that the set has reported the timer.
   void reported() noexcept { armed_for_ = kNever; }
 
   void close() noexcept;

@@ -17,7 +17,7 @@ Waker::Waker(DescriptorLimit limit)
 
 Waker::~Waker() {
   if (in_forked_child()) {
-    // zmq_close would write to the parent's reaper. Without the mutex: see wake().
+    // zmq_close would write to the parent's reaper. We do not lock the mutex: see wake().
     sockets_.leak();
   } else {
     close();
@@ -27,12 +27,12 @@ Waker::~Waker() {
 bool Waker::in_forked_child() const noexcept { return fork_generation() != generation_; }
 
 void Waker::wake() noexcept {
-  // Before the mutex: the parent's other threads may have held it when they vanished in the fork.
+  // Before locking: a thread of the parent may have held the mutex at the fork, and is gone here.
   if (in_forked_child()) return;
   const CancellationHold hold;
   const std::lock_guard lock(mutex_);
   if (closed_) return;
-  // It fails only if the runtime context is being shut down, and the loop with it.
+  // ring() fails only if the runtime context is being shut down, and the loop with it.
   if (sockets_.ring()) rings_.fetch_add(1);
 }
 

@@ -8,16 +8,16 @@
 //   waker.wake();                                         // any thread: the wait ends
 //   waker.drain();                                        // loop thread, when fd() is readable
 //
-// A wake-up is a hint, never a count: any number of wake() calls may become one. None is lost:
-// after drain() returned, the next wake() makes fd() readable, and so does one that came before the
-// first drain. It costs 0.4 us on the ringing side and more if the loop really sleeps, so ring only
+// A wake-up is a hint, never a count: any number of wake() calls may merge into one. None is lost:
+// after drain() has returned, the next wake() makes fd() readable, and so does a wake() before the
+// first drain. It costs the ringing thread 0.4 us, and more if the loop really sleeps, so ring only
 // then.
 //
-// fd() may be watched level-triggered, as a raw descriptor, although it is a ZMQ_FD: nobody but
-// drain() touches the receiving socket, and drain() always reads it to the end.
+// You may watch fd() level-triggered, as a raw descriptor, although it is a ZMQ_FD: only drain()
+// touches the receiving socket, and it always reads it to the end.
 //
-// In a forked child all calls but the queries are no-ops, and the destructor leaks the sockets:
-// libzmq's would disturb the parent or never return.
+// In a forked child all calls except the queries are no-ops, and the destructor leaks the sockets:
+// closing them would disturb the parent or never return.
 //
 // Threads: see the groups below.
 // Owns: its sockets, see doorbell_sockets.h.
@@ -45,8 +45,8 @@ class Waker {
 
   // ---- any thread ----
 
-  // Makes fd() readable. After close() a no-op; it may race with close(). Not for signal handlers:
-  // see SignalDoorbell.
+  // Makes fd() readable. A no-op after close(), and may race with close(). Not for signal handlers:
+  // they use SignalDoorbell.
   void wake() noexcept;
 
   // Returns how many wake() calls have rung.
@@ -54,13 +54,13 @@ class Waker {
 
   // ---- loop thread ----
 
-  // Takes all wake-ups that have come, so that fd() is silent until the next one.
+  // Consumes all wake-ups so far, so that fd() is silent until the next one.
   void drain() noexcept;
 
   // Returns the descriptor to watch for kRead; -1 after close().
   int fd() const noexcept { return fd_; }
 
-  // Gives the sockets up. Idempotent. Take fd() out of the poller before.
+  // Gives up the sockets. Idempotent. Remove fd() from the poller first.
   void close() noexcept;
 
  private:

@@ -18,10 +18,10 @@
 namespace zmqloop {
 namespace {
 
-// poll(2) takes an int.
+// poll(2) takes its milliseconds as an int.
 constexpr Duration kLongestSleep = std::chrono::hours(24 * 24);
 
-// The epoll set is asked who is in it, never who is ready.
+// We ask the epoll set only which files it holds, never which are ready.
 constexpr std::uint32_t kNoKernelEvents = 0;
 
 short to_zmq(Events events) noexcept {
@@ -39,7 +39,7 @@ Events from_zmq(short bits) noexcept {
   return events;
 }
 
-// Returns what to give to poll: how long it is until `deadline`, rounded up.
+// Returns the timeout for poll(2): the time until `deadline`, rounded up.
 int to_milliseconds(std::optional<TimePoint> deadline) noexcept {
   if (!deadline) return -1;
   if (*deadline == kAtOnce) return 0;
@@ -48,7 +48,7 @@ int to_milliseconds(std::optional<TimePoint> deadline) noexcept {
   return static_cast<int>(std::chrono::ceil<std::chrono::milliseconds>(left).count());
 }
 
-// poll(2) refuses more entries than the process may have open, and zmq_poll then aborts.
+// poll(2) refuses more entries than the process may have open files, and zmq_poll then aborts.
 void require_room_for(std::size_t entries) {
   rlimit limit{};
   if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || entries <= limit.rlim_cur) return;
@@ -114,7 +114,7 @@ std::span<const Ready> ZmqPollPoller::wait_until(std::optional<TimePoint> deadli
   if (registrations_.table().external() != 0 && deadline != kAtOnce) {
     const TimePoint began = Clock::now();
     rescan_.begin_sleep(began, registrations_.table().places());
-    if (rescan_.is_overdue(began)) rescan(began);  // of a loop that signals keep from sleeping, too
+    if (rescan_.is_overdue(began)) rescan(began);  // even if signals keep the loop from sleeping
     for (auto next = rescan_.next(); next && (!deadline || *deadline > *next);
          next = rescan_.next()) {
       if (look(next) != Wake::kTimedOut) return ready_;
@@ -126,14 +126,14 @@ std::span<const Ready> ZmqPollPoller::wait_until(std::optional<TimePoint> deadli
   return ready_;
 }
 
-// Sockets are asked about before each look.
+// Asks about descriptors only: each look asks about the sockets anyway.
 void ZmqPollPoller::rescan(TimePoint now) {
   rescan_.run(registrations_.table(), now, [this](const Registration& each) {
     if (!each.pollable.is_socket()) registrations_.end_if_closed(each);
   });
 }
 
-// Polls once: sleeps only if there is nothing to report already.
+// Polls once. Sleeps only if there is nothing to report yet.
 ZmqPollPoller::Wake ZmqPollPoller::look(std::optional<TimePoint> deadline) {
   end_closed_sockets();
   changed_ = changed_ || registrations_.has_ended();
@@ -147,7 +147,7 @@ ZmqPollPoller::Wake ZmqPollPoller::look(std::optional<TimePoint> deadline) {
   return count < 0 ? Wake::kInterrupted : Wake::kTimedOut;
 }
 
-// zmq_poll touches every socket it is given.
+// Runs before zmq_poll, which touches every socket it is given.
 void ZmqPollPoller::end_closed_sockets() noexcept {
   if (registrations_.table().sockets() == 0) return;
   registrations_.table().for_each([this](const Registration& each) {
@@ -166,14 +166,14 @@ void ZmqPollPoller::refresh_items() {
   });
 }
 
-// Returns how many items are ready; 0 also if some socket had ended, -1 if a signal handler ran.
-// A pthread_cancel() that takes effect inside zmq_poll() may leave one of its sockets half way
-// through something, and who terminates its context then waits for ever: threads that wait for
-// sockets are better stopped, or use the epoll poller.
+// Returns the number of ready items: 0 also if a socket had ended, -1 if a signal handler ran. A
+// pthread_cancel() that takes effect inside zmq_poll() may leave a socket in the middle of an
+// operation, and terminating its context then blocks for ever. So do not cancel threads that wait
+// for sockets: stop them, or use the epoll poller.
 int ZmqPollPoller::poll_items(std::optional<TimePoint> deadline) {
   const int milliseconds = to_milliseconds(deadline);
   require_room_for(items_.size());
-  // zmq_poll of nothing does not sleep for ever.
+  // Without items, zmq_poll does not sleep for ever.
   const int count = items_.empty()
                         ? poll(nullptr, 0, milliseconds)
                         : zmq_poll(items_.data(), static_cast<int>(items_.size()), milliseconds);
@@ -184,7 +184,7 @@ int ZmqPollPoller::poll_items(std::optional<TimePoint> deadline) {
   return 0;
 }
 
-// One bad socket fails zmq_poll as a whole, without a word about which.
+// One bad socket makes zmq_poll fail as a whole, and the error does not say which one it is.
 void ZmqPollPoller::end_failed_sockets(int error) {
   const CancellationHold hold;
   bool found = false;
@@ -210,7 +210,7 @@ void ZmqPollPoller::collect() {
   }
 }
 
-// A loop's own doorbells are spared the question whether they are still themselves.
+// Does not ask whether a loop's own doorbell was closed, unless it reports an error.
 void ZmqPollPoller::take_descriptor(const Registration& found, short revents) {
   const bool trusted = found.token == kInternalToken && (revents & ZMQ_POLLERR) == 0;
   if (!trusted && registrations_.end_if_closed(found)) return;

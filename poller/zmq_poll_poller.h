@@ -1,17 +1,17 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// The portable poller: zmq_poll over everything that is registered, at every wait.
+// The portable poller: every wait is a zmq_poll over all registrations.
 //
-// zmq_poll looks at every socket before and after it sleeps, and is therefore level-triggered
-// without any doing of ours. It costs 0.35 us per socket and pass, two passes per sleep, and whole
-// milliseconds: a poller for few sockets. What it cannot tell is whether a descriptor's number, or a
-// socket's handle, was reused for another one; an epoll set that nobody waits on answers that
-// (registrations.h), at 0.15 us for each descriptor reported and for each socket before it is
-// touched. Where there is no epoll, that set is the one part to replace.
+// zmq_poll looks at every socket before and after it sleeps, so it is level-triggered by itself. It
+// costs 0.35 us per socket and pass, with two passes per sleep, and counts in whole milliseconds:
+// use it for few sockets. It cannot tell whether a descriptor's number or a socket's handle was
+// reused. For that we ask an epoll set that is never waited on (registrations.h), at 0.15 us for
+// each descriptor reported and for each socket before it is touched. On a system without epoll,
+// only that set must be replaced.
 //
-// A process that lowers its limit of open files below the number of registrations gets a
-// std::system_error from the next wait; during a wait, libzmq itself ends the process.
+// If the process lowers its limit of open files below the number of registrations, the next wait
+// throws std::system_error. If that happens during a wait, libzmq itself ends the process.
 //
 // Threads, Owns, Errors: poller_interface.h.
 // Internal: use make_poller().
@@ -58,12 +58,12 @@ class ZmqPollPoller final : public Poller {
   void end_failed_sockets(int error);
 
   Registrations registrations_;
-  // What zmq_poll is given, and whose it is; made anew when changed_.
+  // The items for zmq_poll, and the registration of each. Rebuilt if changed_.
   std::vector<zmq_pollitem_t> items_;
   std::vector<RegistrationId> owners_;
   bool changed_ = false;
   Rescan rescan_;
-  std::vector<Ready> ready_;  // what the last wait returned
+  std::vector<Ready> ready_;  // the result of the last wait
 };
 
 }  // namespace zmqloop

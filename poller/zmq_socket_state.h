@@ -1,10 +1,10 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Reads what a ZeroMQ socket says of itself; how it can fail is a value, not an exception.
+// Reads the state of a ZeroMQ socket. Errors are returned, not thrown.
 //
 // Threads: the thread that uses the socket.
-// Errors: returned. EINTR is retried, which never ends in a forked child: do not call there.
+// Errors: returned. EINTR is retried, which never ends in a forked child: do not call it there.
 // Internal.
 
 #ifndef ZMQLOOP_POLLER_ZMQ_SOCKET_STATE_H_
@@ -15,7 +15,7 @@
 namespace zmqloop {
 
 struct SocketState {
-  Events events = Events::kNone;  // what it is ready for; kRead and kWrite only
+  Events events = Events::kNone;  // its readiness; kRead and kWrite only
   int error = 0;                  // ETERM: context terminated; ENOTSOCK: closed; else 0
 };
 
@@ -23,7 +23,7 @@ struct SocketState {
 // silences ZMQ_FD until the next one.
 SocketState read_socket_state(void* socket) noexcept;
 
-// An integer option of a socket, or why it cannot be had.
+// An integer option of a socket, or the error of reading it.
 struct SocketOption {
   int value = -1;
   int error = 0;  // as above
@@ -32,13 +32,13 @@ struct SocketOption {
 // Reads the descriptor that libzmq signals commands on.
 SocketOption read_socket_descriptor(void* socket) noexcept;
 
-// Returns whether the socket is REQ or REP, which take turns to send and to receive.
+// Returns whether the socket is REQ or REP. These take turns to send and to receive.
 //
-// Such a socket can become ready with no trace on its descriptor, and only then, when it was looked
-// at in the other turn: a send or receive of ours begins the next turn, in which a message may have
-// been waiting all along. A look shows whose turn it is: ZMQ_EVENTS that are not empty are those of
-// this turn. Empty ones say that in this turn nothing can be done; to change that takes a message or
-// a connection, which is signalled. tests/poller/zmq_socket_state_test.cc holds libzmq to this.
+// Such a socket can become ready with no trace on its descriptor in one case only: the last look
+// was in its other turn. A send or receive of ours begins the next turn, in which a message may
+// have been waiting all along. ZMQ_EVENTS show the turn. If not empty, they are those of this turn.
+// If empty, nothing can be done in this turn: only a message or a connection changes that, and
+// those are signalled. tests/poller/zmq_socket_state_test.cc holds libzmq to this.
 bool alternates(void* socket) noexcept;
 
 }  // namespace zmqloop

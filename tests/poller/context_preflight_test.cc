@@ -18,8 +18,8 @@
 namespace zmqloop::testing {
 namespace {
 
-// Makes a waker in a child, which is forked from a process without a context, after `forbid()`.
-// Returns 0 if that throws `error` naming `call`; libzmq would abort.
+// Forks a child from a process without a context and makes a waker there, after `forbid()`. Returns
+// 0 if that throws `error` naming `call`; libzmq would abort.
 template <class Forbid>
 int exit_code_without(Forbid forbid, int error, const std::string& call) {
   return exit_code_of_child([&] {

@@ -63,12 +63,12 @@ TEST(DoorbellSockets, AreKeptUpToALimit) {
   for (std::size_t i = 0; i < kMany; ++i) pairs.push_back(DoorbellSockets::acquire());
   const std::size_t all = open_descriptors();
   for (DoorbellSockets& pair : pairs) DoorbellSockets::retire(std::move(pair));
-  // libzmq closes the others when it comes to it.
+  // libzmq closes the others some time later.
   EXPECT_TRUE(eventually([&] { return open_descriptors() <= all - 2 * 20; }));
 }
 
-// libzmq looks at a socket's commands before it binds or connects it, and gives up if a signal
-// comes while it does.
+// libzmq processes a socket's commands before it binds or connects it, and gives up if a signal
+// comes meanwhile.
 TEST(DoorbellSockets, AreMadeWhateverASignalInterrupts) {
   if (!kCanRefuseCalls) GTEST_SKIP() << "the sanitizer has a poll of its own";
   constexpr int kMorePollsThanThatTakes = 20;

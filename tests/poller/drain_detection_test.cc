@@ -8,9 +8,9 @@
 namespace zmqloop {
 namespace {
 
-// On Linux with a libzmq that signals through eventfds, which is every build for Linux. Should this
-// fail somewhere, the poller is right there too, at the cost of a scan per sleep; see
-// poller_socket_test.cc, which promises the same of both.
+// Holds on Linux with a libzmq that signals through eventfds, as every build for Linux does. If
+// this fails somewhere, the poller still works there, at the cost of a scan per sleep:
+// poller_socket_test.cc tests the same promises both ways.
 TEST(DrainDetection, WorksByEdgeHere) {
   EXPECT_EQ(drain_detection(), DrainDetection::kByEdge);
   EXPECT_EQ(drain_detection(), DrainDetection::kByEdge) << "the answer is kept";

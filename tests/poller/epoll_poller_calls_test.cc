@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// What the epoll poller asks of the kernel and of libzmq, counted call by call.
+// Counts the calls that the epoll poller makes to the kernel and to libzmq.
 
 #include <cstddef>
 #include <dlfcn.h>
@@ -23,13 +23,13 @@ using zmq::socket_type;
 struct Calls {
   int questions = 0;   // epoll_ctl(), once everything is registered
   int looks = 0;       // zmq_getsockopt(ZMQ_EVENTS)
-  int noisy_fd = -1;   // an eventfd to which each epoll_wait() is preceded by a report
+  int noisy_fd = -1;   // an eventfd that each epoll_wait() rings first
   int epoll_waits = 0;
 };
 constinit thread_local Calls calls;
 
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
-constexpr bool kCanCount = false;  // they have functions of their own in that place
+constexpr bool kCanCount = false;  // sanitizers put functions of their own there
 #else
 constexpr bool kCanCount = true;
 
@@ -50,7 +50,7 @@ int epoll_ctl(int set, int operation, int fd, epoll_event* event) noexcept {
   return static_cast<int>(::syscall(SYS_epoll_ctl, set, operation, fd, event));
 }
 
-// Writing 0 wakes those who wait, and there is nothing to read.
+// Writing 0 wakes a waiting thread, though there is nothing to read.
 int epoll_wait(int set, epoll_event* reports, int room, int timeout) {
   zmqloop::testing::Calls& calls = zmqloop::testing::calls;
   ++calls.epoll_waits;
@@ -76,7 +76,7 @@ class EpollPollerCalls : public ::testing::Test {
     if (!kCanCount) GTEST_SKIP() << "calls cannot be counted under a sanitizer";
   }
 
-  // Returns the calls that one wait makes which does not sleep.
+  // Returns the calls of one wait that does not sleep.
   Calls calls_of_a_wait() {
     calls = {};
     ready_ = poll_now(poller_);
@@ -90,10 +90,10 @@ class EpollPollerCalls : public ::testing::Test {
 
   zmq::context_t context_{0};
   EpollPoller poller_;
-  std::vector<Ready> ready_;  // what the last wait returned
+  std::vector<Ready> ready_;  // the result of the last wait
 };
 
-// Before, the clock was looked at only when nothing was reported.
+// The poller used to look at the clock only if nothing was reported.
 // Failures: F18
 TEST_F(EpollPollerCalls, AWaitEndsAtItsDeadlineThoughReportsThatMeanNothingKeepComing) {
   SocketPair pair(context_, socket_type::pull, socket_type::push);
@@ -122,7 +122,7 @@ TEST_F(EpollPollerCalls, IdleRepSocketsAreLeftAlone) {
   EXPECT_EQ(receive(pairs[7].near), "request");
   calls_of_a_wait();
   EXPECT_TRUE(ready_.empty());
-  // It is its turn to answer, and afterwards the next request may be there already.
+  // The socket has to answer now, and afterwards the next request may be there already.
   EXPECT_EQ(calls_of_a_wait().looks, 1);
   EXPECT_EQ(calls_of_a_wait().looks, 1);
   send(pairs[7].near, "reply");
@@ -166,7 +166,7 @@ TEST_F(EpollPollerCalls, ALoopsOwnDoorbellIsNotAskedFor) {
   EXPECT_EQ(events_of(ready_, kInternalToken), Events::kRead);
 }
 
-// So many nanoseconds that a socket may have been freed and its memory given to another one.
+// Waits so long that a socket may have been freed and its memory given to another one.
 void let_time_pass() {
   const TimePoint end = Clock::now() + std::chrono::milliseconds(1);
   while (Clock::now() < end) {
@@ -182,7 +182,7 @@ TEST_F(EpollPollerCalls, ASocketIsAskedForUnlessItWasReportedJustNow) {
   let_time_pass();
   EXPECT_EQ(calls_of_a_wait().questions, 0);
   EXPECT_EQ(events_of(ready_, 1), Events::kRead);
-  calls_of_a_wait();  // the look has taken the signal, which is reported
+  calls_of_a_wait();  // our look has taken the signal, and that is reported
   let_time_pass();
   EXPECT_EQ(calls_of_a_wait().questions, 1) << "still ready, and nothing was reported";
   EXPECT_EQ(events_of(ready_, 1), Events::kRead);

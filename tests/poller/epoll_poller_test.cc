@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// What only the epoll poller promises; the rest is in poller_*_test.cc.
+// Promises of the epoll poller alone; those of every poller are in poller_*_test.cc.
 
 #include "zmqloop/poller/epoll_poller.h"
 
@@ -109,8 +109,8 @@ TEST(EpollPoller, Rel_O6_NamesTheCallThatAContainersFilterRefuses) {
   }
 }
 
-// A socket that is looked at is drained, and a drained socket is reported: the poller must not take
-// its own looks for news for ever.
+// Looking at a socket drains it, and a drained socket is reported: the poller must not react to its
+// own looks for ever.
 TEST(EpollPoller, ComesToRestAfterLookingAtItsSockets) {
   zmq::context_t context;
   SocketPair pair(context, zmq::socket_type::pair, zmq::socket_type::pair);

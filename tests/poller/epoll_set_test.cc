@@ -38,7 +38,7 @@ TEST(EpollSet, ReportsTheDataOfItsEntries) {
   EXPECT_EQ(set.wait(reports, kAtOnce), 0);
 }
 
-// It is made by the first wait that has to end in time, and gets the lowest number that is free.
+// The timer is made by the first wait with a deadline, and gets the lowest free number.
 TEST(EpollSet, Rel_F5_NeverTakesItsOwnTimerForAFileThatHadItsNumberBefore) {
   EpollSet set;
   OwnedFd event = make_event();
@@ -97,7 +97,7 @@ TEST(EpollSet, ReportsItsEntriesBesideTheEndOfTheWait) {
   const OwnedFd event = make_event();
   ASSERT_EQ(set.add(event.get(), EPOLLIN, 7), 0);
   epoll_event reports[4];
-  // Armed by a wait that something else ends, the timer has expired by the next one.
+  // The first wait arms the timer and ends for another reason. By the next wait it has expired.
   const TimePoint deadline = Clock::now() + std::chrono::milliseconds(2);
   ring(event);
   ASSERT_EQ(set.wait(reports, deadline), 1);

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// What every poller promises about raw descriptors.
+// Promises of every poller about raw descriptors.
 
 #include <algorithm>
 #include <fcntl.h>
@@ -226,8 +226,8 @@ TEST_P(PollerDescriptors, Rel_F15_ServesAllOfManyReadyOnesWithinTwoRounds) {
   EXPECT_EQ(std::count(served.begin(), served.end(), 0), 0) << "never served";
 }
 
-// As a sandbox does once everything is open. poll(2) then refuses what is registered, and libzmq
-// would end the process.
+// A sandbox lowers the limit once everything is open. poll(2) then refuses the registrations, and
+// libzmq would end the process.
 TEST_P(PollerDescriptors, Rel_G7_ServeOrThrowWhenTheLimitOfOpenFilesIsLowered) {
   std::vector<OwnedFd> events;
   for (std::uint64_t i = 0; i < 40; ++i) {
@@ -235,7 +235,7 @@ TEST_P(PollerDescriptors, Rel_G7_ServeOrThrowWhenTheLimitOfOpenFilesIsLowered) {
     poller_->add(events.back().get(), Events::kRead, i);
   }
   const ChildResult result = run_in_child([&] {
-    // The parent's poller is not the child's.
+    // The child may not use the parent's poller.
     std::unique_ptr<Poller> poller = make_backend(GetParam());
     for (std::uint64_t i = 0; i < 40; ++i) poller->add(events[i].get(), Events::kRead, i);
     const rlimit lowered{20, 20};

@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// What every poller promises about registrations that end without being removed: descriptors and
-// sockets closed behind its back, numbers that are used again, contexts that are terminated.
+// Promises of every poller about registrations that end without being removed: descriptors and
+// sockets closed behind its back, reused numbers, terminated contexts.
 
 #include <arpa/inet.h>
 #include <cerrno>
@@ -36,7 +36,7 @@ class PollerEnded : public OnEveryBackend {
 };
 ZMQLOOP_ON_EVERY_BACKEND(PollerEnded);
 
-// Opens an event under that very number.
+// Opens an eventfd under exactly that number.
 OwnedFd reopen_as(int number, bool readable) {
   OwnedFd event = make_event(readable);
   if (event.get() == number) return event;
@@ -110,7 +110,7 @@ TEST_P(PollerEnded, NeverGivesTheEventsOfAnotherFileToAnOldRegistration) {
   EXPECT_TRUE(poll_now(*poller_).empty());
 }
 
-// Opens a file of a kind that no poller can wait for under that very number.
+// Opens a file that no poller can wait for, under exactly that number.
 OwnedFd open_file_as(int number) {
   OwnedFd file(::open("/proc/self/exe", O_RDONLY | O_CLOEXEC));
   if (file.get() == number) return file;
@@ -171,7 +171,7 @@ TEST_P(PollerEnded, IsNotHauntedByARemovedDescriptorThatLivesOnAsADuplicate) {
   poller_->add(other.get(), Events::kRead, 2);
   event.close();
   EXPECT_TRUE(poller_->remove(number));
-  // The kernel still holds an entry for the old file, which is readable; nobody may be told.
+  // The kernel still holds an entry for the old file, which is readable. It must not be reported.
   EXPECT_TRUE(poll_now(*poller_).empty());
   EXPECT_TRUE(poll_now(*poller_).empty());
   ring(other);
@@ -205,7 +205,7 @@ TEST_P(PollerEnded, Rel_F4_F5_NeverReportsAnOldFileUnderANumberThatIsAnothersByN
   event.close();
   const OwnedFd other = reopen_as(number, /*readable=*/true);
   ring(duplicate);
-  const std::vector<Ready> ready = poll_now(*poller_);  // without a look at what is registered
+  const std::vector<Ready> ready = poll_now(*poller_);  // without a rescan
   ASSERT_EQ(ready.size(), 1u);
   EXPECT_EQ(ready[0].events, Events::kError);
   EXPECT_EQ(ready[0].error, EBADF);
@@ -267,9 +267,9 @@ TEST_P(PollerEnded, ReportsASocketAddedToATerminatedContextOrRefusesIt) {
   EXPECT_EQ(poller_->size(), 0u);
 }
 
-// A closed socket is freed by its context's reaper thread, at some time later. These tests must
-// look at a closed socket and not at freed memory, so that theirs has a message to deliver before
-// it may go, to a peer that binds at the end of the test.
+// A closed socket is freed some time later, by its context's reaper thread. These tests must look
+// at a closed socket, not at freed memory. So their socket has a message to deliver before it may
+// go, to a peer that binds at the end of the test.
 class PollerClosedSocket : public PollerEnded {
  protected:
   PollerClosedSocket() : socket_(context_, socket_type::push) {
@@ -320,11 +320,11 @@ TEST_P(PollerClosedSocket, IsRemovedQuietly) {
   EXPECT_TRUE(poll_now(*poller_).empty());
 }
 
-// Another socket that has the handle of a closed one, and its descriptor's number.
+// Gives a new socket the handle of a closed one, and its descriptor's number.
 class PollerReusedHandle : public OnEveryBackend {
  protected:
-  // Registers a socket, ready or not, has another one take its place, and returns what is reported
-  // then; nothing if no other one gets its place.
+  // Registers a socket, ready or not, lets another one take its place, and returns the report.
+  // Returns nothing if no other socket gets the place.
   std::optional<Ready> report_after_reuse(bool was_ready, bool becomes_ready) {
     for (int i = 0; i < ReusedHandle::kAttempts; ++i) {
       poller_ = make_backend(GetParam());
@@ -350,7 +350,7 @@ class PollerReusedHandle : public OnEveryBackend {
   }
 
  private:
-  // Sends a message to a socket from a new one, which lives as long as what is returned.
+  // Sends a message to `socket` from a new socket, and returns the new one.
   static zmq::socket_t send_to(zmq::socket_ref socket, zmq::context_t& context) {
     const std::string address = SocketPair::unused_address();
     socket.bind(address);

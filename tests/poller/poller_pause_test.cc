@@ -1,9 +1,9 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// What every poller promises about registrations that are paused: nothing they are ready for is
-// reported, or ends a wait, until they are resumed; then all of it is. And whether a registration
-// still names the file or socket that was registered.
+// Promises of every poller about paused registrations: their readiness is not reported, and ends no
+// wait, until they are resumed; then all of it is reported. Also tests whether a registration still
+// names the file or socket that was registered.
 
 #include <arpa/inet.h>
 #include <cerrno>
@@ -32,7 +32,7 @@ constinit thread_local int epoll_waits_begun = 0;
 }  // namespace zmqloop::testing
 
 #if !defined(__SANITIZE_THREAD__) && !defined(__SANITIZE_ADDRESS__)
-// In front of the C library's, to be counted.
+// Shadows the C library's function, to count the calls.
 extern "C" int epoll_wait(int set, epoll_event* reports, int room, int timeout) {
   ++zmqloop::testing::epoll_waits_begun;
   using Wait = int(int, epoll_event*, int, int);
@@ -49,15 +49,15 @@ using zmq::socket_type;
 
 class PollerPause : public OnEveryBackend {
  protected:
-  // A wait that neither ends nor sleeps would hang the test: then the process is ended.
+  // A wait that neither ends nor sleeps would hang the test, so an alarm ends the process.
   PollerPause() { ::alarm(240); }
   ~PollerPause() override { ::alarm(0); }
 
   Events ready(std::uint64_t token) { return events_of(poll_now(*poller_), token); }
 
-  // Needs real time, beyond the look at everything that a poller takes after 100 ms: waits for as
-  // long as a loop with nothing else to do, and returns the errors of the registrations that have
-  // ended meanwhile. Nothing may be ready, no wait may end early, and few may be begun.
+  // Waits like a loop with nothing else to do, and returns the errors of the registrations that
+  // have ended meanwhile. Nothing may be ready, no wait may end early, and few waits may begin.
+  // Needs real time, because a poller looks at everything after 100 ms.
   std::vector<int> ends_found_in_a_quiet_wait() {
     std::vector<int> ends;
     constexpr int kPolls = 1'000'000;
@@ -135,7 +135,7 @@ TEST_P(PollerPause, LeavesOthersReported) {
   EXPECT_EQ(poll_now(*poller_).size(), 1u);
 }
 
-// The kernel reports errors and hang-ups of what is registered for nothing.
+// The kernel reports errors and hang-ups even for an entry without interest.
 TEST_P(PollerPause, HidesAHangUpThatIsThereAlready) {
   auto [near, far] = make_stream();
   poller_->add(near.get(), Events::kRead, 1);
@@ -260,7 +260,7 @@ TEST_P(PollerPause, LetsReadyNowLook) {
 
 // ---- descriptors that are closed meanwhile ---------------------------------------------------
 
-// Opens a file of a kind that no poller can wait for under that very number.
+// Opens a file that no poller can wait for, under exactly that number.
 OwnedFd open_file_as(int number) {
   OwnedFd file(::open("/proc/self/exe", O_RDONLY | O_CLOEXEC));
   if (file.get() == number) return file;
@@ -418,7 +418,7 @@ TEST_P(PollerPause, OfASocketHidesMessagesThatComeMeanwhile) {
   EXPECT_EQ(events_of(wait_for_any(*poller_), 1), Events::kRead);
 }
 
-// As the task of a handler does, while its handler is paused.
+// The task of a handler uses the socket like this, while the handler is paused.
 TEST_P(PollerPause, OfASocketLetsItBeUsedMeanwhile) {
   SocketPair pair(context_, socket_type::pair, socket_type::pair);
   poller_->add(pair.near, Events::kRead, 1);
@@ -483,7 +483,7 @@ TEST_P(PollerPause, HidesTheEndOfAContextUntilItIsResumed) {
   EXPECT_EQ(poller_->size(), 0u);
 }
 
-// ---- who is paused ---------------------------------------------------------------------------
+// ---- targets of a pause ----------------------------------------------------------------------
 
 TEST_P(PollerPause, OfWhatIsNotRegisteredHasNoEffect) {
   const OwnedFd event = make_event(/*readable=*/true);
@@ -605,7 +605,7 @@ TEST_P(PollerIsIntact, DeniesItOfAPausedNumberThatNamesAnotherFile) {
   }
 }
 
-// It is still there to be closed, and its context waits for that.
+// The socket still has to be closed, and its context waits for that.
 TEST_P(PollerIsIntact, SaysSoOfASocketWhoseContextWasTerminated) {
   for (const bool knows : {false, true}) {
     zmq::context_t context;

@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// What every poller promises about ZeroMQ sockets: level-triggered in effect, and lossless whatever
-// else is done with the socket between two waits.
+// Promises of every poller about ZeroMQ sockets: level-triggered in effect, and lossless even if
+// other code uses the socket between two waits.
 
 #include <string>
 #include <vector>
@@ -145,9 +145,8 @@ TEST_P(PollerSockets, ReportsTheNextRequestOfAnotherPeerOnceRepHasAnswered) {
 }
 
 // Other code on the thread may take the signal of a message that it does not read. zmq_send does so
-// when it has not looked for 3,000,000 ticks of the time stamp counter, some 1.15 ms: the one
-// reason for which this waits for a time to pass. It does so busily, as a callback that computes
-// would.
+// if it has not looked for 3,000,000 ticks of the time stamp counter, some 1.15 ms. That is the
+// only reason to wait here. We wait busily, like a callback that computes.
 void let_the_throttle_of_zmq_send_expire() {
   const TimePoint end = Clock::now() + std::chrono::microseconds(3'500);
   while (Clock::now() < end) {

@@ -49,7 +49,7 @@ TEST(MakePoller, RefusesAnUnknownKind) {
 
 TEST(MakePoller, Rel_H1_NamesTheCallThatLacksADescriptor) {
   EXPECT_EQ(exit_code_of_child([] {
-              // Given back before the error is looked at: UBSan's check of its type makes a pipe.
+              // Closed before we look at the error: UBSan's check of its type makes a pipe.
               OwnedFd reserve[2] = {make_event(), make_event()};
               const auto open = static_cast<rlim_t>(make_event().get());
               const rlimit none{open, open};

@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// What every poller promises about time. Lower bounds are promises and tested; upper bounds are the
-// machine's business.
+// Promises of every poller about time. Lower bounds are promised and tested; upper bounds depend on
+// the machine.
 
 #include <csignal>
 #include <limits>
@@ -19,8 +19,7 @@ using std::chrono::milliseconds;
 
 class PollerTimeout : public OnEveryBackend {
  protected:
-  // Waits until `timeout` is up, as a loop does: again with what remains after a spurious return.
-  // Returns how much too early the last return without a report was, or zero.
+  // Waits once, for `timeout`. Returns how much too early the wait ended, or zero.
   Duration earliness(Duration timeout) {
     const TimePoint end = Clock::now() + timeout;
     EXPECT_TRUE(poller_->wait(timeout).empty());
@@ -57,7 +56,7 @@ TEST_P(PollerTimeout, IsNeverEarlyWithInternalRegistrationsOnly) {
 }
 
 TEST_P(PollerTimeout, OfZeroOrLessDoesNotSleep) {
-  // These would hang if they slept as long as they do when read as unsigned or as "for ever".
+  // These would hang if the timeout were read as unsigned or as "for ever".
   EXPECT_TRUE(poller_->wait(Duration::zero()).empty());
   EXPECT_TRUE(poller_->wait(-milliseconds(1)).empty());
   EXPECT_TRUE(poller_->wait(Duration::min()).empty());
@@ -102,7 +101,7 @@ TEST_P(PollerTimeout, ASignalHandlerEndsAWaitWithAnEmptySpan) {
   handled = 0;
   std::atomic<bool> woken{false};
   const pthread_t waiter = pthread_self();
-  // Until one of them hits the wait; those before it interrupt nothing.
+  // Sends signals until one hits the wait; those before it interrupt nothing.
   std::thread signaller([&] {
     while (!woken) {
       pthread_kill(waiter, SIGUSR1);

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Looks at what nobody has reported: each in its turn, and never many at once.
+// Rescans look at every registration in its turn, and never at many at once.
 
 #include <vector>
 
@@ -14,7 +14,7 @@ namespace {
 
 class RescanTest : public ::testing::Test {
  protected:
-  // Registers `count` descriptors that are numbers and nothing else.
+  // Registers `count` descriptors that are only numbers.
   void fill(int count) {
     for (int fd = 0; fd < count; ++fd) {
       table_.reserve_one();
@@ -23,7 +23,7 @@ class RescanTest : public ::testing::Test {
     looks_.assign(static_cast<std::size_t>(count), 0);
   }
 
-  // Runs one part, whose looks take all the time there is; returns how many there were.
+  // Runs one part, whose looks use up the whole budget. Returns the number of looks.
   std::size_t run_slow_part() {
     std::size_t count = 0;
     const TimePoint now = Clock::now();
@@ -82,7 +82,7 @@ TEST_F(RescanTest, IsOverdueOncePerPause) {
   EXPECT_TRUE(rescan_.is_overdue(now + Rescan::kPause));
 }
 
-// The second place is erased by the first look, the rest by theirs.
+// Each look erases its own registration and the next one.
 TEST_F(RescanTest, PassesOverWhatALookErases) {
   fill(40);
   rescan_.run(table_, Clock::now(), [&](const Registration& each) {

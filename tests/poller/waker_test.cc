@@ -67,9 +67,9 @@ TEST_P(WakerInAPoller, Rel_A7_ToleratesADrainWithoutARing) {
   EXPECT_TRUE(is_rung());
 }
 
-// The promise that a loop builds on: whoever publishes and then rings is seen, however the ring
-// falls between the loop's drain, its look and its sleep. A lost ring shows as a wait that never
-// ends.
+// A loop builds on this promise: the loop sees a thread that publishes and then rings, no matter
+// how the ring falls between the loop's drain, its look and its sleep. A lost ring shows as a wait
+// that never ends.
 TEST_P(WakerInAPoller, Rel_A3_LosesNoRingBetweenDrainAndSleep) {
   constexpr int kRounds = 3'000;
   std::atomic<int> published{0};
