@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// What libzmq does with sockets that take turns to send and to receive, on which the poller relies:
-// what a look has found with nothing to do cannot change without a signal.
+// The poller relies on this behaviour of libzmq's REQ and REP sockets, which take turns to send and
+// to receive: if a look found nothing to do, that cannot change without a signal.
 
 #include <array>
 #include <cstdint>
@@ -46,7 +46,7 @@ class Watched {
               0);
   }
 
-  // Looks until nothing is reported any more: a look that takes in a signal is.
+  // Looks until nothing is reported any more: a look that takes in a signal is itself reported.
   Events look() {
     saw_signal_ = false;
     for (;;) {
@@ -55,7 +55,8 @@ class Watched {
       saw_signal_ = true;
     }
   }
-  // Of a peer that is closed, libzmq's own thread does the rest: its signals come at any moment.
+  // Returns whether the last look met a signal. After a peer is closed, libzmq's own thread does
+  // the rest, so signals come at any moment.
   bool saw_signal() const { return saw_signal_; }
 
   bool was_signalled() {
@@ -69,8 +70,8 @@ class Watched {
   bool saw_signal_ = false;
 };
 
-// What can be done to a watched socket and at its other ends, chosen by chance. All over inproc and
-// on one thread, so that most signals are there when the call returns.
+// Random operations on a watched socket and at its other ends. All run over inproc and on one
+// thread, so that most signals are there when the call returns.
 class Conversation {
  public:
   enum class Who { kReq, kRelaxedReq, kRep };
@@ -114,7 +115,7 @@ class Conversation {
   }
 
  private:
-  // It may be another one's turn, or there is none.
+  // Fails quietly if it is not the socket's turn to receive, or if there is no message.
   static void receive_one(zmq::socket_t& socket) {
     zmq::message_t message;
     zmq_msg_recv(message.handle(), socket.handle(), ZMQ_DONTWAIT);
@@ -170,8 +171,8 @@ class Conversation {
 };
 
 struct Flips {
-  int after_nothing = 0;    // unsignalled changes of what had nothing to do
-  int after_something = 0;  // of what had something to do
+  int after_nothing = 0;    // unsignalled changes of sockets that had nothing to do
+  int after_something = 0;  // of sockets that had something to do
 };
 
 Flips unsignalled_changes(Conversation::Who who, std::uint32_t seeds, int steps) {
@@ -185,7 +186,7 @@ Flips unsignalled_changes(Conversation::Who who, std::uint32_t seeds, int steps)
       conversation.do_something();
       if (watched.was_signalled()) {
         before = watched.look();
-      } else if (random() % 4 == 0) {  // not after each step: a look is one of the things that help
+      } else if (random() % 4 == 0) {  // not after each step: a look has an effect of its own
         const Events now = watched.look();
         if (any(now & ~before) && !watched.saw_signal()) ++(any(before) ? flips.after_something : flips.after_nothing);
         before = now;
