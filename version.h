@@ -1,11 +1,11 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Which zmqloop this is: of the headers, as macros, and of the library that is linked.
+// The version of zmqloop: of the headers as macros, and of the linked library as a function.
 //
-//   if (std::strcmp(zmqloop::version(), ZMQLOOP_VERSION_STRING) != 0) …  // a mismatch
+//   if (std::strcmp(zmqloop::version(), ZMQLOOP_VERSION_STRING) != 0) std::abort();  // a mismatch
 //
-// The numbers stand here and nowhere else: CMakeLists.txt reads them.
+// The numbers are written only here: CMakeLists.txt reads them.
 //
 // Threads: any.
 // Errors: none.

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Everything of zmqloop: per-core event loops over ZeroMQ with cross-thread dispatch.
+// Includes all of zmqloop: per-core event loops over ZeroMQ with cross-thread dispatch.
 //
 // Start with IOLoop in zmqloop/runtime/loop/io_loop.h.
 // Public.

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Runs a piece of a test in a process of its own, and tells how it ended and what it wrote.
+// Runs part of a test in a forked child, and reports its end and its output on stderr.
 
 #ifndef ZMQLOOP_TESTS_SUPPORT_CHILD_PROCESS_H_
 #define ZMQLOOP_TESTS_SUPPORT_CHILD_PROCESS_H_
@@ -30,9 +30,9 @@ inline std::ostream& operator<<(std::ostream& out, const ChildResult& result) {
              << ", wrote: " << result.error_output;
 }
 
-// fork(). AddressSanitizer's allocator, unlike the C library's, stays locked in a child if another
-// thread was inside it, so there the other threads get some time to come to rest first: those that
-// libzmq has just started above all.
+// Calls fork(). AddressSanitizer's allocator, unlike the C library's, stays locked in a child if
+// another thread was inside it. With it we first give the other threads some time to come to rest,
+// above all those that libzmq has just started.
 inline pid_t fork_at_rest() {
 #ifdef __SANITIZE_ADDRESS__
   for (int looks = 0; looks < 200 && !other_threads_sleep(); ++looks) ::sched_yield();
@@ -40,8 +40,8 @@ inline pid_t fork_at_rest() {
   return ::fork();
 }
 
-// Runs `body` in a forked child; what it returns is the exit code. An exception that escapes is 99,
-// and a child that hangs is ended by SIGALRM. The child's destructors and exit handlers do not run.
+// Runs `body` in a forked child and exits with its result, or with 99 if an exception escapes.
+// SIGALRM ends a child that hangs. The child's destructors and exit handlers do not run.
 template <class F>
 ChildResult run_in_child(F&& body, pid_t (*fork_now)() = &fork_at_rest, unsigned seconds = 60) {
   int ends[2] = {-1, -1};
@@ -76,7 +76,7 @@ ChildResult run_in_child(F&& body, pid_t (*fork_now)() = &fork_at_rest, unsigned
 
 }  // namespace zmqloop::testing
 
-// In a child: leaves the body with a code that names the line if `condition` does not hold.
+// In a child: if `condition` does not hold, prints the line and leaves the body with 98.
 #define ZMQLOOP_CHILD_EXPECT(condition)                                          \
   do {                                                                           \
     if (!(condition)) {                                                          \

@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// A program's memory: counted and, for one thread at a time, limited. It replaces the global
-// operators: include it in one source of a program.
+// Counts a program's allocations, and limits those of a thread. Replaces the global operators new
+// and delete: include it in one source of a program.
 
 #ifndef ZMQLOOP_TESTS_SUPPORT_COUNTED_MEMORY_H_
 #define ZMQLOOP_TESTS_SUPPORT_COUNTED_MEMORY_H_
@@ -19,10 +19,10 @@ namespace zmqloop::testing {
 inline constinit std::atomic<std::uint64_t> allocations{0};  // of all threads
 inline constinit thread_local std::uint64_t allocations_of_this_thread = 0;
 
-// How many more the calling thread may make before they fail; negative: any number.
+// How many more allocations the calling thread may make before they fail; negative: any number.
 inline constinit thread_local std::int64_t allocations_left = -1;
 
-// Which of the calling thread's next allocations fails alone: 1 is the next; zero: none.
+// The one of the calling thread's coming allocations that fails: 1 is the next; zero: none.
 inline constinit thread_local std::int64_t allocation_that_fails = 0;
 
 // Of all threads.
@@ -51,7 +51,7 @@ inline void release(void* memory) noexcept {
 
 }  // namespace zmqloop::testing
 
-// Not inlined: compilers take a free() of what new has returned for a mistake.
+// Not inlined: compilers take a free() of memory from new for a mistake.
 #define ZMQLOOP_REPLACES __attribute__((noinline))
 
 ZMQLOOP_REPLACES void* operator new(std::size_t size) {

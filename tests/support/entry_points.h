@@ -1,19 +1,19 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Every place that calls a callable and looks at no result: how a test gives a callable to each of
-// them, has it called, and sees what becomes of what it returns.
+// All entry points that call a callable and ignore its result. A test gives a callable to any of
+// them, triggers the call, and watches the fate of the returned Task or Future.
 //
 //   Script script;                                  // outlives the stage
 //   Stage stage(Entry::kCallLater, PollerKind::kEpoll);
 //   script.pause = Pause::kSleep;
-//   stage.turn_after([&] { stage.give(ReturnsTask<Guard>(script), script); });  // called, and asleep
-//   stage.pass(kNap);                               // awake, and at its end
+//   stage.turn_after([&] { stage.give(ReturnsTask<Guard>(script), script); });  // called, asleep
+//   stage.pass(kNap);                               // awake, finished
 //
-// Time is the stage's own and stands still. A destroyed object is known by its number, so that no
-// test reads what is gone.
+// The stage has its own clock, which stands still. Objects are known by number, so that no test
+// reads a destroyed one.
 //
-// Threads: a test's. A loop of its own runs on the test's thread, in turn(); a pool's on the pool's.
+// Threads: the test's. The stage's own loop runs on it, in turn(); a pool's loop on the pool's.
 
 #ifndef ZMQLOOP_TESTS_SUPPORT_ENTRY_POINTS_H_
 #define ZMQLOOP_TESTS_SUPPORT_ENTRY_POINTS_H_
@@ -54,7 +54,7 @@ using namespace std::chrono_literals;
 
 // ---- objects whose lives are watched -----------------------------------------------------------
 
-// Which of some objects are alive. Needs no memory.
+// Knows which objects are alive. Allocates no memory.
 class Lives {
  public:
   static constexpr std::size_t kNobody = ~std::size_t{0};
@@ -75,7 +75,7 @@ class Lives {
   bool has(std::size_t number) const { return number == kNobody || alive_[number]; }
   int count() const { return count_; }
   bool ended_twice() const { return ended_twice_; }
-  // Where the one that went last was destroyed.
+  // Returns the thread of the most recent destruction.
   std::thread::id last_end() const { return last_end_; }
 
  private:
@@ -110,7 +110,7 @@ class MoveOnlyGuard {
   Guard guard_;
 };
 
-// For callables that must be trivially copyable, whose lives cannot be watched.
+// For callables that must be trivially copyable, so that their lives cannot be watched.
 struct NoGuard {
   explicit NoGuard(Lives&) noexcept {}
   std::size_t number() const noexcept { return Lives::kNobody; }
@@ -122,7 +122,7 @@ inline constexpr Duration kNap = 50ms;
 
 enum class Pause { kNone, kSleep, kFuture };
 
-// What the callables of one test do, and what they have done.
+// Orders for the callables of one test, and a record of their calls.
 struct Script {
   // Set by the test, before it gives a callable.
   Pause pause = Pause::kNone;
@@ -137,8 +137,8 @@ struct Script {
   Lives callables;
   Lives frames;
 
-  // Last, so that they go first: what waits for them refers to the rest.
-  Promise<void> gate;                     // what a task with Pause::kFuture awaits
+  // Last, so that they are destroyed first: tasks that wait for them refer to the rest.
+  Promise<void> gate;                    // awaited by a task with Pause::kFuture
   Promise<std::unique_ptr<int>> answer;  // of the future that a ReturnsFuture returns
 
   void begin() {
@@ -153,7 +153,7 @@ struct Script {
   }
 };
 
-// A coroutine whose captures are its callable's.
+// Returns a coroutine that uses the captures of its callable.
 template <class G>
 class ReturnsTask {
  public:
@@ -196,7 +196,7 @@ class ReturnsFuture {
   [[no_unique_address]] G guard_;
 };
 
-// A Task or Future that refers to nothing.
+// Returns a Task or Future that refers to nothing.
 template <class Result>
 struct ReturnsEmpty {
   Script* script;
@@ -240,7 +240,7 @@ inline const char* name_of(Entry entry) {
   return kNames[static_cast<std::size_t>(entry)];
 }
 
-// Whether the callable is called whenever something happens, and so outlives its calls.
+// Returns whether the callable is called at each event, and so outlives its calls.
 inline bool calls_again(Entry entry) {
   switch (entry) {
     case Entry::kHandlerOfDescriptor:
@@ -255,7 +255,7 @@ inline bool calls_again(Entry entry) {
       return false;
   }
 }
-// Whether a call does not wait for the end of the last one.
+// Returns whether a call may begin before the last one has ended.
 inline bool overlaps(Entry entry) {
   return entry != Entry::kHandlerOfDescriptor && entry != Entry::kHandlerOfSocket &&
          entry != Entry::kPeriodicCallback;
@@ -264,7 +264,7 @@ inline bool is_of_pool(Entry entry) {
   return entry == Entry::kPoolPost || entry == Entry::kPoolBroadcast;
 }
 
-// Lets `f` run and end on a thread of its own.
+// Runs `f` on a new thread, which also destroys its copy of `f`.
 template <class F>
 void on_another_thread(F&& f) {
   std::thread(std::forward<F>(f)).join();
@@ -272,7 +272,7 @@ void on_another_thread(F&& f) {
 
 // ---- the stage ---------------------------------------------------------------------------------
 
-// Writes the default report of what it is told, and keeps it.
+// A loop that keeps the default report of each exception of a callback.
 class ReportingLoop : public IOLoop {
  public:
   ReportingLoop(Options options, std::vector<std::string>& reports)
@@ -308,23 +308,25 @@ class Stage {
   }
 
   IOLoop& loop() { return pool_ ? pool_->loop(0) : *own_; }
-  // The loop of all but the pool's entry points; on_high_water's once that is given.
+  // The loop of all entry points but the pool's. For on_high_water, it exists once a callable is
+  // given.
   ReportingLoop& own_loop() { return *own_; }
   std::thread::id loop_thread() {
     return pool_ ? loop().submit([] { return std::this_thread::get_id(); }).get()
                  : std::this_thread::get_id();
   }
-  // What was written for the exceptions of callables.
+  // Returns the reports of exceptions of callables.
   const std::vector<std::string>& reports() const { return reports_; }
 
-  // Gives a callable to the entry point, to be called in the next turn; a pool may call it at once.
+  // Gives a callable to the entry point, which calls it in the next turn; a pool may call it at
+  // once.
   template <class F>
   void give(F f, Script& script) {
     give_erased(std::move(f), script);
     happen();
   }
 
-  // Has what calls the callable happen, once more.
+  // Triggers the callable once more.
   void happen() {
     switch (entry_) {
       case Entry::kCallLater:
@@ -360,7 +362,7 @@ class Stage {
   void start_again() {
     if (periodic_) periodic_->start();
   }
-  // Takes back what would be called again.
+  // Removes the callable if it would be called again.
   void withdraw() {
     if (own_) {
       if (entry_ == Entry::kHandlerOfDescriptor) own_->remove_handler(event_.get());
@@ -372,10 +374,10 @@ class Stage {
     delayed_.reset();
   }
 
-  // Calls `f` and has the loop do what is queued, due and ready, and what that leads to.
+  // Calls `f`, then lets the loop do all work that is queued, due and ready, and all that follows.
   template <class F>
   void turn_after(F f) {
-    if (pool_) ::testing::internal::CaptureStderr();  // the pool's loop reports when it likes
+    if (pool_) ::testing::internal::CaptureStderr();  // the pool's loop may report at any time
     f();
     if (pool_) return turn_pool();
     stop_after(kIterations);
@@ -389,7 +391,7 @@ class Stage {
     turn();
   }
 
-  // Ends the loop, or closes a pool's.
+  // Destroys the loop; stops and joins a pool.
   void end() {
     if (pool_) {
       pool_->stop();
@@ -512,7 +514,7 @@ class Stage {
   std::optional<DelayedCallback> delayed_;
 };
 
-// Suites over entry points and pollers derive from this.
+// The parameter of suites over entry points and pollers.
 using Where = std::tuple<Entry, PollerKind>;
 
 inline std::string where_name(const ::testing::TestParamInfo<Where>& info) {
@@ -520,7 +522,7 @@ inline std::string where_name(const ::testing::TestParamInfo<Where>& info) {
   return std::string(name_of(std::get<Entry>(info.param))) + (epoll ? "Epoll" : "ZmqPoll");
 }
 
-// All entry points for which `wanted` is true.
+// Returns all entry points for which `wanted` is true.
 template <class Wanted>
 std::vector<Entry> entries(Wanted wanted) {
   std::vector<Entry> found;

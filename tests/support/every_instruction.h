@@ -1,22 +1,21 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Interrupts a function after each of its instructions: what holds there holds for a signal that
-// comes at any moment.
+// Interrupts a function after each of its instructions, to test signals that come at any moment.
 //
-//   EveryInstruction interrupted([&](const EveryInstruction::Point&) { … });   // a signal handler
+//   EveryInstruction interrupted([&](const EveryInstruction::Point&) { ++n; });  // signal handler
 //   const std::uint64_t points = interrupted.run([&] { loop.add_callback(f); });
 //
-// The processor's trap flag ends every instruction with a SIGTRAP to the thread that runs it, in
-// the C library, libzmq and the dynamic linker too. The kernel clears the flag while a signal
-// handler runs and sets it again when that returns, so that no handler is stepped through. Two
-// limits: a system call and the instruction behind it end together (the flag is not looked at on
-// the way out of the kernel), and code that blocks SIGTRAP must not be stepped through: the kernel
+// The processor's trap flag ends every instruction with a SIGTRAP to the thread that runs it, also
+// in the C library, libzmq and the dynamic linker. The kernel clears the flag while a signal
+// handler runs and sets it again when the handler returns, so that no handler is stepped through.
+// Two limits: a system call and the instruction after it end together (the kernel does not check
+// the flag on the way out), and code that blocks SIGTRAP must not be stepped through: the kernel
 // ends the process.
 //
 // Threads: one object at a time; run() and run_to() on any thread, one at a time.
-// Owns: the process's reaction to SIGTRAP while it exists.
-// Errors: where kWhyNot is not null, functions run uninterrupted: skip the test with that message.
+// Owns: the process's action for SIGTRAP while it exists.
+// Errors: if kWhyNot is not null, functions run uninterrupted: skip the test with that message.
 
 #ifndef ZMQLOOP_TESTS_SUPPORT_EVERY_INSTRUCTION_H_
 #define ZMQLOOP_TESTS_SUPPORT_EVERY_INSTRUCTION_H_
@@ -67,7 +66,7 @@ class EveryInstruction {
   EveryInstruction& operator=(const EveryInstruction&) = delete;
   ~EveryInstruction() { ::sigaction(SIGTRAP, &before_, nullptr); }
 
-  // Runs `f`, and the handler after each of its instructions. Returns how many there were; a
+  // Runs `f`, and the handler after each of its instructions. Returns the number of instructions; a
   // handful of them, always the same, are our own.
   template <class F>
   std::uint64_t run(F&& f) {
@@ -85,8 +84,8 @@ class EveryInstruction {
   }
 
  private:
-  // Sets the flag for as long as it lives. Steps over the red zone, which the function that this is
-  // inlined into may use.
+  // Sets the flag while it lives. Steps over the red zone, because the function into which this is
+  // inlined may use it.
   class TrapFlag {
    public:
 #if defined(__x86_64__)

@@ -5,9 +5,9 @@
 //
 //   void SetUp() override { if (!kMayUnwind) GTEST_SKIP() << kWhyNoUnwinding; }
 //
-// AddressSanitizer does not hear of such an end: it goes on guarding what stood around variables of
-// frames that are gone, and takes its own next steps on that thread for a breach. The other builds run
-// these tests.
+// AddressSanitizer does not notice such an end: it still guards the memory around variables of
+// frames that are gone, and takes its own next steps on that thread for a breach. The other builds
+// run these tests.
 //
 // Threads: constants.
 

@@ -1,16 +1,16 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Threads that are created and do not begin until they are let: what a young thread's maker may meet.
+// Holds new threads back until the test lets them begin, so that their creator meets young threads.
 //
-//   HeldThreads held;                        // those that this thread creates from here on
+//   HeldThreads held;                        // holds threads that this one creates from here on
 //   LoopThread young("young");               // has a thread, which has not begun
 //   held.let_begin();
 //
-// Defines pthread_create() in front of the C library's: include it in one file of a test. Sanitizers
-// have one of their own in that place; under them nothing is held (kCanHoldThreads).
+// Defines pthread_create() in front of the C library's: include it in one file of a test.
+// Sanitizers have their own in that place; under them no thread is held (kCanHoldThreads).
 //
-// Threads: each holds what it creates itself, with one HeldThreads at a time.
+// Threads: each holds the threads that it creates itself, with one HeldThreads at a time.
 
 #ifndef ZMQLOOP_TESTS_SUPPORT_HELD_THREADS_H_
 #define ZMQLOOP_TESTS_SUPPORT_HELD_THREADS_H_
@@ -38,13 +38,13 @@ class HeldThreads {
     of_this_thread = nullptr;
   }
 
-  // Lets those begin that were created, and from here on all others at once.
+  // Lets the held threads begin, and all later ones at once.
   void let_begin() {
     *may_begin_ = true;
     may_begin_->notify_all();
   }
 
-  // What a held thread begins with.
+  // The start argument of a held thread.
   struct Start {
     std::shared_ptr<std::atomic<bool>> may_begin;
     void* (*body)(void*);

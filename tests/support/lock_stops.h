@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Stops threads each time they hold a lock, so that another thread may fork at that moment.
+// Stops threads each time they take a lock, so that another thread may fork at that moment.
 //
 //   LockStops stops;
 //   std::thread worker([&] { stops.watch([&] { IOLoop loop; }); });
@@ -11,19 +11,21 @@
 //   }
 //   worker.join();
 //
-// Watched are the thread that calls watch() and all threads that watched ones create. They stop
-// with each mutex that they have locked, also at the end of a wait for a condition variable, and with
-// each guard of a static variable. Two locks are no mutexes: one (ForkProofMutex) is held while
-// signal handlers change, so they stop before and after each call of sigaction(); and Abseil's, while
-// it looks up the names of functions, around each syscall(SYS_mmap). Mutexes of libzmq and of the
-// libraries below it count too; those inside the C library do not: fork() takes care of them. On
-// request they stop at each allocation and each release of memory by C++ instead, where
-// they may be half through changing what they own.
+// The thread that calls watch() is watched, and so are all threads that watched ones create. They
+// stop once they have locked a mutex, also at the end of a wait for a condition variable, and once
+// they have taken the guard of a static variable. Two locks are not mutexes. ForkProofMutex is held
+// while signal handlers change, so threads stop before and after each call of sigaction(). Abseil's
+// is held while it looks up names of functions, so they stop around each syscall(SYS_mmap). Mutexes
+// of libzmq and of the libraries below it count too. Those inside the C library do not: fork()
+// takes care of them.
+//
+// On request (At::kMemory), threads stop at each allocation and each release of memory by C++
+// instead: there, their data may be half changed.
 //
 // Defines the functions themselves, in front of the C library's: include it in one file of a test.
-// Sanitizers have functions of their own in that place: there, no thread stops.
+// Sanitizers have their own functions in that place; under them no thread stops.
 //
-// Threads: next() and go_on() one thread at a time, which is not watched; one object at a time.
+// Threads: next() and go_on() on one thread at a time, which is not watched; one object at a time.
 
 #ifndef ZMQLOOP_TESTS_SUPPORT_LOCK_STOPS_H_
 #define ZMQLOOP_TESTS_SUPPORT_LOCK_STOPS_H_
@@ -58,18 +60,18 @@ inline constexpr bool kCanStopAtLocks = false;
 inline constexpr bool kCanStopAtLocks = true;
 #endif
 
-// A thread that stands still, and why.
+// A thread that stands still, and the reason.
 struct LockStop {
   const char* kind;
   const void* lock;
-  std::size_t thread;  // in the order in which the watched threads began
+  std::size_t thread;  // watched threads are numbered in the order of their creation
   std::array<std::uintptr_t, 32> frames{};
   std::size_t depth = 0;
 
   std::span<const std::uintptr_t> stack() const { return {frames.data(), depth}; }
 
   sem_t may_go_on{};
-  LockStop* next = nullptr;  // of those that stand
+  LockStop* next = nullptr;  // in the list of stopped threads
 };
 
 class LockStops {
@@ -87,7 +89,7 @@ class LockStops {
     ::sem_destroy(&events_);
   }
 
-  // Runs `f` on this thread, which stops at its locks, and so do those that it creates.
+  // Runs `f` on this thread. This thread stops at its locks, and so do the threads that it creates.
   template <class F>
   void watch(F&& f) {
     thread_ = threads_++;
@@ -98,10 +100,10 @@ class LockStops {
     ::sem_post(&events_);
   }
 
-  // Whether the threads that this one creates from now on are watched, too.
+  // Sets whether this thread is watched, and with it the threads that it creates from now on.
   static void watch_threads_made_here(bool watch) noexcept { is_watched_ = watch; }
 
-  // Waits until a thread has stopped, and returns where; null once watch() is over, when nobody
+  // Waits until a thread has stopped, and returns its stop; null once watch() is over and no thread
   // stops any more.
   LockStop* next() noexcept {
     while (::sem_wait(&events_) != 0) continue;
@@ -117,7 +119,7 @@ class LockStops {
 
   // ---- watched threads ----
 
-  // Stops, if this thread is watched; called with each lock by the functions below.
+  // Stops this thread if it is watched. The functions below call this at each lock.
   static void stop_here(const char* kind, const void* lock, At at = At::kLocks) noexcept {
     if (!is_watched_) return;
     const int error = errno;
@@ -130,7 +132,7 @@ class LockStops {
     errno = error;
   }
 
-  // What a watched thread creates is watched.
+  // The start argument of a thread that a watched one creates: it is watched too.
   struct Start {
     void* (*body)(void*);
     void* argument;
@@ -184,8 +186,8 @@ class LockStops {
 
 #if !defined(__SANITIZE_THREAD__) && !defined(__SANITIZE_ADDRESS__)
 
-// The next definition of a function, which is looked up without a lock: a static variable's guard
-// is one of the functions.
+// Finds the next definition of a function without a lock: the guard of a static variable is one of
+// the functions.
 template <class Function>
 class NextInLine {
  public:
@@ -282,7 +284,7 @@ int pthread_create(pthread_t* thread, const pthread_attr_t* attributes, void* (*
 
 }  // extern "C"
 
-// Not inlined: compilers take a free() of what new has returned for a mistake.
+// Not inlined: compilers take a free() of memory from new for a mistake.
 #define ZMQLOOP_REPLACES __attribute__((noinline))
 
 ZMQLOOP_REPLACES void* operator new(std::size_t size) {
@@ -294,7 +296,7 @@ ZMQLOOP_REPLACES void* operator new(std::size_t size) {
 }
 ZMQLOOP_REPLACES void operator delete(void* memory) noexcept {
   using zmqloop::testing::LockStops;
-  // For those who use it all the same.
+  // Shows a use after the release.
   if (memory != nullptr) std::memset(memory, 0xDD, ::malloc_usable_size(memory));
   asm volatile("" : : "r"(memory) : "memory");
   std::free(memory);

@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// What tests of a loop need: the loop on both pollers, a watchdog, a clock that stands still, and a
-// loop that keeps or rethrows the exceptions of its callbacks.
+// Fixtures for tests of a loop: the loop on both pollers, a watchdog, a clock that stands still,
+// and a loop that keeps or rethrows the exceptions of its callbacks.
 
 #ifndef ZMQLOOP_TESTS_SUPPORT_LOOP_FIXTURE_H_
 #define ZMQLOOP_TESTS_SUPPORT_LOOP_FIXTURE_H_
@@ -24,7 +24,7 @@ namespace zmqloop::testing {
 
 using namespace std::chrono_literals;
 
-// A clock that stands still until it is told to advance. One thread.
+// A clock that moves only when the test advances it. One thread.
 class FakeClock {
  public:
   std::function<TimePoint()> function() {
@@ -38,7 +38,8 @@ class FakeClock {
   TimePoint now_ = TimePoint(std::chrono::hours(1));
 };
 
-// A loop that records what its callbacks throw, and lets it escape from start() if told so.
+// A loop that records the exceptions of its callbacks, and lets them escape from start() if
+// `escape` is set.
 class RecordingLoop : public IOLoop {
  public:
   using IOLoop::IOLoop;
@@ -77,7 +78,7 @@ class AtDestruction {
   std::function<void()> f_;
 };
 
-// Runs `f`, which must throw an E, and returns the text of it.
+// Runs `f`, which must throw an E, and returns its text.
 template <class E, class F>
 std::string error_of(F&& f) {
   try {
@@ -101,12 +102,12 @@ class OnBothPollers : public ::testing::TestWithParam<PollerKind> {
     IOLoop::Options options;
     options.poller = GetParam();
     options.name = std::move(name);
-    // Not on a slow machine either does a batch take several turns; io_loop_turns_test.cc is for that.
+    // A batch takes one turn, even on a slow machine; io_loop_turns_test.cc tests several turns.
     options.turn_budget = Duration::max();
     return options;
   }
 
-  // Runs until nothing that is queued, due or ready now is left undone by one whole iteration.
+  // Runs until one whole iteration has done all work that is queued, due or ready now.
   void run_one_iteration() {
     loop_.add_callback([this] { loop_.add_callback([this] { loop_.stop(); }); });
     loop_.start();

@@ -1,11 +1,11 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// A loop that is a thread's own: a LoopThread's, or one of a LoopPool's, for tests of what both
-// promise.
+// A loop with a thread of its own, from a LoopThread or a LoopPool, for tests of promises that both
+// make.
 //
-//   LoopOwner owner(OwnerKind::kLastOfAPool, options, {.start = [] { … }});
-//   owner.loop().add_callback([] { … });
+//   LoopOwner owner(OwnerKind::kLastOfAPool, options, {.start = [] { prepare(); }});
+//   owner.loop().add_callback([] { work(); });
 //   owner.stop();
 //   CloseReport left = owner.join();
 //
@@ -83,7 +83,7 @@ class LoopOwner {
     if (thread_ != nullptr) return thread_->stop();
     pool_->stop();
   }
-  // Of a pool, the sum.
+  // For a pool, returns the sum.
   CloseReport join() { return thread_ != nullptr ? thread_->join() : pool_->join(); }
   CloseReport stop_and_join() {
     stop();
@@ -102,7 +102,7 @@ class LoopOwner {
   std::unique_ptr<LoopPool> pool_;
 };
 
-// Tests of what both promise derive from this; each runs with every owner and every poller.
+// Tests of the common promises derive from this; each runs with every owner and every poller.
 class OnAllOwners : public ::testing::TestWithParam<std::tuple<OwnerKind, PollerKind>> {
  protected:
   static OwnerKind kind() { return std::get<0>(GetParam()); }

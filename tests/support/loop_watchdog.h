@@ -3,9 +3,9 @@
 
 // Ends a test program that hangs, with the name of the test and the state of its loops.
 //
-// A test that waits for ever says nothing about why. While a LoopWatchdog exists, the process has
-// four minutes of real time; then it reports the loops that are being watched and aborts. It uses no
-// thread, so that tests which fork may have one.
+// A test that hangs does not say why. While a LoopWatchdog exists, the process has four minutes of
+// real time; then the watchdog reports the watched loops and aborts. It uses no thread, so that
+// tests that fork may have one.
 //
 // Threads: watch() any; one watchdog at a time.
 
@@ -47,7 +47,7 @@ class LoopWatchdog {
     for (std::atomic<IOLoop*>& place : watched_) place = nullptr;
   }
 
-  // Has a loop's state reported too. It must outlive the watchdog.
+  // Adds a loop to the report. The loop must outlive the watchdog.
   static void watch(IOLoop& loop) {
     for (std::atomic<IOLoop*>& place : watched_) {
       IOLoop* nobody = nullptr;

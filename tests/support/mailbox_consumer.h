@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// What tests of the mailbox share: a consumer's batch, a doorbell to sleep on, and a thread that
-// notices when nothing moves any more.
+// Helpers for tests of the mailbox: a consumer's batch, a doorbell to sleep on, and a thread that
+// notices a hang.
 
 #ifndef ZMQLOOP_TESTS_SUPPORT_MAILBOX_CONSUMER_H_
 #define ZMQLOOP_TESTS_SUPPORT_MAILBOX_CONSUMER_H_
@@ -35,7 +35,7 @@ inline std::uint64_t run_batch(Mailbox& mailbox) {
   return run;
 }
 
-// What a loop sleeps on: rings are hints, and many count as one.
+// A loop sleeps on it: rings are hints, and many count as one.
 class Doorbell {
  public:
   Doorbell() : fd_(::eventfd(0, EFD_CLOEXEC)) { EXPECT_GE(fd_, 0); }
@@ -60,7 +60,7 @@ class Doorbell {
   const int fd_;
 };
 
-// Posts as a loop's user does: rings if the consumer sleeps. False if refused.
+// Posts as a loop's user does: rings if the consumer sleeps. Returns false if refused.
 template <class F>
 bool post_and_ring(Mailbox& mailbox, Doorbell& doorbell, F&& f) {
   const PostResult result = mailbox.post(std::forward<F>(f));
@@ -82,8 +82,8 @@ class Backoff {
   unsigned steps_ = 0;
 };
 
-// Ends the process with a dump when `progress` stands still for ten seconds: a hang in a test is a
-// lost wake-up or a lost post, and its state says which.
+// Ends the process with a dump when `progress` stands still for ten seconds. A hang in a test is a
+// lost wake-up or a lost post; the dump shows which.
 class HangOracle {
  public:
   HangOracle(std::function<std::uint64_t()> progress, std::function<void()> dump)
@@ -110,7 +110,7 @@ class HangOracle {
   std::thread watcher_;
 };
 
-// The part of a mailbox's state that any thread may read.
+// Prints the part of a mailbox's state that any thread may read.
 inline void dump_mailbox(const Mailbox& mailbox) {
   const ControlWord::View word = mailbox.look();
   std::fprintf(stderr, "mailbox: next ticket %llu, taken %llu, asleep %d, stop %d, closed %d\n",

@@ -1,13 +1,13 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Every call that belongs to a loop's thread, for tests that make them on others.
+// All calls that only a loop's thread may make, for tests that make them on other threads.
 //
 //   OwnedCalls calls(loop);
-//   loop.add_callback([&] { calls.prepare(); });       // what some of them refer to
-//   for (const OwnedCalls::Call& call : calls.all()) expect_refused(call, …);
+//   loop.add_callback([&] { calls.prepare(); });       // adds calls that need, say, a timer
+//   expect_refused_elsewhere(calls, loop.name(), owner);
 //
-// Threads: prepare() the loop's; the calls any, for that is what tests try out. Destroyed on any
+// Threads: prepare() on the loop's; the calls on any, because tests try that. Destroyed on any
 // thread, once no call is under way.
 
 #ifndef ZMQLOOP_TESTS_SUPPORT_OWNED_CALLS_H_
@@ -36,10 +36,10 @@ namespace zmqloop::testing {
 
 class OwnedCalls {
  public:
-  // What a call does once the loop is closed.
+  // The effect of a call once the loop is closed.
   enum class OnceClosed : bool { kIsRefused, kDoesNothing };
   struct Call {
-    std::string operation;  // which messages name
+    std::string operation;  // its name in messages
     OnceClosed once_closed;
     std::function<void()> make;
   };
@@ -52,7 +52,7 @@ class OwnedCalls {
   OwnedCalls(const OwnedCalls&) = delete;
   OwnedCalls& operator=(const OwnedCalls&) = delete;
 
-  // Arms, registers and starts what the rest of the calls end.
+  // Arms, registers and starts the objects of the remaining calls, and adds these calls.
   void prepare() {
     timer_ = loop_.add_timeout(kNever, count());
     loop_.add_handler(registered_.get(), count(), Events::kRead);
@@ -70,13 +70,13 @@ class OwnedCalls {
     add("PeriodicCallback::stop", nothing, [this] { started_periodic_.stop(); });
     add("DelayedCallback::stop", nothing, [this] { started_delayed_.stop(); });
   }
-  // What prepare() has put there, as CloseReport counts it.
+  // The timers and handlers that prepare() adds, as CloseReport counts them.
   static constexpr std::uint64_t kTimers = 3;
   static constexpr std::uint64_t kHandlers = 1;
 
-  // Those that need nothing prepared, and once that has been done all.
+  // Returns the calls that need no preparation; after prepare(), all calls.
   const std::vector<Call>& all() const { return calls_; }
-  // How many callables were called that these calls were given.
+  // Returns how many callables of these calls were called.
   int called() const { return called_; }
 
  private:
@@ -119,7 +119,7 @@ class OwnedCalls {
     add("PeriodicCallback::start", refused, [this] { periodic_.start(); });
     add("DelayedCallback::start", refused, [this] { delayed_.start(); });
     add("PeriodicCallback::set_period", nothing, [this] { periodic_.set_period(kNever); });
-    // What has nothing to do is refused as well.
+    // Calls that have nothing to do are refused as well.
     add("PeriodicCallback::stop", nothing, [this] { periodic_.stop(); });
     add("DelayedCallback::stop", nothing, [this] { delayed_.stop(); });
   }
@@ -137,7 +137,7 @@ class OwnedCalls {
 };
 
 // Expects each call to be refused here, with a std::logic_error that names the call, the loop, the
-// thread that `owner` describes and the calling one.
+// thread `owner` and the calling thread.
 inline void expect_refused_elsewhere(const OwnedCalls& calls, const std::string& loop_name,
                                      const std::string& owner) {
   using ::testing::AllOf;
@@ -157,8 +157,8 @@ inline void expect_refused_elsewhere(const OwnedCalls& calls, const std::string&
   }
 }
 
-// Expects of each call that adds something the LoopClosedError that names the loop, and of each that
-// takes something away no effect.
+// Expects each call that adds something to throw a LoopClosedError that names the loop, and each
+// other call to do nothing without an error.
 inline void expect_closed(const OwnedCalls& calls, const std::string& loop_name) {
   using ::testing::AllOf;
   using ::testing::HasSubstr;

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// The pollers that one suite of promises is tested on.
+// Runs one suite of promises on every poller.
 
 #ifndef ZMQLOOP_TESTS_SUPPORT_POLLER_BACKENDS_H_
 #define ZMQLOOP_TESTS_SUPPORT_POLLER_BACKENDS_H_

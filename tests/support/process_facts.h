@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// What /proc says of this process: its descriptors, its threads and their names.
+// Reads facts about this process from /proc: its descriptors, its threads and their names.
 
 #ifndef ZMQLOOP_TESTS_SUPPORT_PROCESS_FACTS_H_
 #define ZMQLOOP_TESTS_SUPPORT_PROCESS_FACTS_H_
@@ -49,7 +49,7 @@ inline std::string thread_status(pid_t thread, const std::string& field) {
   return {};
 }
 
-// Returns whether no thread but the calling one runs, or waits for a core.
+// Returns whether all other threads sleep: none runs, or waits for a core.
 inline bool other_threads_sleep() {
   for (const auto& task : std::filesystem::directory_iterator("/proc/self/task")) {
     const pid_t thread = std::stoi(task.path().filename());
@@ -81,8 +81,8 @@ inline int epoll_set_that_watches(int descriptor) {
   return -1;
 }
 
-// Gives other threads the core until `condition` holds, at most a minute; returns whether it does.
-// For what no notification tells of, such as a reaper thread that closes descriptors.
+// Yields to other threads until `condition` holds, at most a minute; returns whether it does. For
+// events without a notification, such as a reaper thread that closes descriptors.
 template <class F>
 bool eventually(F&& condition) {
   const auto give_up = std::chrono::steady_clock::now() + std::chrono::minutes(1);

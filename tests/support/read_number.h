@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Numbers in the arguments of test programs.
+// Reads numbers in the arguments of test programs.
 
 #ifndef ZMQLOOP_TESTS_SUPPORT_READ_NUMBER_H_
 #define ZMQLOOP_TESTS_SUPPORT_READ_NUMBER_H_
@@ -13,7 +13,7 @@
 
 namespace zmqloop::testing {
 
-// Returns the whole number that `text` is; nothing if it is none, not all of it, or too large.
+// Returns `text` as a whole number; nothing if any of it is not a number, or it is too large.
 template <class T>
 std::optional<T> read_number(std::string_view text) {
   T value = 0;

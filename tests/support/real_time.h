@@ -1,12 +1,12 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Threads of real-time priority (SCHED_FIFO) that share a CPU with threads that have none.
+// Runs threads of real-time priority (SCHED_FIFO) on a CPU that they share with ordinary threads.
 //
-// Such a thread has the CPU until it waits in the kernel: sched_yield() passes it on to threads of
-// the same priority only. The kernel keeps a twentieth of each second for the others, so that one
-// that waits for them without leaving the CPU does not hang; but then it has never left the CPU of
-// its own accord, which is counted.
+// A real-time thread has the CPU until it waits in the kernel: sched_yield() passes it on only to
+// threads of the same priority. The kernel keeps a twentieth of each second for the others, so a
+// real-time thread that waits for them without leaving the CPU does not hang. But then it has never
+// left the CPU of its own accord, and we count those departures.
 
 #ifndef ZMQLOOP_TESTS_SUPPORT_REAL_TIME_H_
 #define ZMQLOOP_TESTS_SUPPORT_REAL_TIME_H_

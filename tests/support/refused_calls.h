@@ -1,16 +1,16 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Calls of the C library that fail for the calling thread, on demand: those of libzmq, too.
+// Makes calls of the C library fail for the calling thread, on demand: those by libzmq, too.
 //
 //   if (!kCanRefuseCalls) GTEST_SKIP();
 //   refused_calls.threads = EAGAIN;       // pthread_create() fails with it from now on
 //   refused_calls.poll_nth = 3;           // the third poll() from now on is interrupted
 //
 // Defines the functions themselves, in front of the C library's: include it in one file of a test.
-// Sanitizers have functions of their own in that place; under them nothing is refused.
+// Sanitizers have their own functions in that place; under them no call is refused.
 //
-// Threads: each refuses for itself.
+// Threads: each has its own settings.
 
 #ifndef ZMQLOOP_TESTS_SUPPORT_REFUSED_CALLS_H_
 #define ZMQLOOP_TESTS_SUPPORT_REFUSED_CALLS_H_

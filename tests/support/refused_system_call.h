@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// A system call that fails, as on an old kernel or behind a container's filter.
+// Makes a system call fail, as on an old kernel or behind a container's filter.
 
 #ifndef ZMQLOOP_TESTS_SUPPORT_REFUSED_SYSTEM_CALL_H_
 #define ZMQLOOP_TESTS_SUPPORT_REFUSED_SYSTEM_CALL_H_
@@ -13,8 +13,8 @@
 
 namespace zmqloop::testing {
 
-// Has the kernel refuse a system call with `error` from now on, to this thread and those it makes:
-// for a forked child. False if the kernel refuses that.
+// Makes the kernel refuse a system call with `error` from now on, to this thread and the threads
+// that it creates: for a forked child. Returns false if the kernel does not accept the filter.
 inline bool refuse_system_call(unsigned number, unsigned error) {
   sock_filter program[] = {
       BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// A ZeroMQ socket that is closed behind a loop's back, and another one that gets its handle.
+// A ZeroMQ socket that is closed behind a loop's back, and another one that gets the same handle.
 
 #ifndef ZMQLOOP_TESTS_SUPPORT_REUSED_HANDLE_H_
 #define ZMQLOOP_TESTS_SUPPORT_REUSED_HANDLE_H_
@@ -18,8 +18,8 @@ namespace zmqloop::testing {
 
 class ReusedHandle {
  public:
-  // What the second socket got of the first. Where an allocator never gives memory out again at
-  // once, as AddressSanitizer's, tests try kAttempts times and then skip.
+  // Some allocators, such as AddressSanitizer's, never give memory out again at once: tests try
+  // kAttempts times and then skip.
   static constexpr int kAttempts = 100;
   static constexpr const char* kNoReuse = "no other socket got handle and descriptor";
 
@@ -40,11 +40,12 @@ class ReusedHandle {
   zmq::context_t& context() { return context_; }
   zmq::socket_ref get() const { return {zmq::from_handle, first_}; }
 
-  // Closes it and makes another one; false if that one is somewhere else.
+  // Closes the first socket and makes the second. Returns false if the second has another handle or
+  // descriptor.
   bool reuse() {
     const int descriptor = descriptor_of(first_);
     zmq_close(first_);
-    // A thread of libzmq's closes its descriptor, and frees it in the next moment.
+    // A thread of libzmq closes the descriptor, and frees the socket in the next moment.
     EXPECT_TRUE(eventually([&] { return ::fcntl(descriptor, F_GETFD) == -1; }));
     for (int i = 0; i < 1'000; ++i) std::this_thread::yield();
     second_ = zmq_socket(context_.handle(), type_);

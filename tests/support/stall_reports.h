@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// What tests of the detection of stalls need: callables that block until a report of them arrives,
-// and a second loop to prove that a report would have come by now.
+// Helpers for tests of stall detection: callables that block until a report of them arrives, and a
+// second loop to prove that a report would have come by now.
 
 #ifndef ZMQLOOP_TESTS_SUPPORT_STALL_REPORTS_H_
 #define ZMQLOOP_TESTS_SUPPORT_STALL_REPORTS_H_
@@ -39,9 +39,9 @@ class StallReports {
   std::size_t begun() const { return count(false); }
   std::size_t ended() const { return count(true); }
 
-  // Blocks until so many stalls were reported while they lasted.
+  // Blocks until this number of stalls were reported while they lasted.
   void wait_until_begun(std::size_t stalls) const { wait_until(stalls, false); }
-  // Blocks until the ends of so many stalls were reported.
+  // Blocks until the ends of this number of stalls were reported.
   void wait_until_ended(std::size_t stalls) const { wait_until(stalls, true); }
 
  private:
@@ -54,7 +54,7 @@ class StallReports {
     const std::lock_guard lock(mutex_);
     return count_locked(ended);
   }
-  // Not inlined: to be found in stacks.
+  // Not inlined, so that tests find it in stacks.
   __attribute__((noinline)) void wait_until(std::size_t stalls, bool ended) const {
     std::unique_lock lock(mutex_);
     added_.wait(lock, [&] { return count_locked(ended) >= stalls; });
@@ -65,7 +65,7 @@ class StallReports {
   std::vector<StallReport> all_;
 };
 
-// A loop whose stalls tell that time has passed for the watchdog. Each lasts for `threshold`, and
+// A loop whose stalls prove that time has passed for the watchdog. Each lasts for `threshold`, and
 // until it was reported.
 class ControlLoop {
  public:
@@ -75,8 +75,8 @@ class ControlLoop {
         .get();
   }
 
-  // Returns when two stalls that began after the call were reported: by then each stall of another
-  // loop that had begun before, with a threshold no larger, would have been.
+  // Returns when two stalls that began after the call were reported. By then each stall of another
+  // loop that had begun before, with a threshold no larger, would have been reported too.
   void let_two_thresholds_pass() {
     for (int i = 0; i < 2; ++i) {
       const std::size_t next = reports_.begun() + 1;
@@ -97,7 +97,7 @@ class ControlLoop {
   LoopThread thread_{options()};
 };
 
-// Whether a function of that name is in the stack of a report.
+// Returns whether a function of that name is in the stack of a report.
 inline bool stack_names(const StallReport& report, const std::string& function) {
   return std::any_of(report.stack.begin(), report.stack.end(), [&](const StackTrace::Frame& frame) {
     return frame.function.find(function) != std::string::npos;

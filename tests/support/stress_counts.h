@@ -14,7 +14,7 @@ namespace zmqloop::testing {
 #define ZMQLOOP_SANITIZED
 #endif
 
-// By the build: what loops do is divided by the first, what mailboxes do by the second.
+// Set by the build: the work of loops is divided by the first, that of mailboxes by the second.
 struct StressDivisors {
   std::uint64_t loops;
   std::uint64_t mailboxes;
@@ -31,7 +31,7 @@ inline constexpr StressDivisors kStressDivisors{1, 1};
 
 // Returns `full` in an optimised build, and a part of it in others.
 constexpr std::uint64_t stress_count(std::uint64_t full) { return full / kStressDivisors.loops; }
-// The same for steps that cost little even there.
+// The same for steps that cost little even in those builds.
 constexpr std::uint64_t light_stress_count(std::uint64_t full) {
   return full / kStressDivisors.mailboxes;
 }

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// What tests of descriptors and sockets need: owned descriptors, connected sockets, child
+// Fixtures for tests of descriptors and sockets: owned descriptors, connected sockets, child
 // processes, and a wait that fails instead of hanging.
 
 #ifndef ZMQLOOP_TESTS_SUPPORT_ZMQ_FIXTURE_H_
@@ -62,7 +62,7 @@ inline std::pair<OwnedFd, OwnedFd> make_stream() {
   return {OwnedFd(ends[0]), OwnedFd(ends[1])};
 }
 
-// Two connected sockets of a context, the first one bound, over inproc unless told otherwise.
+// Two connected sockets of a context, the first one bound, by default over inproc.
 struct SocketPair {
   SocketPair(zmq::context_t& context, zmq::socket_type bound, zmq::socket_type connected,
              const std::string& address = "")
@@ -95,14 +95,14 @@ inline std::optional<std::string> receive(zmq::socket_ref socket) {
   return message.to_string();
 }
 
-// What is ready right now.
+// Returns the registrations that are ready right now.
 inline std::vector<Ready> poll_now(Poller& poller) {
   const auto ready = poller.wait(Duration::zero());
   return {ready.begin(), ready.end()};
 }
 
-// Waits until something is ready. Spurious returns are passed over; after five seconds without any
-// progress the test has hung, and fails with the empty result.
+// Waits until something is ready, and ignores spurious returns. After five seconds without any
+// progress the test has hung: it fails, and the result is empty.
 inline std::vector<Ready> wait_for_any(Poller& poller) {
   const TimePoint give_up = Clock::now() + std::chrono::seconds(5);
   while (Clock::now() < give_up) {
@@ -113,7 +113,7 @@ inline std::vector<Ready> wait_for_any(Poller& poller) {
   return {};
 }
 
-// Returns what `ready` says of a token.
+// Returns the events of a token in `ready`.
 inline Events events_of(const std::vector<Ready>& ready, std::uint64_t token) {
   Events events = Events::kNone;
   for (const Ready& each : ready) {
@@ -122,8 +122,9 @@ inline Events events_of(const std::vector<Ready>& ready, std::uint64_t token) {
   return events;
 }
 
-// Runs `body` in a forked child that leaves with its result, and returns that; -1 for a signal,
-// which ends it, too, if an exception escapes: it would go on with this process's tests.
+// Runs `body` in a forked child that exits with its result, and returns that; -1 if a signal ended
+// the child. An escaping exception ends it by a signal, too: otherwise the child would go on with
+// this process's tests.
 template <class F>
 int exit_code_of_child(F&& body) {
   const pid_t child = fork();

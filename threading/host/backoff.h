@@ -1,15 +1,14 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Waits for another thread's next few instructions.
+// Waits briefly, until another thread has run its next few instructions.
 //
 //   for (Backoff backoff; !done(); backoff.step()) continue;
 //
-// Spins first, then lets threads of the same priority have the core, then leaves it: the thread
-// that is waited for may have a lower priority and share this core, where spinning or yielding
-// would keep it from ever going on.
+// Spins first, then yields to threads of the same priority, then sleeps for a moment: the other
+// thread may share this core at a lower priority, and spinning or yielding would starve it.
 //
-// Threads: a value of one thread. Keeps errno.
+// Threads: used by one thread. Keeps errno.
 // Internal.
 
 #ifndef ZMQLOOP_THREADING_HOST_BACKOFF_H_

@@ -4,13 +4,13 @@
 // Keeps pthread_cancel() from taking effect on this thread for a while.
 //
 //   const CancellationHold hold;
-//   zmq_send(…);                  // looks for cancellations inside, and must not be left half way
+//   zmq_send(socket, data, size, 0);   // has a cancellation point, and must not be left half way
 //
-// A cancellation that comes meanwhile takes effect at the next place behind it where the C library
-// looks. For functions that must not throw, and for what would be left half done: a cancellation
-// unwinds the thread from the middle of such a call.
+// A cancellation that arrives meanwhile takes effect at the thread's next cancellation point after
+// the hold. For functions that must not throw, and for work that must not be left half done: a
+// cancellation unwinds the thread from the middle of such a call.
 //
-// Threads: a value of one thread. Async-signal-safe.
+// Threads: used by one thread. Async-signal-safe.
 // Internal.
 
 #ifndef ZMQLOOP_THREADING_HOST_CANCELLATION_HOLD_H_

@@ -25,11 +25,11 @@ using Clock = std::chrono::steady_clock;
 using Duration = Clock::duration;
 using TimePoint = Clock::time_point;
 
-// A deadline that is over, whatever the clock says: to wait until then is not to wait.
+// A deadline that has passed at any reading of the clock: a wait until then returns at once.
 inline constexpr TimePoint kAtOnce = TimePoint::min();
 
 // Converts any std::chrono duration to Duration, rounding up, so that a timer never fires early.
-// NaN, +infinity and whatever does not fit become Duration::max(); -infinity and negative overflow
+// NaN, +infinity and positive overflow become Duration::max(); -infinity and negative overflow
 // become Duration::min().
 template <class Rep, class Period>
 constexpr Duration to_duration(std::chrono::duration<Rep, Period> value) {

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Hints to the core and the kernel: waiting politely, and fetching cache lines ahead.
+// Gives hints to the core and the kernel: wait politely, prefetch cache lines.
 //
 // Threads: any. Async-signal-safe.
 // Internal.
@@ -17,8 +17,8 @@
 
 namespace zmqloop {
 
-// Tells the core that this thread is waiting: frees its pipeline for the other hardware thread and
-// delays the next look by some ten nanoseconds.
+// Tells the core that this thread is spinning: frees its pipeline for the other hardware thread and
+// delays the next check by some ten nanoseconds.
 inline void cpu_relax() noexcept {
 #if defined(__x86_64__) || defined(__i386__)
   __builtin_ia32_pause();
@@ -27,10 +27,10 @@ inline void cpu_relax() noexcept {
 #endif
 }
 
-// Lets another thread of the same priority have the core, if one waits for it.
+// Yields the core to a waiting thread of the same priority, if there is one.
 inline void yield_core() noexcept { ::sched_yield(); }
 
-// Leaves the core for a moment, to threads of a lower priority as well. Keeps errno.
+// Sleeps for a moment, so that threads of a lower priority get the core as well. Keeps errno.
 inline void rest_core() noexcept {
   const CancellationHold hold;
   const int error = errno;
@@ -39,12 +39,12 @@ inline void rest_core() noexcept {
   errno = error;
 }
 
-// Fetches the cache line at `address`, which need not be mapped, for reading.
+// Prefetches the cache line at `address` for reading. The address need not be mapped.
 inline void prefetch_to_read(const void* address) noexcept { __builtin_prefetch(address); }
 
-// Fetches the line and takes it away from other cores, so that a later write does not wait. The
-// builtin does that only when told the target has prefetchw; x86-64 without it ignores the
-// instruction.
+// Prefetches the line and takes it away from other cores, so that a later write does not wait. The
+// builtin does that only if compiler flags promise prefetchw. An x86-64 processor without it
+// ignores the instruction.
 inline void prefetch_to_write(const void* address) noexcept {
 #if defined(__x86_64__)
   asm volatile("prefetchw %0" : : "m"(*static_cast<const char*>(address)));

@@ -16,7 +16,7 @@ namespace {
 
 enum class Hierarchy { kV1Cpu, kV2 };
 
-// Where a hierarchy is mounted, and which of its groups stands there.
+// Where a hierarchy is mounted, and the group that is mounted there.
 struct Mount {
   Hierarchy hierarchy;
   std::string group;
@@ -29,8 +29,8 @@ struct Membership {
   std::string group;
 };
 
-// Returns the content of a file; empty if it cannot be read. The buffer of a stream throws when a
-// file can be opened and not read, as those of a control group that has just been removed.
+// Returns the content of a file; empty if it cannot be read. A stream's buffer throws if a file can
+// be opened but not read, such as one of a control group that has just been removed.
 std::string read_file(const std::string& path) {
   std::ifstream file(path);
   try {
@@ -139,7 +139,7 @@ std::optional<double> tighter(std::optional<double> a, std::optional<double> b) 
 }
 
 // Returns the part of `group` below the mounted one: "" for the mounted group itself. A group
-// outside of what is mounted here (a container sees another name) counts as the mounted one.
+// outside of the mounted one (a container sees another name) counts as the mounted one.
 std::string path_below(const std::string& mounted_group, const std::string& group) {
   const std::string base = mounted_group == "/" ? "" : mounted_group;
   const bool below = group.starts_with(base) &&
@@ -150,7 +150,7 @@ std::string path_below(const std::string& mounted_group, const std::string& grou
   return rest;
 }
 
-// The tightest quota from the group's folder up to the mount.
+// Returns the tightest quota from the group's folder up to the mount.
 std::optional<double> quota_along(const std::string& root, const Mount& mount,
                                   const std::string& group) {
   std::string below = path_below(mount.group, group);

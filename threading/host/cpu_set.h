@@ -3,8 +3,8 @@
 
 // Sets of CPUs in the kernel's format, also on machines with more CPUs than cpu_set_t has bits.
 //
-// Threads: any; a CpuSet is a value of one thread.
-// Errors: std::bad_alloc; what the kernel refuses is an empty answer.
+// Threads: any; a CpuSet is used by one thread.
+// Errors: std::bad_alloc; if the kernel refuses, the answer is empty.
 // Internal.
 
 #ifndef ZMQLOOP_THREADING_HOST_CPU_SET_H_
@@ -20,10 +20,10 @@ namespace zmqloop {
 
 class CpuSet {
  public:
-  // More than any kernel is built for; above it a number is taken for a mistake.
+  // More than any kernel is built for; a larger number is taken for a mistake.
   static constexpr std::size_t kMostCpus = std::size_t{1} << 20;
 
-  // An empty set with room for CPUs below `cpus`.
+  // Makes an empty set with room for CPUs below `cpus`.
   explicit CpuSet(std::size_t cpus);
 
   void add(int cpu) { CPU_SET_S(static_cast<std::size_t>(cpu), bytes_, set_.get()); }
@@ -44,7 +44,7 @@ class CpuSet {
 };
 
 // Returns the CPUs in the affinity mask of the thread `tid` (0: the calling one), in ascending
-// order; empty, with errno set, if the kernel does not tell.
+// order; empty, with errno set, if the kernel refuses.
 std::vector<int> affinity_of(pid_t tid);
 
 }  // namespace zmqloop

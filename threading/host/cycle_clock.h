@@ -1,13 +1,13 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// A clock for differences of microseconds, at the cost of a few nanoseconds.
+// A clock for differences of microseconds that costs only a few nanoseconds to read.
 //
-// Its unit is not exact: the processor's time stamp counter where there is one that is cheap to
-// read, at 2 to 5 per nanosecond, and else nanoseconds. Use it to tell soon from late.
+// Its unit is not exact: ticks of the processor's time stamp counter (2 to 5 per nanosecond) where
+// one is cheap to read, else nanoseconds. Use it to tell soon from late.
 //
-// Threads: any; readings on different cores compare where the kernel trusts the counter, and
-// nowhere may a wrong difference do harm.
+// Threads: any; readings of different cores are comparable only where the kernel trusts the
+// counter, so a wrong difference must never do harm.
 // Errors: none.
 // Internal.
 

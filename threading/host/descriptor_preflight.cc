@@ -15,13 +15,13 @@
 namespace zmqloop {
 namespace {
 
-// Opens `count` descriptors and closes them again; 0, or the errno of the one that failed.
+// Opens `count` descriptors and closes them again. Returns 0, or the errno of the one that failed.
 int try_to_open(int count) {
   std::vector<int> opened;
   opened.reserve(static_cast<std::size_t>(count));
   int error = 0;
   while (error == 0 && opened.size() < static_cast<std::size_t>(count)) {
-    // The first must be made from nothing: a process may have no open descriptor at all.
+    // The first cannot be a duplicate: a process may have no open descriptor at all.
     const int fd =
         opened.empty() ? eventfd(0, EFD_CLOEXEC) : fcntl(opened.front(), F_DUPFD_CLOEXEC, 0);
     if (fd < 0) {
@@ -34,7 +34,7 @@ int try_to_open(int count) {
   return error;
 }
 
-// Raises the soft limit to the hard one; false if it is there already.
+// Raises the soft limit to the hard one. Returns false if it is there already, or on failure.
 bool raise_limit() {
   rlimit limit{};
   if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= limit.rlim_max) return false;

@@ -1,10 +1,10 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Writes to standard error past stdio.
+// Writes to standard error without stdio.
 //
 // Threads: any.
-// Errors: none; what cannot be written is lost.
+// Errors: none; text that cannot be written is lost.
 // Internal.
 
 #ifndef ZMQLOOP_THREADING_HOST_ERROR_OUTPUT_H_
@@ -18,8 +18,8 @@
 
 namespace zmqloop {
 
-// Writes a text in one piece, if the kernel takes it so. Takes no lock: a thread that is stuck
-// while it writes to stderr holds that of stdio.
+// Writes a text in one piece, if the kernel accepts it so. Takes no lock: a thread that is stuck in
+// a write to stderr holds the lock of stdio.
 inline void write_error(std::string_view text) noexcept {
   const CancellationHold hold;
   while (!text.empty()) {

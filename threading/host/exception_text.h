@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// What an exception says of itself, in one line.
+// Describes an exception in one line.
 //
 // Threads: any.
 // Errors: std::bad_alloc.
@@ -15,7 +15,7 @@
 
 namespace zmqloop {
 
-// Returns "type: text"; the text is its what(), if it has one.
+// Returns "type: text". The text is "not a std::exception" if the exception has none.
 std::string exception_text(std::exception_ptr error);
 
 }  // namespace zmqloop

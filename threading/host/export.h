@@ -1,24 +1,24 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Marks what exists once in a process, whichever shared objects use it.
+// Exports symbols that must exist once in a process, for all shared objects in it.
 //
-//   class ZMQLOOP_EXPORT LoopClosedError …      // its type is the same one everywhere
-//   ZMQLOOP_EXPORT int f();                     // libzmqloop.so has it, and shows it
+//   class ZMQLOOP_EXPORT Error : public std::exception {};  // the same type everywhere
+//   ZMQLOOP_EXPORT int f();                                 // libzmqloop.so has and exports it
 //
-// The shared library hides everything else, and programs and plugins may be compiled with
-// -fvisibility=hidden. Marked are:
+// The shared library hides all other symbols, and programs and plugins may be compiled with
+// -fvisibility=hidden. Mark:
 //
 //   - functions with their bodies in a .cc that are public, or that code in headers calls;
 //   - classes with virtual functions, and exceptions; at least one virtual function has its body in
-//     a .cc. With the class all its functions are marked: ZMQLOOP_LOCAL takes one out;
-//   - variables that code in headers uses. They are defined in a .cc: if they were inline, static in
-//     an inline function or of a template, each shared object would have one of its own.
+//     a .cc. The mark covers all functions of the class: ZMQLOOP_LOCAL exempts one;
+//   - variables that code in headers uses. Define them in a .cc: if they were inline, static in an
+//     inline function or of a template, each shared object would have its own.
 //
-// The static library hides all of it (ZMQLOOP_STATIC): the shared object that it is linked into
-// keeps its copy to itself, also where others in the process have one of their own.
+// The static library (ZMQLOOP_STATIC) hides all symbols: the shared object that links it keeps its
+// copy private, even if other shared objects in the process have their own.
 //
-// tools/check_consumers links programs with it, and looks at what it shows.
+// tools/check_consumers links programs with the library, and checks its exported symbols.
 //
 // Threads: none; marks for the linker.
 // Internal.

@@ -1,11 +1,11 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// What pthread_exit() and pthread_cancel() unwind a thread's stack with. It must not be kept.
+// The exception by which pthread_exit() and pthread_cancel() unwind a stack. Always rethrow it.
 //
-//   try { f(); } catch (ForcedUnwind&) { throw; } catch (...) { … }
+//   try { f(); } catch (ForcedUnwind&) { throw; } catch (...) { report(); }
 //
-// It is no object: the reference is null, which UBSan takes for a mistake unless told otherwise.
+// There is no object: the reference is null, which UBSan reports unless you exempt the function.
 //
 // Threads: any.
 // Internal.
@@ -20,7 +20,7 @@ namespace zmqloop {
 #ifdef __GLIBCXX__
 using ForcedUnwind = abi::__forced_unwind;
 #else
-// With libc++abi it passes by every catch (...) unseen; nothing throws this.
+// With libc++abi a forced unwind passes every catch (...) unseen; nothing throws this type.
 struct ForcedUnwind {};
 #endif
 

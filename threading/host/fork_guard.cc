@@ -12,7 +12,7 @@
 namespace zmqloop {
 namespace {
 
-// What a child counts on from: a copy of the parent's.
+// A child has a copy of the parent's, and counts on from there.
 constinit std::atomic<std::uint32_t> last_generation{kFirstGeneration};
 
 constinit Registry<const ForkGuard> guards;
@@ -22,9 +22,10 @@ constinit Registry<const ForkGuard> guards;
 constinit ForkGuard::Mark ForkGuard::ordinary_memory_{kFirstGeneration};
 constinit std::atomic<ForkGuard::Mark*> ForkGuard::mark_{&ordinary_memory_};
 
-// Made before other objects, so that among the handlers of a child this one comes first.
+// Made before other objects, so that its pthread_atfork handler is the first to run in a child.
 struct ForkWatch {
-  // Where memory or the kernel (before 4.14) provides no such page, only the handler tells.
+  // If there is no memory, or the kernel (before 4.14) wipes no pages, only the handler marks a
+  // child.
   ForkWatch() noexcept {
     const auto size = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
     void* const page =
@@ -38,7 +39,7 @@ struct ForkWatch {
   }
 
  private:
-  // Zeroes the mark where the kernel does not, and has the child notice before fork() returns.
+  // Zeroes the mark if the kernel does not, and makes the child notice before fork() returns.
   static void in_forked_child() noexcept {
     if (ForkGuard::mark_ == &ForkGuard::ordinary_memory_) ForkGuard::ordinary_memory_ = 0;
     static_cast<void>(fork_generation());
@@ -46,7 +47,7 @@ struct ForkWatch {
 };
 [[gnu::init_priority(101)]] const ForkWatch watch_for_forks;
 
-// A child's first call; of several threads that make it at once, one tells the guards.
+// A child's first call. If several threads make it at once, one of them notifies the guards.
 std::uint32_t ForkGuard::notice_fork(Mark& mark) noexcept {
   const std::uint32_t next = last_generation + 1;
   std::uint32_t unmarked = 0;
@@ -66,7 +67,7 @@ ForkGuard::~ForkGuard() { guards.leave(place_); }
 
 const ForkGuard& ForkGuard::for_good(InChild in_child) { return *new ForkGuard(in_child, nullptr); }
 
-// Of a guard that was being made or destroyed at the moment of the fork, all or nothing is seen.
+// If a guard was being made or destroyed at the moment of the fork, we see all of it or nothing.
 void ForkGuard::tell_all() noexcept {
   guards.for_each([](const ForkGuard& guard) { guard.in_child_(guard.context_); });
 }

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Notices fork(): tells a process from the children it forks, and tells objects in a child that
+// Notices fork(): tells a process from its forked children, and notifies objects in a child that
 // they belong to the parent.
 //
 //   class Loop {
@@ -9,10 +9,10 @@
 //     ForkGuard guard_{&in_child, this};      // the last member
 //   };
 //
-// After fork() only the forking thread exists; sockets, epoll sets and locks of other threads are
-// not the child's to touch. No lock is held across a fork, so that other pthread_atfork handlers
-// may do what they like in any order; the kernel itself marks the child, by a page that it wipes.
-// (But one: see poller/runtime_context.cc.)
+// After fork() only the forking thread exists. The child must not touch sockets, epoll sets and
+// locks of other threads. We hold no lock across a fork (but one: see poller/runtime_context.cc),
+// so that other pthread_atfork handlers may do anything, in any order. The kernel itself marks the
+// child: it wipes a page.
 //
 // Threads: any; fork_generation() in signal handlers too.
 // Errors: std::bad_alloc from the constructor of a guard.
@@ -33,28 +33,28 @@ namespace zmqloop {
 inline constexpr std::uint32_t kFirstGeneration = 1;
 
 // Returns a number that is constant for the life of a process and differs in each forked child.
-// Objects that remember another one are the parent's. Costs two loads.
+// Objects that remember another number belong to the parent. Costs two loads.
 std::uint32_t fork_generation() noexcept;
-// Returns whether that is `generation`. Calls nothing: no guard is told.
+// Returns whether that number is `generation`. Does not notify guards, unlike fork_generation().
 bool is_generation(std::uint32_t generation) noexcept;
 
 class ForkGuard {
  public:
-  // Called in a child, once, by its first thread that asks for the generation: most often inside
-  // fork(), before that returns. May touch no lock, and must be async-signal-safe.
+  // Called once in a child, by its first thread that asks for the generation: usually inside
+  // fork(), before it returns. Must touch no lock and be async-signal-safe.
   using InChild = void (*)(void* context) noexcept;
 
-  // Calls `in_child(context)` in every child forked while this exists. Make it the last member, so
-  // that it is never called for an object half made.
+  // Calls `in_child(context)` in every child forked while the guard exists. Make the guard the last
+  // member, so that it is never called for a half-made object.
   ForkGuard(InChild in_child, void* context);
   ForkGuard(const ForkGuard&) = delete;
   ForkGuard& operator=(const ForkGuard&) = delete;
   ~ForkGuard();
 
-  // Makes a guard that is never destroyed, for what belongs to the whole process.
+  // Makes a guard that is never destroyed, for state of the whole process.
   static const ForkGuard& for_good(InChild in_child);
 
-  // Returns whether this was made in another process than the calling one.
+  // Returns whether the guard was made in another process than the calling one.
   bool is_foreign() const noexcept { return generation_ != fork_generation(); }
 
  private:
@@ -69,7 +69,7 @@ class ForkGuard {
   void* const context_;
   Registry<const ForkGuard>::Place& place_;
 
-  // The generation, or zero in a child that has not yet noticed what it is.
+  // The generation, or zero in a child that has not noticed the fork yet.
   using Mark = std::atomic<std::uint32_t>;
   static_assert(Mark::is_always_lock_free, "read in signal handlers");
   static Mark ordinary_memory_;
@@ -82,7 +82,7 @@ inline std::uint32_t fork_generation() noexcept {
   return ForkGuard::notice_fork(mark);
 }
 
-// A child that has not noticed what it is finds zero there.
+// In a child that has not noticed the fork yet, the mark is zero.
 inline bool is_generation(std::uint32_t generation) noexcept {
   return *ForkGuard::mark_.load() == generation;
 }

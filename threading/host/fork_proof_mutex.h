@@ -3,10 +3,10 @@
 
 // A mutex that a thread of the parent process cannot keep locked in a forked child.
 //
-// It remembers the generation of the process whose thread holds it. One that a parent's thread held
-// at the fork counts as free in the child, so no pthread_atfork handler has to take it. What it
-// guards may then be half changed: an object behind such a mutex either looks whole at any moment
-// or is started afresh in the child.
+// It remembers the generation of the process whose thread holds it. If a parent's thread held it at
+// the fork, it counts as free in the child, so no pthread_atfork handler has to take it. The
+// guarded data may then be half changed: either keep it consistent at every moment, or start it
+// afresh in the child.
 //
 // Threads: any but signal handlers. Not recursive; for rare and short sections.
 // Internal.

@@ -19,8 +19,8 @@
 namespace zmqloop {
 namespace {
 
-// Blocks all signals but the synchronous ones, if told so: a thread created meanwhile starts with
-// this mask.
+// Blocks all signals but the synchronous ones, if `block` is set: a thread created meanwhile starts
+// with this mask.
 class SignalsBlocked {
  public:
   explicit SignalsBlocked(bool block) : block_(block) {
@@ -69,7 +69,7 @@ class ThreadAttributes {
   int error_;
 };
 
-// Says on stderr which thread let the current exception escape; std::terminate() then says which
+// Names on stderr the thread that let the current exception escape; std::terminate() then names the
 // exception.
 [[noreturn]] void terminate_thread() {
   write_error("zmqloop: an exception escaped from " + current_thread_label() + "\n");
@@ -77,7 +77,7 @@ class ThreadAttributes {
 }
 
 // pthread_cancel() and pthread_exit() unwind with an exception that has no object: the reference is
-// null, which a sanitizer must not take for a mistake.
+// null, which UBSan must not report.
 __attribute__((noinline, no_sanitize("null"))) void run_body(absl::AnyInvocable<void()>& body) {
   try {
     body();
@@ -101,11 +101,11 @@ int NamedThread::create() {
   if (options_.cpu) return create({*options_.cpu});
   const std::vector<int> cpus = cpus_beyond_this_threads();
   const int error = create(cpus);
-  // The process may have lost some of them this moment.
+  // The process may just have lost some of these CPUs.
   return error == EINVAL && !cpus.empty() ? create({}) : error;
 }
 
-// Creates the thread with these CPUs; none: with the creator's.
+// Creates the thread with these CPUs; if there are none, with the creator's.
 int NamedThread::create(const std::vector<int>& cpus) {
   ThreadAttributes attributes;
   if (attributes.error() == 0 && !cpus.empty()) attributes.run_on(cpus);
@@ -134,7 +134,7 @@ void* NamedThread::run(void* self) {
     const std::string name = shorten_thread_name(thread.options_.name);
     static_cast<void>(::pthread_setname_np(::pthread_self(), name.c_str()));
   }
-  // relaxed: the number is all there is to see; pairs with the load in id().
+  // relaxed: readers need only the number itself; pairs with the load in id().
   thread.id_.store(current_thread_id(), std::memory_order_relaxed);
   thread.id_.notify_all();
   run_body(thread.body_);
@@ -165,7 +165,7 @@ void NamedThread::join() {
 bool NamedThread::joinable() const { return !joined_ && generation_ == fork_generation(); }
 
 pid_t NamedThread::id() const {
-  // relaxed: as in run().
+  // relaxed: only the number itself is needed; pairs with the store in run().
   id_.wait(0, std::memory_order_relaxed);
   return id_.load(std::memory_order_relaxed);
 }

@@ -1,15 +1,16 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// One thread with a name, pinned to a CPU or free to use all of the process's.
+// A thread with a name, pinned to one CPU or free to use all CPUs of the process.
 //
 //   NamedThread worker({.name = "worker-3", .cpu = 3}, [] { work(); });   // its destructor joins
 //
-// Threads: the body runs on the new thread; everything else is for one thread at a time, joining
-// for any but the new one.
+// Threads: the body runs on the new thread. Use everything else on one thread at a time, and join
+// on any thread but the new one.
 // Owns: the thread and its body; the body is destroyed on the new thread, before join() returns.
-// Errors: std::system_error from the constructor, and then there is no thread. What escapes the
-// body terminates the process, with a message that names the thread.
+// Errors: the constructor throws std::system_error, or std::invalid_argument for a null body; then
+// there is no thread. An exception that escapes the body terminates the process, with a message
+// that names the thread.
 // Public.
 
 #ifndef ZMQLOOP_THREADING_HOST_NAMED_THREAD_H_
@@ -35,12 +36,12 @@ class NamedThread {
  public:
   struct Options {
     std::string name = {};        // cut as shorten_thread_name() does; empty: the creator's
-    // The CPU to run on; empty: any of the process's, also if the creator is pinned. Plain threads
-    // and programs that a pinned thread starts inherit its CPU from the system.
+    // The CPU to run on; empty: any CPU of the process, even if the creator is pinned. (Plain
+    // threads and programs that a pinned thread starts inherit its CPU.)
     std::optional<int> cpu = {};
     // Whether the thread blocks all signals but those of its own faults (SIGSEGV, SIGBUS, SIGFPE,
-    // SIGILL, SIGTRAP, SIGSYS, SIGABRT) from its first instruction on; else its mask is the
-    // creator's, as any thread's.
+    // SIGILL, SIGTRAP, SIGSYS, SIGABRT) from its first instruction on. If not, it inherits the
+    // creator's mask, as any thread does.
     bool block_signals = false;
   };
 
@@ -48,21 +49,22 @@ class NamedThread {
   ZMQLOOP_EXPORT NamedThread(Options options, absl::AnyInvocable<void()> body);
   NamedThread(const NamedThread&) = delete;
   NamedThread& operator=(const NamedThread&) = delete;
-  // Joins, if that was not done before. In a forked child, where there is no such thread, does not.
+  // Joins the thread, unless it was joined or abandoned. Does nothing in a forked child, where
+  // there is no such thread.
   ZMQLOOP_EXPORT ~NamedThread();
 
-  // Waits for the body to end. std::system_error: resource_deadlock_would_occur on the thread
-  // itself, invalid_argument if it was joined before.
+  // Waits for the body to end. Throws std::system_error: resource_deadlock_would_occur on the
+  // thread itself, invalid_argument if it was joined before or in a forked child.
   ZMQLOOP_EXPORT void join();
 
-  // Has the destructor not wait. For a thread that never ends, as it has called exit(): join()
-  // waits until the process has ended.
+  // Makes the destructor not wait. For a thread that never ends because it has called exit():
+  // join() would wait until the process has ended.
   void abandon() noexcept { abandoned_ = true; }
 
-  // Whether join() is still to be called.
+  // Returns whether join() can still be called; false in a forked child.
   ZMQLOOP_EXPORT bool joinable() const;
 
-  // Returns the native id, as in ps and /proc. Waits for the thread's first instructions.
+  // Returns the native id, as in ps and /proc. Waits until the thread has begun to run.
   ZMQLOOP_EXPORT pid_t id() const;
 
   // Returns the name as it was given.

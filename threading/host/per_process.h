@@ -1,15 +1,16 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// An object for the whole process that a forked child has afresh.
+// Holds one object for the whole process; a forked child gets a new one.
 //
-// The first call makes it, and the first call in a forked child makes another: the parent's stays
-// reachable there, so that leak checkers are content, and is never touched. It is never destroyed.
-// No lock, because a lock that another thread holds during fork stays locked in the child.
+// The first call makes the object, and the first call in a forked child makes another. The parent's
+// object stays reachable in the child, to satisfy leak checkers, but is never touched. Objects are
+// never destroyed. There is no lock: one that another thread holds during fork() stays locked in
+// the child.
 //
 // Threads: any.
 // Owns: one T for each process generation that asked.
-// Errors: what `make` throws; a later call tries again.
+// Errors: std::bad_alloc and the exceptions of `make`; a later call tries again.
 // Internal.
 
 #ifndef ZMQLOOP_THREADING_HOST_PER_PROCESS_H_
@@ -30,8 +31,9 @@ class PerProcess {
   PerProcess(const PerProcess&) = delete;
   PerProcess& operator=(const PerProcess&) = delete;
 
-  // Returns this process's T, which `make` returns as a std::unique_ptr<T> if there is none yet. Of
-  // several threads that make one at the same time, all but the first destroy theirs unused.
+  // Returns this process's T. If there is none yet, calls `make`, which returns one as a
+  // std::unique_ptr<T>. If several threads do so at the same time, all but the first destroy theirs
+  // unused.
   template <class Make>
   T& get(Make make) {
     Node* current = newest_.load();

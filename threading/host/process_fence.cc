@@ -20,8 +20,8 @@ bool membarrier(membarrier_cmd command) noexcept {
 
 constinit bool is_registered = false;
 
-// Before other objects are made, and most often before a second thread exists: then it costs
-// nothing. A child inherits it.
+// Runs before other objects are made, and usually before a second thread exists: then it costs
+// nothing. A child inherits the registration.
 [[gnu::constructor(101)]] void register_process() {
   is_registered = membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED);
 }

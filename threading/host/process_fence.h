@@ -1,13 +1,13 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// A fence in every thread of the process, made by one of them: the many need none of their own.
+// Lets one thread make a fence in every thread of the process: the others need none of their own.
 //
-// Where two threads each store one word and then load the other's, both need a fence between the
-// two. If one of them does so a million times as often, the rare one can pay for both.
+// If two threads each store one word and then load the other's word, both need a fence between
+// store and load. If one of them does so a million times as often, the rare one can pay for both.
 //
 // Threads: any.
-// Errors: false where the kernel cannot (before 4.14) or may not (a filter of system calls).
+// Errors: false if the kernel cannot (before 4.14) or may not (a filter of system calls).
 // Internal.
 
 #ifndef ZMQLOOP_THREADING_HOST_PROCESS_FENCE_H_
@@ -15,11 +15,11 @@
 
 namespace zmqloop {
 
-// Returns whether fence_process() works. Constant while the process lives, in its children too.
+// Returns whether fence_process() works. Constant for the life of the process and in its children.
 bool can_fence_process() noexcept;
 
-// Has each thread of the process pass a full fence before this returns, the calling one included.
-// Costs some microseconds. False if the kernel refused, which it may have learned to since.
+// Makes each thread of the process, the caller included, pass a full fence before this returns.
+// Costs some microseconds. Returns false if the kernel refused, as with a filter installed since.
 [[nodiscard]] bool fence_process() noexcept;
 
 }  // namespace zmqloop

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// The objects of one kind that exist in this process, found without a lock.
+// Finds the living objects of one kind in this process without a lock.
 //
 //   constinit Registry<Loop> loops;
 //   Registry<Loop>::Place& place = loops.enter(loop);      // in its constructor
@@ -9,11 +9,11 @@
 //   loops.leave(place);                                    // in its destructor
 //   Loop* found = reference.get();                         // null by now
 //
-// Places are never freed: a list of as many as objects existed at one time. So they can be read at
-// any moment, also in a forked child, and references need no destructor: they may stand in
-// thread-locals that outlive all others.
+// Places are never freed: the list is as long as the most objects that existed at one time. So
+// places can be read at any moment, also in a forked child. References need no destructor: they may
+// stand in thread-locals that outlive all others.
 //
-// Threads: any; enter() and leave() of one object by its owner.
+// Threads: any; the owner of an object calls its enter() and leave().
 // Owns: the places, for the life of the process.
 // Errors: std::bad_alloc from enter().
 // Internal.
@@ -31,21 +31,21 @@ class Registry {
  public:
   struct Place {
     std::atomic<T*> occupant;
-    std::atomic<std::uint64_t> terms{0};  // occupants that have left
+    std::atomic<std::uint64_t> terms{0};  // number of occupants that have left
     Place* next = nullptr;
   };
 
-  // Refers to an object for as long as that is registered. A value.
+  // Refers to an object while it is registered. A value.
   class Reference {
    public:
     constexpr Reference() = default;
-    // To the object that has the place at this moment.
+    // Refers to the object that has the place at this moment.
     explicit Reference(Place& place) noexcept : place_(&place), term_(place.terms) {}
-    // Returns the object, or null. Its owner may be destroying it at this moment: that is for the
-    // caller to exclude.
+    // Returns the object, or null if it has left. The caller must make sure that the owner is not
+    // destroying it at this moment.
     T* get() const noexcept {
       if (place_ == nullptr) return nullptr;
-      T* const occupant = place_->occupant;  // before the term: while that lasts, it is the same
+      T* const occupant = place_->occupant;  // before the term: same term, same occupant
       return place_->terms == term_ ? occupant : nullptr;
     }
 
@@ -76,7 +76,7 @@ class Registry {
     left_last_ = &place;
   }
 
-  // Calls f(object) for each. None may leave meanwhile.
+  // Calls f(object) for each object. None may leave meanwhile.
   template <class F>
   void for_each(F f) const {
     for (const Place* place = first_; place != nullptr; place = place->next) {

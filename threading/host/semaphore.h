@@ -1,17 +1,17 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// A counting semaphore that a signal handler may post and that can be waited for with a time limit.
+// A counting semaphore: a signal handler may post it, and a wait may have a deadline.
 //
 //   Semaphore answered;
 //   answered.post();                                   // any thread, any signal handler
 //   const bool in_time = answered.wait_until(deadline);
 //
-// std::counting_semaphore promises neither a post in a signal handler nor, in libstdc++ 12, that a
-// wait with a limit sees every post.
+// std::counting_semaphore does not promise that a signal handler may post, nor, in libstdc++ 12,
+// that a wait with a deadline sees every post.
 //
-// Threads: any; post() is async-signal-safe. What was done before a post is visible behind
-// the wait that takes it. A wait may be ended by a cancellation of the thread.
+// Threads: any; post() is async-signal-safe. A post happens-before the return of the wait that
+// takes it. A wait is a cancellation point.
 // Errors: none.
 // Internal.
 
@@ -37,8 +37,8 @@ class Semaphore {
 
   void post() noexcept { ::sem_post(&semaphore_); }
 
-  // Takes a post, waiting for one until `deadline`; TimePoint::max() is for ever. False if there
-  // was none.
+  // Takes a post, waiting for one until `deadline`; TimePoint::max() is for ever. Returns false if
+  // none came.
   bool wait_until(TimePoint deadline) {
     using std::chrono::nanoseconds;
     using std::chrono::seconds;

@@ -34,9 +34,9 @@ using namespace std::chrono_literals;
 
 // ---- the request and its answer --------------------------------------------------------------
 
-// What is asked of one thread, and where it answers. One of them serves all captures one after
-// another; it is never freed. A handler writes only after it has brought the word, generation
-// included, from wanted to being answered: one that comes late finds another word, and leaves.
+// A request to one thread, with room for the answer. One object serves all captures, one at a time,
+// and is never freed. A handler writes only after it has changed the word, generation included,
+// from wanted to being answered: a handler that comes late finds another word, and leaves.
 struct Request {
   enum class Phase : std::uint64_t { kIdle, kWanted, kBeingAnswered, kAnswered };
 
@@ -55,18 +55,19 @@ struct Request {
   std::atomic<pid_t> thread{0};
   Semaphore answered;
 
-  // For whom may ask: the process that asked last. A forked child has none of the parent's threads.
+  // Used by the holder of the Turn: the process that asked last. A forked child has none of the
+  // parent's threads.
   std::uint32_t last_process = 0;
 
-  // Written by whom brought the word to kBeingAnswered; read after kAnswered.
+  // Written by the handler that set the word to kBeingAnswered; read after kAnswered.
   std::array<std::uintptr_t, kMostFrames> addresses{};
   std::size_t frames = 0;
   bool stops_in_throw = false;
 };
 
-// Where the functions begin that leave by __builtin_eh_return(). Before they do, they write the
-// registers of the function that catches over those of their caller, where unwind tables say that
-// the caller's are: behind such a frame a walk finds garbage, and crashes.
+// The start addresses of functions that leave by __builtin_eh_return(). Before they leave, they
+// overwrite their caller's saved registers, where the unwind tables point, with those of the
+// catching function: beyond such a frame a walk finds garbage, and crashes.
 struct ThrowingFunctions {
   static constexpr std::size_t kMost = 12;
 
@@ -79,12 +80,13 @@ struct ThrowingFunctions {
   std::size_t count = 0;
 };
 
-// What the handler uses. Made once, published whole, and never freed: a handler may be using it.
+// The handler's data. Made once, published complete, and never freed: a handler may be using it.
 struct Installation {
   const ThrowingFunctions throwing;
   const struct sigaction previous;  // before ours
   Request request;
-  // What a signal that is not ours goes to. Changed once, by hand_on_to(): ours is installed once.
+  // The action that gets signals that are not ours. hand_on_to() changes it once, because our
+  // handler is installed once.
   struct sigaction later = {};
   std::atomic<const struct sigaction*> next{&previous};
 };
@@ -109,10 +111,10 @@ _Unwind_Reason_Code note_frame(_Unwind_Context* context, void* argument) {
   if (address == 0) return _URC_END_OF_STACK;
   if (is_exact != 0 && !walk.passed_signal) {
     walk.passed_signal = true;
-    walk.count = 0;  // what came so far is the handler, and how it was entered
+    walk.count = 0;  // drops the frames of the handler and of its entry
   }
   if (walk.count == kMostFrames) return _URC_END_OF_STACK;
-  // A return address may be that of the next function: one less is in the call.
+  // A return address may already be in the next function: one less is in the call.
   walk.addresses[walk.count++] = is_exact != 0 ? address : address - 1;
   walk.stops_in_throw = walk.throwing.contains(_Unwind_GetRegionStart(context));
   return walk.stops_in_throw ? _URC_END_OF_STACK : _URC_NO_REASON;
@@ -120,8 +122,8 @@ _Unwind_Reason_Code note_frame(_Unwind_Context* context, void* argument) {
 
 void walk_stack(Walk& walk) noexcept { _Unwind_Backtrace(&note_frame, &walk); }
 
-// Answers the request if it is for this thread. Whoever sent the signal: if one was pending, a
-// second is not queued beside it.
+// Answers the request if it is for this thread. The sender of the signal does not matter: while one
+// signal is pending, ours is not queued beside it.
 void answer(Request& request, const ThrowingFunctions& throwing) noexcept {
   using Phase = Request::Phase;
   std::uint64_t word = request.word;
@@ -162,13 +164,13 @@ void on_signal(int signal, siginfo_t* info, void* context) {
 
 // ---- installing ------------------------------------------------------------------------------
 
-// A program may have the unwinder twice, in itself and in a shared library; and in one that is not
-// position-independent, the address of a function in a library is that of a stub.
+// A program may have the unwinder twice, in itself and in a shared library. And in a program that
+// is not position-independent, the address of a library's function is that of a stub.
 ThrowingFunctions find_throwing_functions() {
   ThrowingFunctions found;
   const auto add = [&found](void* function) {
     if (function == nullptr) return;
-    // Within the function, not before it.
+    // The lookup is for the byte before its argument, so we add one.
     void* const start = _Unwind_FindEnclosingFunction(static_cast<char*>(function) + 1);
     const auto address = reinterpret_cast<std::uintptr_t>(start);
     if (start != nullptr && !found.contains(address)) found.starts[found.count++] = address;
@@ -191,7 +193,7 @@ bool is_our_handler(const struct sigaction& action) {
   return (action.sa_flags & SA_SIGINFO) != 0 && action.sa_sigaction == &on_signal;
 }
 
-// Our action, which forwards to `next`: so it has what that relies on.
+// Returns our action. It forwards to `next`, so it has the flag and mask that `next` relies on.
 struct sigaction action_before(const struct sigaction& next) {
   const bool is_handler = (next.sa_flags & SA_SIGINFO) != 0 ||
                           (next.sa_handler != SIG_DFL && next.sa_handler != SIG_IGN);
@@ -220,7 +222,7 @@ bool send_signal(pid_t thread) noexcept {
   return ::syscall(SYS_rt_tgsigqueueinfo, ::getpid(), thread, kSignal, &info) == 0;
 }
 
-// The right to use the request. One that a parent process held when it forked is free in the child.
+// The right to use the request. If a parent process held it at the fork, it is free in the child.
 class Turn {
  public:
   Turn(Request& request, TimePoint deadline) : request_(request) {
@@ -261,8 +263,8 @@ bool blocks_signal(pid_t thread) {
   return (mask >> (kSignal - 1) & 1) != 0;
 }
 
-// Why a thread cannot answer soon; empty if nothing speaks against it. (One that is ready to run
-// may just be in the handler, where the signal is blocked, and wait for a core.)
+// Returns why a thread cannot answer soon; empty if nothing prevents it. (A thread that is ready to
+// run may be in the handler, where the signal is blocked, and wait for a core.)
 std::string obstacle(pid_t thread) {
   const std::string state = status_of(thread, "State");
   if (state.empty()) return "its thread has ended";
@@ -282,8 +284,8 @@ std::string why_no_answer(pid_t thread, Duration patience) {
                       " ms");
 }
 
-// Waits for the answer; false at the deadline, or when the thread was seen unable to answer twice.
-// (Once may be chance: the C library blocks all signals for moments.)
+// Waits for the answer. Returns false at the deadline, or if the thread could not answer at two
+// consecutive looks. (Once may be chance: the C library blocks all signals for moments.)
 bool wait_for_answer(Request& request, TimePoint deadline) {
   constexpr Duration kBetweenLooks = 50ms;
   int obstacles = 0;
@@ -297,7 +299,7 @@ bool wait_for_answer(Request& request, TimePoint deadline) {
   return true;
 }
 
-// Withdraws what was asked; false if it is being answered, or was, after all.
+// Withdraws the request. Returns false if it is being answered, or was, after all.
 bool withdraw(Request& request, std::uint64_t wanted) {
   return request.word.compare_exchange_strong(
       wanted, Request::pack(Request::generation(wanted), Request::Phase::kIdle));
@@ -342,7 +344,7 @@ void install() {
 
   std::array<std::uintptr_t, kMostFrames> addresses;
   Walk walk = {first->throwing, addresses.data()};
-  walk_stack(walk);  // what the unwinder does once only is not for a handler
+  walk_stack(walk);  // lets the unwinder initialize itself here, not in a handler
   const struct sigaction ours = action_before(first->previous);
   if (::sigaction(kSignal, &ours, nullptr) != 0) {
     throw std::system_error(errno, std::generic_category(), "installing a handler of SIGURG");
@@ -383,8 +385,8 @@ Taken take(pid_t thread, Duration patience) {
   if (request->is(Request::Phase::kBeingAnswered) && !is_first) {
     return {{}, "an earlier request is being answered"};
   }
-  // Whoever does nothing but throw and catch is somewhere else some of the time. Asked again at
-  // once, it would be where it was.
+  // Even a thread that only throws and catches is outside of a throw some of the time. Asked again
+  // at once, it would be where it was.
   constexpr int kMostAttempts = 50;
   constexpr auto kBetweenAttempts = 100us;
   for (int attempt = 1;; ++attempt) {

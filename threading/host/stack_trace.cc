@@ -16,8 +16,8 @@
 namespace zmqloop {
 namespace {
 
-// Abseil looks names up with a lock in its hands, which stays locked in a child that is forked
-// meanwhile: that child does without names.
+// Abseil holds a lock while it looks up names. In a child that is forked meanwhile it stays locked:
+// that child does without names.
 constinit std::atomic<int> lookups{0};  // under way
 constinit std::atomic<bool> has_names{true};
 
@@ -38,7 +38,7 @@ std::string function_at(std::uintptr_t address) {
   if (!has_names) return {};
   const Lookup lookup;
   if (!absl::Symbolize(reinterpret_cast<const void*>(address), name, sizeof name)) return {};
-  // Abseil leaves alone what its own demangler cannot read. (Of "f", the other makes "float".)
+  // Abseil leaves names mangled that its own demangler cannot read. (Ours turns "f" into "float".)
   return std::string_view(name).starts_with("_Z") ? demangled(name) : name;
 }
 

@@ -3,12 +3,12 @@
 
 // The stack of a thread at one moment, innermost function first, as addresses and names.
 //
-//   for (const StackTrace::Frame& frame : report.stack) log(frame.function);
+//   for (const StackTrace::Frame& frame : report.stack) std::puts(frame.function.c_str());
 //   std::fputs(report.stack.text().c_str(), stderr);
 //
 // Names come from the symbol tables of the program and its libraries: functions of a stripped
-// program, and those that were inlined, have none. A child that is forked while names are looked up
-// finds none at all.
+// program and inlined functions have none. A child that is forked during a lookup finds no names at
+// all.
 //
 // Threads: a value.
 // Errors: std::bad_alloc.
@@ -35,9 +35,9 @@ class StackTrace {
     std::string function;  // its demangled name; empty if it is not known
   };
 
-  // Makes an empty stack, and says why it is.
+  // Makes an empty stack, and gives the reason.
   ZMQLOOP_EXPORT explicit StackTrace(std::string why_empty = "none was taken");
-  // Looks up the names of functions.
+  // Makes the stack of these addresses, and looks up the names of their functions.
   ZMQLOOP_EXPORT explicit StackTrace(std::span<const std::uintptr_t> addresses);
 
   auto begin() const noexcept { return frames_.begin(); }
@@ -49,7 +49,7 @@ class StackTrace {
   // Returns the reason why there are no frames; empty if there are some.
   const std::string& why_empty() const noexcept { return why_empty_; }
 
-  // Returns a line for each frame, indented; or one that says why there is none.
+  // Returns an indented line for each frame, or one line that says why there is none.
   ZMQLOOP_EXPORT std::string text() const;
 
  private:

@@ -3,9 +3,8 @@
 
 // An address that tells threads apart: no two living ones share it.
 //
-// It is not that of a thread-local variable: a shared object that hides its symbols would have a
-// variable of its own, and a signal handler that is the first on its thread to use one may have to
-// allocate it.
+// It is not the address of a thread-local variable: a shared object that hides its symbols would
+// have its own variable, and the first use on a thread may allocate, even in a signal handler.
 //
 // Threads: any; async-signal-safe.
 // Internal.
@@ -15,7 +14,7 @@
 
 namespace zmqloop {
 
-// Not inlined by clang, nor are two calls made one: see per_thread() in threading/mailbox/primitives.h.
+// clang must not inline this or merge calls: see per_thread() in threading/mailbox/primitives.h.
 #ifdef __clang__
 [[gnu::noinline]]
 #endif

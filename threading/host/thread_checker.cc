@@ -8,7 +8,7 @@ namespace zmqloop {
 void ThreadChecker::bind() noexcept {
   const std::lock_guard lock(mutex_);
   label_ = fixed_thread_label();
-  owner_.store(here());  // after the label: whoever sees the owner finds its name
+  owner_.store(here());  // after the label: a thread that sees the owner finds its name
 }
 
 void ThreadChecker::unbind() noexcept { owner_.store(nullptr); }

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Which thread an object belongs to right now, if any.
+// Knows the thread that an object belongs to right now, if any.
 //
 // Threads: bind() and unbind() on the thread that gets or gives up the object; the rest on any
 // thread; is_bound_here() is async-signal-safe.
@@ -23,14 +23,14 @@ namespace zmqloop {
 
 class ThreadChecker {
  public:
-  // Binds to the calling thread. Not while it is bound.
+  // Binds to the calling thread. Must not be bound already.
   ZMQLOOP_EXPORT void bind() noexcept;
   ZMQLOOP_EXPORT void unbind() noexcept;
 
   bool is_bound() const noexcept { return owner_.load() != nullptr; }
   bool is_bound_here() const noexcept { return owner_.load() == here(); }
 
-  // Returns "thread 1234 (name)" of the thread bound last; empty if none was.
+  // Returns "thread 1234 (name)" for the thread that was bound last; empty if none was.
   ZMQLOOP_EXPORT std::string bound_label() const;
 
   // Returns an address that no two living threads share.

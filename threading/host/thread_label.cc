@@ -15,7 +15,7 @@ namespace {
 
 constexpr std::size_t kMostBytes = 15;  // of a thread name; the kernel's TASK_COMM_LEN less the NUL
 
-// Where the trailing number of `name` begins, the separator before it included.
+// Returns where the trailing number of `name` begins, including the separator before it.
 std::size_t begin_of_number(std::string_view name) {
   constexpr std::string_view kDigits = "0123456789";
   constexpr std::string_view kSeparators = "-_./:# ";
@@ -46,7 +46,7 @@ pid_t current_thread_id() { return static_cast<pid_t>(::syscall(SYS_gettid)); }
 std::string shorten_thread_name(std::string_view name) {
   if (name.size() <= kMostBytes) return std::string(name);
   std::string_view number = name.substr(begin_of_number(name));
-  // Of a number that is itself too long, the last digits differ most.
+  // If the number itself is too long, keep its last digits: they differ most.
   if (number.size() > kMostBytes) number.remove_prefix(number.size() - kMostBytes);
   std::size_t kept = kMostBytes - number.size();
   while (kept > 0 && continues_character(name[kept])) --kept;

@@ -15,10 +15,10 @@
 
 namespace zmqloop {
 
-// Returns the demangled name of a type; "unknown" of none.
+// Returns the demangled name of a type; "unknown" for null.
 std::string type_name(const std::type_info* type);
 
-// Returns the demangled form of a mangled name, or the name itself if there is none.
+// Returns the demangled form of a mangled name, or the name itself if it cannot be demangled.
 std::string demangled(const char* mangled);
 
 }  // namespace zmqloop
