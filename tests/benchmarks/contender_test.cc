@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// That the dispatch workloads run with this library, and notice a library that fails them.
+// Tests that the dispatch workloads run with this library, and that they detect a faulty library.
 
 #include "benchmarks/contender.h"
 
@@ -19,7 +19,7 @@
 namespace zmqloop::bench {
 namespace {
 
-// "Loops" that run a callable where it is posted, and get the 1,000th post wrong.
+// Fake loops that run a callable inside post(), and get the 1,000th post wrong.
 enum class Fault { kNone, kLost, kTwice, kRefused };
 
 template <Fault fault>
@@ -66,7 +66,7 @@ template <class Loop>
 Tally flood(const WorkloadOptions& options = {}, const FloodShape& shape = {}) {
   const StartedWorkload workload = make_contender<Loop>("").flood(options, shape);
   while (workload->posts_run() < 2000) {
-    // A producer that was refused posts no more.
+    // After a refusal the producer stops posting.
     if (std::is_same_v<Loop, FaultyLoop<Fault::kRefused>> && workload->posts_run() == 999) break;
     std::this_thread::yield();
   }

@@ -22,7 +22,7 @@ LatencyHistogram recorded(const std::vector<std::int64_t>& values) {
   return histogram;
 }
 
-// The definition: the smallest value that at least `fraction` of all do not exceed.
+// The definition: the smallest value such that at least `fraction` of all values do not exceed it.
 std::int64_t nearest_rank(std::vector<std::int64_t> values, double fraction) {
   std::sort(values.begin(), values.end());
   const double rank = std::ceil(fraction * static_cast<double>(values.size()));
@@ -84,7 +84,7 @@ TEST(LatencyHistogram, IsOffByLessThanOneSixtyFourthForLargeSets) {
 TEST(LatencyHistogram, BoundsTheErrorOfEveryPowerOfTwoAndItsNeighbours) {
   for (std::int64_t power = 64; power < 3'000'000'000'000; power *= 2) {
     for (const std::int64_t value : {power - 1, power, power + 1, power + power / 2}) {
-      // The value in the middle is not the smallest or largest, which are kept exactly.
+      // Puts the value in the middle: the smallest and the largest value are kept exactly.
       const LatencyHistogram histogram = recorded({0, value, 3'599'999'999'999});
       const auto found = static_cast<double>(histogram.percentile(0.5));
       EXPECT_LE(found, static_cast<double>(value));

@@ -1,7 +1,8 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// What the benchmarks measure beside time: allocations, memory, CPU time, waits, distance.
+// Tests the benchmarks' measurements other than time: allocations, memory, CPU time, waits,
+// distance.
 
 #include <cstdint>
 #include <cstdlib>
@@ -20,7 +21,7 @@
 namespace zmqloop::bench {
 namespace {
 
-// Not optimised away with what it points to.
+// volatile: the compiler must keep the pointer and the memory it points to.
 void* volatile sink = nullptr;
 
 TEST(MallocCounter, CountsWhatIsAllocatedWhileItExists) {
@@ -61,7 +62,7 @@ TEST(ProcessUsage, SeesWaitsOfOtherThreads) {
       back.send(ball);
     }
   });
-  // Not each hop is waited for: the ball may come before the thread looks for it.
+  // A thread does not wait in every hop: the ball may arrive before the thread looks for it.
   std::uint64_t hops = 0;
   while (voluntary_switches_of_others() < 50 && hops < kMostHops) {
     there.send({.hop = ++hops, .sent_at = 0});

@@ -14,7 +14,7 @@
 namespace zmqloop::bench {
 namespace {
 
-// The size of the window, and whether the producer sleeps while it waits.
+// Parameters: the size of the window, and whether the producer sleeps while it waits.
 class EveryPostWindow : public testing::TestWithParam<std::tuple<std::uint64_t, bool>> {};
 
 TEST_P(EveryPostWindow, NeverHasMoreOutstandingAndNeverStopsTheProducer) {

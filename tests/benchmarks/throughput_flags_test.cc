@@ -74,7 +74,7 @@ TEST(ThroughputFlags, LetTheLastOfTwoWin) {
 
 struct Nonsense {
   Arguments arguments;
-  std::string named;  // what the message must name
+  std::string named;  // must appear in the message
 };
 void PrintTo(const Nonsense& nonsense, std::ostream* out) {
   for (const char* const argument : nonsense.arguments) *out << argument << ' ';

@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Runs the benchmark's scenarios for a moment each: that every post accepted is run, and that what
-// is measured is reported. No time is asserted.
+// Runs each scenario of the benchmark for a moment. Tests that every accepted post is run and that
+// the measurements are reported. Asserts no times.
 
 #include <atomic>
 #include <chrono>
@@ -126,7 +126,7 @@ TEST(ThroughputRunner, TakesOneSampleOfEachScenarioInEachRound) {
   EXPECT_FALSE(result.interrupted);
   EXPECT_GE(result.rounds, 5U);
   ASSERT_EQ(result.scenarios.size(), scenarios.size());
-  std::uint64_t run_in_all = 0;  // in one so short window a busy machine may run none
+  std::uint64_t run_in_all = 0;  // a busy machine may run no post in one such short window
   for (const ScenarioResult& scenario : result.scenarios) {
     EXPECT_EQ(scenario.samples.size(), result.rounds) << scenario.scenario->name;
     EXPECT_EQ(scenario.posts_accepted, scenario.posts_run) << scenario.scenario->name;

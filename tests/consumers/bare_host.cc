@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// A program that knows nothing of zmqloop and loads plugins that use it, together and in turn.
+// A program that does not use zmqloop itself, and loads plugins that do: all together, and in turn.
 //
 //   bare_host PLUGIN...
 

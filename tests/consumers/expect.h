@@ -1,14 +1,15 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// What the programs here say and count: no test framework, as in a user's first program.
+// Reports and counts failures in these programs, which use no test framework, like a user's first
+// program.
 
 #ifndef ZMQLOOP_TESTS_CONSUMERS_EXPECT_H_
 #define ZMQLOOP_TESTS_CONSUMERS_EXPECT_H_
 
 #include <cstdio>
 
-// Adds one to `failures`, and says which condition is false and where.
+// If the condition is false, adds one to `failures` and prints the condition and its place.
 #define EXPECT(condition)                                                                 \
   do {                                                                                    \
     if (!(condition)) {                                                                   \

@@ -1,12 +1,12 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// A program that uses zmqloop itself and loads a plugin that does: both share one libzmqloop.so.
+// A program that uses zmqloop and loads a plugin that uses it too: both share one libzmqloop.so.
 //
 //   host PLUGIN
 //
-// Loops, posts, exceptions and types cross the boundary in both directions; then the plugin is
-// unloaded, really, and loaded again.
+// Loops, posts, exceptions and types cross the boundary in both directions. Then the plugin is
+// really unloaded, and loaded again.
 
 #include <atomic>
 #include <chrono>
@@ -32,7 +32,7 @@ constexpr int kPosts = 20'000;
 
 int failures = 0;
 
-// The plugin's functions, by the names of plugin.h.
+// A loaded plugin; finds its functions by their names in plugin.h.
 class Plugin {
  public:
   explicit Plugin(const char* path) : handle_(::dlopen(path, RTLD_NOW | RTLD_LOCAL)) {
@@ -67,7 +67,7 @@ void compare_identities(const Plugin& plugin) {
   EXPECT(there.timeout_error == &typeid(zmqloop::TimeoutError));
 }
 
-// Threads of the host post to the plugin's loop, which runs every one.
+// Threads of the host post to the plugin's loop, which runs every post.
 void post_to(zmqloop::IOLoop& loop, const Plugin& plugin) {
   std::atomic<int> run{0};
   std::vector<std::thread> posters;
@@ -85,7 +85,7 @@ void post_to(zmqloop::IOLoop& loop, const Plugin& plugin) {
   EXPECT(in_loop_thread() == 0);
 }
 
-// The plugin posts to the host's loop, from the plugin's.
+// The plugin posts to the host's loop from its own loop.
 void post_back(zmqloop::IOLoop& loop, const Plugin& plugin) {
   zmqloop::IOLoop own;
   const auto post = CALL(plugin, plugin_post_back);

@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// A plugin that runs loops: compiled with -fvisibility=hidden against libzmqloop.so, or with
-// libzmqloop.a linked into it.
+// A plugin that runs loops. Compiled with -fvisibility=hidden against libzmqloop.so, or with
+// libzmqloop.a linked in.
 
 #include "plugin.h"
 
@@ -22,7 +22,7 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 using zmqloop::sleep_for;
 
-// Receives what callbacks throw, the host's as well.
+// Counts the exceptions of its callbacks: LoopClosedError, and others.
 class Loop : public zmqloop::IOLoop {
  public:
   void handle_callback_exception(std::exception_ptr error) override {

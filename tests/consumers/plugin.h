@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// What a host finds in a plugin by dlsym().
+// Declares the functions that a host finds in a plugin by dlsym().
 
 #ifndef ZMQLOOP_TESTS_CONSUMERS_PLUGIN_H_
 #define ZMQLOOP_TESTS_CONSUMERS_PLUGIN_H_
@@ -12,7 +12,7 @@ namespace zmqloop {
 class IOLoop;
 }  // namespace zmqloop
 
-// What exists once in a process, as the plugin sees it.
+// Addresses of objects that must exist once per process, as the plugin sees them.
 struct Identities {
   const void* posting_thread;
   const std::type_info* loop;
@@ -22,10 +22,10 @@ struct Identities {
 };
 
 extern "C" {
-// Uses a loop within the plugin, from beginning to end; returns how much was wrong.
+// Uses loops inside the plugin, from beginning to end; returns the number of failures.
 [[gnu::visibility("default")]] int plugin_use();
 
-// The same together with a host that is linked with the same zmqloop.
+// For use by a host that is linked with the same zmqloop: both use each other's loops.
 [[gnu::visibility("default")]] zmqloop::IOLoop* plugin_begin();
 [[gnu::visibility("default")]] void plugin_identities(Identities* seen);
 [[gnu::visibility("default")]] int plugin_post_back(zmqloop::IOLoop* host, int count);

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// A user's first program: built in each way that README's "Use it" names, and run.
+// A user's first program. The test builds it in each way named in README's "Use it", and runs it.
 
 #include <chrono>
 

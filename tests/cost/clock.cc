@@ -12,7 +12,7 @@ std::chrono::nanoseconds time_passed = std::chrono::hours(1);
 
 }  // namespace
 
-// Called instead of the C library's, also by shared libraries.
+// Replaces the C library's function, also for shared libraries.
 extern "C" int clock_gettime(clockid_t, timespec* result) noexcept {
   result->tv_sec = time_passed.count() / std::nano::den;
   result->tv_nsec = time_passed.count() % std::nano::den;

@@ -20,7 +20,7 @@ constexpr int kRounds = 16;
 constexpr int kFew = 64;
 constexpr int kMany = 128;
 
-// As Payload, with a result.
+// Like Payload, with a result.
 struct Question {
   Payload payload;
   std::uint64_t operator()() const {
@@ -57,7 +57,7 @@ Task<std::uint64_t> ask(IOLoop& loop, std::uint64_t& sum, int times) {
   co_return answers;
 }
 
-// A task that awaits what it has submitted to its own loop: two iterations.
+// A task that submits to its own loop and awaits the result: two iterations.
 void await(int size) {
   IOLoop loop(without_spinning());
   std::uint64_t sum = 0;

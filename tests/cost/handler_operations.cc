@@ -23,11 +23,11 @@ namespace {
 // Multiples of the 256 waits after which the poller verifies its descriptors once.
 constexpr int kFewIterations = 256;
 constexpr int kManyIterations = 1'024;
-// All of them fit into the poller's first buffer.
+// Both fit into the poller's first buffer.
 constexpr int kFewReady = 6;
 constexpr int kManyReady = 14;
 
-// An eventfd that always is ready.
+// An eventfd that is always ready.
 class ReadyDescriptor {
  public:
   ReadyDescriptor() : fd_(::eventfd(1, EFD_CLOEXEC)) {
@@ -64,7 +64,7 @@ class ReadySocket {
   zmq::socket_t sender_;
 };
 
-// Lets `count` of them be ready in each of so many iterations.
+// Runs `iterations` iterations with `count` ready sources in each.
 template <class Source>
 void iterate(int count, int iterations) {
   std::deque<Source> sources(static_cast<std::size_t>(count));

@@ -1,13 +1,13 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Repeats hot operations of the library, for tools/check_cost to count their instructions.
+// Repeats hot operations of the library, so that tools/check_cost can count their instructions.
 //
-//   hot_operations --list      says how it was built, then names the operations: name, small and
-//                              large size, repetitions per unit of size
-//   hot_operations NAME SIZE   repeats one of them
+//   hot_operations --list      prints the build, then for each operation: name, small and large
+//                              size, repetitions per unit of size
+//   hot_operations NAME SIZE   repeats one operation
 //
-// Exit status: 0 all was done; 1 not, with a message; 2 wrong usage.
+// Exit status: 0 done; 1 failed, with a message; 2 wrong usage.
 
 #include <cstdio>
 #include <cstdlib>
@@ -23,7 +23,7 @@
 namespace zmqloop::cost {
 namespace {
 
-// The counts of another compiler, or of other flags than those of --config=opt, are others.
+// Counts differ with another compiler, and with flags other than those of --config=opt.
 #if defined(__clang__)
 constexpr const char* kCompiler = "clang++ " __clang_version__;
 #else
@@ -59,7 +59,7 @@ int list() {
   return 0;
 }
 
-// The first loop of a process finds out how many cores there are, and others rely on it.
+// The first loop of a process reads the number of cores, and later loops reuse it.
 void start_a_loop() {
   IOLoop loop(without_spinning());
   loop.stop();

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Marks the part of a program whose instructions are counted.
+// Marks the part of a program that callgrind counts.
 //
 //   measured([&] { loop.start(); });   // valgrind --toggle-collect=zmqloop_cost_measured
 //
@@ -12,8 +12,8 @@
 
 #include <type_traits>
 
-// Calls `function(argument)`. Callgrind knows it by this name, which needs no header of valgrind's;
-// it stands in a file of its own so that no compiler inlines it.
+// Calls `function(argument)`. Callgrind finds it by this name, so no valgrind header is needed. It
+// is defined in a file of its own, so that no compiler inlines it.
 extern "C" void zmqloop_cost_measured(void (*function)(void*), void* argument);
 
 namespace zmqloop::cost {

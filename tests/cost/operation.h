@@ -1,15 +1,16 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// A hot operation of the library, as a function that repeats it in measured() (measured.h).
+// Describes a hot operation of the library by a function that repeats it in measured()
+// (measured.h).
 //
-// run(size) repeats it size * times_per_unit times. A count at two sizes therefore gives the cost
-// of one: (count(large) - count(small)) / ((large - small) * times_per_unit). What happens once per
-// run, or once per batch of `size`, drops out.
+// run(size) repeats it size * times_per_unit times. So counts at two sizes give the cost of one
+// operation: (count(large) - count(small)) / ((large - small) * times_per_unit). Costs per run, or
+// per batch of `size`, cancel out.
 //
-// An operation takes the same steps each time it is run: threads take turns, no loop spins or
-// sleeps, and the clock stands still (clock.h). It runs without valgrind as well, and throws if it
-// did not do all that it should.
+// An operation takes the same steps in each run: threads take turns, no loop spins or sleeps, and
+// the clock stands still (clock.h). It also runs without valgrind, and throws if it did not do all
+// its work.
 //
 // Threads: one at a time.
 

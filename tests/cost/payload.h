@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// What the operations have in common: the callable they give away, and the options of their loops.
+// Shared by the operations: the callable they hand to the loop, and the options of their loops.
 //
 // Threads: values.
 
@@ -16,7 +16,7 @@
 
 namespace zmqloop::cost {
 
-// The callable that posts and timers are given: a pointer and 24 bytes, as in the benchmarks.
+// The callable of posts and timers: a pointer and 24 bytes, as in the benchmarks.
 struct Payload {
   std::uint64_t* sum;
   std::array<std::uint64_t, 3> content;
@@ -26,7 +26,7 @@ static_assert(sizeof(Payload) == 32);
 
 inline Payload payload(std::uint64_t& sum) { return {&sum, {0, 0, 1}}; }
 
-// Of a loop that never looks for work while the time passes, which it does not.
+// Options of a loop that never spins: the clock, which ends a spin, stands still here.
 inline LoopOptions without_spinning() { return {.name = "cost", .idle_spin = Duration::zero()}; }
 
 }  // namespace zmqloop::cost

@@ -16,10 +16,10 @@ namespace zmqloop::cost {
 namespace {
 
 constexpr int kRounds = 16;
-// Unmeasured rounds before those: lanes get the memory that they keep.
+// Unmeasured rounds first, in which lanes get the memory that they keep.
 constexpr int kWarmUps = 8;
 
-// Batches so large are followed by no pause (batch_pacer.h), and fill whole segments (lane.h).
+// Batches of these sizes are followed by no pause (batch_pacer.h) and fill whole segments (lane.h).
 constexpr int kSmallBatch = 256;
 constexpr int kLargeBatch = 512;
 
@@ -60,7 +60,7 @@ void post(int size) {
   require(sum, static_cast<std::uint64_t>(size) * kRounds);
 }
 
-// A callback of a batch that another thread has posted.
+// Runs a callback of a batch that another thread has posted.
 void run(int size) {
   IOLoop loop(without_spinning());
   warm_up(loop);
@@ -72,7 +72,7 @@ void run(int size) {
   require(sum, static_cast<std::uint64_t>(size) * kRounds);
 }
 
-// A thread that posts whenever it is told to. It keeps its lane, unlike threads that come and go.
+// A thread that posts once per post() call. It keeps its lane, unlike short-lived threads.
 class Poster {
  public:
   Poster(IOLoop& loop, std::uint64_t& sum)
@@ -101,7 +101,7 @@ class Poster {
   std::thread thread_;
 };
 
-// A callback of a batch in which each post comes from another thread than the one before it.
+// Runs a callback of a batch in which consecutive posts come from different threads.
 void run_merged(int size) {
   IOLoop loop(without_spinning());
   std::uint64_t sum = 0;
@@ -124,7 +124,7 @@ void run_merged(int size) {
   require(sum, static_cast<std::uint64_t>(size) * kRounds);
 }
 
-// A callback that the loop's own thread posts in a batch, and its run.
+// A callback posted by the loop's own thread in a batch, and its run.
 void post_and_run(int size) {
   IOLoop loop(without_spinning());
   warm_up(loop);
@@ -160,7 +160,7 @@ void self_post(int size) {
   require(static_cast<std::uint64_t>(left), 0);
 }
 
-// add_callback_from_signal(). Few, so that the first word of the slots' bitmap has room for them.
+// add_callback_from_signal(). Few posts, so that they fit into the first word of the slots' bitmap.
 void signal_post(int size) {
   IOLoop loop(without_spinning());
   std::uint64_t sum = 0;

@@ -24,7 +24,7 @@ constexpr int kRounds = 4;
 constexpr int kFewTimers = 64;
 constexpr int kManyTimers = 256;
 
-// Timers that are not near, each some ticks of the wheel after the one before.
+// Timers that are not near; consecutive timers are some ticks of the wheel apart.
 constexpr Duration kFirst = milliseconds(100);
 constexpr Duration kStep = microseconds(500);
 constexpr Duration kLast = kFirst + kManyTimers * kStep;
@@ -33,8 +33,8 @@ static_assert(kRounds * kLast < kClockMayMove);
 class TimedLoop {
  public:
   TimedLoop() : loop_(without_spinning()), handles_(kManyTimers) {
-    loop_.call_later(hours(1'000), [] {});  // so that the queue never is empty
-    arm(kManyTimers);                       // and has the memory that it keeps
+    loop_.call_later(hours(1'000), [] {});  // so that the queue is never empty
+    arm(kManyTimers);                       // and already has the memory it keeps
     cancel(kManyTimers);
   }
 
@@ -51,7 +51,7 @@ class TimedLoop {
     move_clock(kLast);
   }
   void run() { loop_.start(); }
-  // Calls `f` as most timers are used: from something that the loop runs.
+  // Calls `f` from a callback of the loop, where most timers are used.
   template <class F>
   void in_callback(F f) {
     loop_.add_callback([this, &f] {
@@ -70,7 +70,7 @@ class TimedLoop {
   std::uint64_t fired_ = 0;
 };
 
-// call_later(), of a timer that is not near.
+// call_later() for a timer that is not near.
 void arm(int size) {
   TimedLoop timed;
   for (int round = 0; round < kRounds; ++round) {
@@ -79,7 +79,7 @@ void arm(int size) {
   }
 }
 
-// remove_timeout() of such a timer.
+// remove_timeout() for such a timer.
 void cancel(int size) {
   TimedLoop timed;
   for (int round = 0; round < kRounds; ++round) {
@@ -91,7 +91,7 @@ void cancel(int size) {
   require(timed.fired(), 0);
 }
 
-// The way of such a timer out of the wheel, and its run.
+// Taking such a timer out of the wheel, and running it.
 void fire(int size) {
   TimedLoop timed;
   for (int round = 0; round < kRounds; ++round) {

@@ -13,7 +13,7 @@
 namespace zmqloop::faults {
 namespace {
 
-// What follows the name of an argument: parts between colons.
+// The value of an argument: parts separated by colons.
 class Value {
  public:
   explicit Value(std::string_view text) : rest_(text) {}
@@ -52,7 +52,7 @@ void take(Arguments& into, std::string_view word) {
   const std::size_t equals = word.find('=');
   const std::string_view name = word.substr(0, equals);
   Value value(equals == std::string_view::npos ? "" : word.substr(equals + 1));
-  // In braces, what is read is read in order.
+  // Braces guarantee that the parts are read in order.
   if (name == "--poller") {
     into.poller = parse_poller_kind(value.word());
   } else if (name == "--pad") {

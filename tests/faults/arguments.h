@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// The arguments of loop_life, which has what they mean.
+// Parses the arguments of loop_life; loop_life.cc explains them.
 
 #ifndef ZMQLOOP_TESTS_FAULTS_ARGUMENTS_H_
 #define ZMQLOOP_TESTS_FAULTS_ARGUMENTS_H_
@@ -29,7 +29,7 @@ struct Arguments {
   std::optional<ProcessState> limit;
 };
 
-// Throws std::invalid_argument, which names the word that cannot be understood.
+// Throws std::invalid_argument with the word that is not understood.
 Arguments read_arguments(std::span<const char* const> words);
 
 }  // namespace zmqloop::faults

@@ -37,7 +37,7 @@ void choose(const ChosenThread& chosen) noexcept { chosen_thread = chosen; }
 void begin_thread(int thread) noexcept {
   const int saved_errno = errno;
   if (thread == chosen_thread.thread) {
-    // No descriptor, address, size or flag is valid: it does nothing but count.
+    // No argument is a valid descriptor, address, size or flag: the call only counts.
     for (int i = 0; i < chosen_thread.times; ++i) {
       ::syscall(chosen_thread.call, -1L, -1L, -1L, -1L, -1L, -1L);
     }
@@ -50,7 +50,7 @@ void mark() noexcept { ::syscall(SYS_getppid); }
 
 }  // namespace zmqloop::faults
 
-// In front of the C library's.
+// Replaces the C library's function, and calls it.
 extern "C" int pthread_create(pthread_t* thread, const pthread_attr_t* attributes,
                               void* (*body)(void*), void* argument) noexcept {
   using Create = int (*)(pthread_t*, const pthread_attr_t*, void* (*)(void*), void*);

@@ -1,17 +1,17 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Moves one thread's counts of system calls beyond those of all others.
+// Moves one thread's counts of system calls beyond those of all other threads.
 //
-// strace makes the n-th call of a kind fail in each thread it follows, and so several at a time if
-// several threads make that many. A thread that makes harmless calls of the kind first, as many as
-// any other thread makes at all, is the only one that reaches its higher numbers.
+// strace makes the n-th call of a kind fail in every thread it follows, so in several threads if
+// several make n calls. So the chosen thread first makes N harmless calls of that kind, where no
+// other thread makes more than N in all. Only the chosen thread reaches the numbers above N.
 //
-// Every thread, when it begins, makes the calls it was chosen for and then one getppid(), which
-// nothing else here calls: what comes after it is the thread's own.
+// Every thread first makes the calls chosen for it, then one getppid(), which nothing else here
+// calls. All later calls are the thread's own.
 //
-// Threads: choose() before there is a second one. pthread_create() is replaced in the whole
-// process, libzmq's own use of it included.
+// Threads: call choose() before there is a second thread. pthread_create() is replaced in the whole
+// process, also for libzmq.
 // Errors: none.
 // Internal.
 
@@ -21,18 +21,19 @@
 namespace zmqloop::faults {
 
 struct ChosenThread {
-  int thread = -1;  // 0: the main one; others in the order of their creation
+  int thread = -1;  // 0: the main thread; others in the order of their creation
   long call = 0;    // the system call's number
   int times = 0;
 };
 
-// Says which thread is to make which calls when it begins.
+// Chooses a thread, and the calls it makes when it begins.
 void choose(const ChosenThread& chosen) noexcept;
 
-// What each thread does when it begins; for the main one, to be called.
+// Makes the calls chosen for `thread`, then mark(). Runs at the start of each thread; for the main
+// thread you must call it.
 void begin_thread(int thread) noexcept;
 
-// Marks a place in what strace writes: one getppid().
+// Marks a place in the output of strace, by one getppid().
 void mark() noexcept;
 
 }  // namespace zmqloop::faults

@@ -23,8 +23,8 @@ constexpr std::array kNames = {"own post", "post of a post", "thread's post", "s
                                "socket",   "executor",       "LoopThread",    "LoopPool"};
 static_assert(kNames.size() == static_cast<unsigned>(Awaited::kLoopPool) + 1);
 
-// Of the life that is lived. Read by signal handlers.
-constinit std::atomic<unsigned> missing{0};  // bit by bit, as Awaited
+// State of the current life. Signal handlers read it too.
+constinit std::atomic<unsigned> missing{0};  // one bit per Awaited
 constinit std::atomic<IOLoop*> living{nullptr};
 constinit std::atomic<std::uint64_t> signal_posts_accepted{0};
 constinit std::atomic<std::uint64_t> signal_posts_run{0};
@@ -37,7 +37,7 @@ void require_nothing_left(const CloseReport& report, const std::string& whose) {
   require(report == CloseReport{}, whose + " left something undone");
 }
 
-// Calls a function of cppzmq until no signal interrupts it.
+// Repeats a call to cppzmq until no signal interrupts it.
 template <class Call>
 auto uninterrupted(Call call) {
   for (;;) {
@@ -122,7 +122,7 @@ void Life::run() {
   try {
     run_with_poster();
   } catch (const LoopClosedError&) {
-    // Another loop has ended early: join() tells why.
+    // Another loop has ended early: join() throws the reason.
     helper.join();
     pool.join();
     throw;

@@ -1,15 +1,16 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// One loop's life, with everything a loop does: posts from itself, from another thread and from
-// signal handlers, timers, a descriptor, a ZeroMQ socket, work for a LoopThread and a LoopPool.
+// Runs one loop's life, with everything a loop does: posts from itself, from another thread and
+// from signal handlers, timers, a descriptor, a ZeroMQ socket, work for a LoopThread and a
+// LoopPool.
 //
 //   Sockets sockets;
-//   Life(PollerKind::kEpoll, sockets).run();   // returns once all of it has happened, once
+//   Life(PollerKind::kEpoll, sockets).run();   // returns when everything has happened exactly once
 //
-// Threads: the thread that calls run(); what is marked so, signal handlers.
+// Threads: the thread that calls run(); functions marked so, signal handlers.
 // Owns: the loop and its helpers, until destroyed.
-// Errors: Broken for a promise that the library did not keep; what the library throws.
+// Errors: Broken if the library breaks a promise; exceptions of the library.
 // Internal.
 
 #ifndef ZMQLOOP_TESTS_FAULTS_LIFE_H_
@@ -26,12 +27,12 @@
 
 namespace zmqloop::faults {
 
-// A promise of the library that was not kept.
+// Thrown if the library has broken a promise.
 struct Broken : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-// The user's own side: a descriptor that is readable once it was set.
+// The user's descriptor: it is readable after set().
 class Event {
  public:
   Event();
@@ -45,15 +46,15 @@ class Event {
   const int fd_;
 };
 
-// And two connected sockets. Signals interrupt libzmq's calls, even those that do not wait.
+// The user's two connected sockets. Signals interrupt even those calls of libzmq that do not wait.
 class Sockets {
  public:
   Sockets();
   zmq::socket_t& receiver() { return receiver_; }
   void send_one();
-  // Returns false if there is nothing, or a signal came; then it is still there.
+  // Returns false if there is no message, or if a signal came; then the message is still there.
   bool receive_one();
-  // Takes what an earlier life may have left.
+  // Takes the messages that an earlier life may have left.
   void drain();
 
  private:
@@ -62,7 +63,7 @@ class Sockets {
   zmq::socket_t sender_{context_, zmq::socket_type::pair};
 };
 
-// What a life waits for, each once.
+// The events that a life waits for, each once.
 enum class Awaited : unsigned {
   kOwnPost,
   kPostOfAPost,
@@ -89,14 +90,13 @@ class Life {
 
   // ---- signal handler ----
 
-  // Posts to the loop that lives, if there is one; what is accepted must run, or be counted by
-  // close().
+  // Posts to the living loop, if there is one. An accepted post must run or be counted by close().
   static void post_from_signal() noexcept;
-  // Calls `tell` with the name of each thing that the life still waits for.
+  // Calls `tell` with the name of each event that the life still waits for.
   static void for_each_awaited(void (*tell)(const char* name)) noexcept;
 
  private:
-  // Its callbacks' exceptions leave start().
+  // A loop whose callbacks' exceptions leave start().
   class Loop : public IOLoop {
    public:
     using IOLoop::IOLoop;

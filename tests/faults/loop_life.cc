@@ -1,26 +1,27 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Lives a loop's life twice, for tools/check_faults to put faults into the first.
+// Runs a loop's life twice; tools/check_faults injects faults into the first life.
 //
 //   loop_life [--poller=epoll|zmq_poll] [--pad=THREAD:CALL:TIMES] [--limit=DESCRIPTORS:THREADS]
 //             [--spare=COUNT:descriptors | --spare=COUNT:threads | --spare=COUNT:kilobytes]
 //
-// The second has to be complete whatever became of the first: nothing may outlive a fault. SIGUSR1
-// posts to the loop, whenever it comes. The user's own sockets are made before either life: in the
-// user's calls libzmq aborts as it likes.
+// The second life must be complete even if the first failed: nothing may outlive a fault. SIGUSR1
+// posts to the loop at any time. The user's own sockets are made before either life, because libzmq
+// may abort in the user's calls.
 //
-// --pad: see call_counts.h. --limit: what may be open at the end; without it, that is printed, and
-// the kilobytes of address space that the first life has used. --spare: how many descriptors,
-// threads or kilobytes of address space are left to the first life.
+// --pad: see call_counts.h.
+// --limit: the descriptors and threads that may be left at the end. Without it, the program prints
+// them, and the kilobytes of address space that the first life has used.
+// --spare: the descriptors, threads or kilobytes of address space left to the first life.
 //
-// Exit status: 0 both lives were complete: all that was accepted ran, and was all there should be;
+// Exit status: 0 both lives were complete: everything accepted ran, and nothing was missing;
 //              2 wrong usage;
-//              3 the first ended with an exception, which is printed with its errno;
-//              4 something got lost, was left behind or did not work afterwards, which is printed;
-//              5 it hung: what was still awaited is printed;
-//              6 there is no such limit here: only root, and who may make a user name space, can
-//                have one of threads.
+//              3 the first life ended with an exception, which is printed with its errno;
+//              4 something was lost, left behind or broken afterwards, which is printed;
+//              5 a life hung; the events still awaited are printed;
+//              6 the limit of threads cannot be set: this takes root, or the right to make a user
+//                namespace.
 
 #include <cerrno>
 #include <cstddef>
@@ -77,7 +78,7 @@ void on_alarm(int) {
   ::_exit(kHung);
 }
 
-// Without SA_RESTART: system calls are interrupted.
+// Installs a handler without SA_RESTART: it interrupts system calls.
 void handle(int signum, void (*handler)(int)) {
   struct sigaction action = {};
   action.sa_handler = handler;
@@ -113,7 +114,7 @@ Status live(PollerKind poller, Sockets& sockets) {
 
 struct Lives {
   Status status;
-  long kilobytes;  // of address space, for the first
+  long kilobytes;  // address space used by the first life
 };
 
 Lives live_twice(const Arguments& arguments) {

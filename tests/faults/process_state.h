@@ -1,10 +1,10 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// What a process holds that a leak would add to: its open descriptors and its threads.
+// Counts the open descriptors and threads of a process, to find leaks.
 //
 // Threads: one at a time.
-// Errors: std::system_error if the kernel does not tell.
+// Errors: std::system_error if the kernel does not give the counts.
 // Internal.
 
 #ifndef ZMQLOOP_TESTS_FAULTS_PROCESS_STATE_H_
@@ -30,15 +30,15 @@ struct ProcessState {
   }
 };
 
-// The descriptor that reads the folder is not counted.
+// Does not count the descriptor that reads /proc/self/fd.
 inline ProcessState process_state() {
   return {static_cast<int>(testing::open_descriptors()) - 1,
           static_cast<int>(testing::living_threads())};
 }
 
-// Waits until the process holds no more than `limit`, or no less than a moment ago if there is
-// none: libzmq closes sockets on a thread of its own, and the kernel lists a thread a moment longer
-// than it takes to join it. Returns what there is in the end.
+// Waits until the process holds no more than `limit`; without a limit, until it holds no less than
+// a moment ago. Needed because libzmq closes sockets on a thread of its own, and because the kernel
+// still lists a thread for a moment after it is joined. Returns the final state.
 inline ProcessState settled(const std::optional<ProcessState>& limit) {
   constexpr int kMillisecondsBetweenLooks = 10;
   constexpr int kLooks = 200;
@@ -52,7 +52,7 @@ inline ProcessState settled(const std::optional<ProcessState>& limit) {
   return before;
 }
 
-// Names what is open, and how often: "anon_inode:[eventfd] x 5, …".
+// Returns the kinds of open descriptors with their counts: "anon_inode:[eventfd] x 5, …".
 inline std::string kinds_of_descriptors() {
   std::map<std::string, int> kinds;
   for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {

@@ -22,7 +22,7 @@ namespace {
   throw std::system_error(errno, std::system_category(), call);
 }
 
-// Whoever has lowered a limit may raise it again as far as the hard one.
+// Lowers a soft limit; the process may raise it again, up to the hard limit.
 class Lowered {
  public:
   Lowered(decltype(RLIMIT_AS) what, rlim_t to) : what_(what) {
@@ -39,11 +39,11 @@ class Lowered {
   rlimit before_{};
 };
 
-// All are used up first, for there may be gaps between those in use.
+// Uses up all descriptors first, as there may be gaps between those in use.
 class FewDescriptors : public Shortage {
  public:
   explicit FewDescriptors(long spare) {
-    // Also the hard limit, which the library would raise its own to.
+    // Lowers the hard limit too: the library would raise its soft limit up to it.
     constexpr rlim_t kLimit = 256;
     const rlimit limit{kLimit, kLimit};
     if (::setrlimit(RLIMIT_NOFILE, &limit) != 0) refuse("setrlimit");
@@ -71,8 +71,8 @@ class FewThreads : public Shortage {
   const Lowered limit_;
 };
 
-// The stack of the main thread grows as it is used, and the process ends where it cannot: no
-// library can do anything about that.
+// The stack of the main thread grows as it is used. If it cannot grow, the process ends, and no
+// library can prevent that. So we let it grow first.
 [[gnu::noinline]] void grow_stack() {
   constexpr std::size_t kEnough = 256 << 10;
   constexpr std::size_t kPage = 4096;
@@ -111,10 +111,10 @@ std::unique_ptr<Shortage> leave_only(long count, Scarce of) {
 }
 
 bool become_the_only_one_of_its_user() {
-  // Root becomes a user that nobody is; others make a name space, which counts anew.
+  // Root becomes a user id that nobody has. Other users make a user namespace, which counts anew.
   const auto nobody = static_cast<uid_t>(1'000'000'000 + ::getpid());
   if (::setresuid(nobody, nobody, nobody) != 0 && ::unshare(CLONE_NEWUSER) != 0) return false;
-  // Who changes its user may not look into /proc/self otherwise.
+  // Otherwise a process that has changed its user may not read /proc/self.
   return ::prctl(PR_SET_DUMPABLE, 1) == 0;
 }
 

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// The command lines of the programs: what follows each newline is an argument.
+// Fuzzes the command lines of the programs. Newlines separate the arguments.
 
 #include <algorithm>
 #include <cmath>

@@ -1,10 +1,10 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Which handlers a loop has, and which of them it owes a call.
+// Tracks the handlers of a loop, and the calls that the loop owes them.
 //
 // Threads: one.
-// Errors: a handler that is called when it should not, or is not when it should, ends the process.
+// Errors: ends the process if a handler is called wrongly, or is not called when it should be.
 
 #ifndef ZMQLOOP_TESTS_FUZZ_EXPECTED_HANDLERS_H_
 #define ZMQLOOP_TESTS_FUZZ_EXPECTED_HANDLERS_H_
@@ -25,7 +25,7 @@ class ExpectedHandlers {
  public:
   static constexpr std::size_t kPlaces = 6;
 
-  // By the number of the thing that is waited for. Ids are never used again.
+  // `place` is the number of the thing that the handler waits for. Ids are never reused.
   void added(std::size_t place, unsigned id, Events events) {
     registered_[place] = {id, events, false};
   }
@@ -40,7 +40,7 @@ class ExpectedHandlers {
   }
 
   bool has(std::size_t place) const { return registered_[place].has_value(); }
-  // What is ready changed, or may have: nothing is owed.
+  // The thing's readiness has changed, or may have: no call is owed.
   void disturbed(std::size_t place) {
     if (has(place)) registered_[place]->owed = false;
   }
@@ -67,7 +67,7 @@ class ExpectedHandlers {
     registered_[place]->owed = false;
   }
 
-  // A run begins: a call is owed if what is ready is waited for.
+  // A run begins: a call is owed if the thing is readable and the handler waits for that.
   void run_begins(std::size_t place, bool readable) {
     if (!has(place)) return;
     registered_[place]->owed = readable && any(registered_[place]->events & Events::kRead);
@@ -93,7 +93,7 @@ class ExpectedHandlers {
     bool owed;
   };
   std::array<std::optional<Registered>, kPlaces> registered_;
-  std::set<int> lost_;        // descriptors, until something is known to have become of it
+  std::set<int> lost_;        // closed descriptors, until re-registered or removed
   std::uint64_t losses_ = 0;  // not yet reported
   std::uint64_t calls_ = 0;
 };

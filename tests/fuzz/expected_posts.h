@@ -1,10 +1,10 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Which posts a loop owes: those accepted and not yet run, in their order.
+// Tracks the posts that a loop owes: those accepted and not yet run, in their order.
 //
 // Threads: one.
-// Errors: a post that runs when it should not ends the process.
+// Errors: ends the process if a post runs when it should not.
 
 #ifndef ZMQLOOP_TESTS_FUZZ_EXPECTED_POSTS_H_
 #define ZMQLOOP_TESTS_FUZZ_EXPECTED_POSTS_H_

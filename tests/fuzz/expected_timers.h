@@ -1,10 +1,10 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Which timers a loop owes.
+// Tracks the timers that a loop owes.
 //
 // Threads: one.
-// Errors: a timer that fires when it should not, or does not when it should, ends the process.
+// Errors: ends the process if a timer fires when it should not, or does not fire when it should.
 
 #ifndef ZMQLOOP_TESTS_FUZZ_EXPECTED_TIMERS_H_
 #define ZMQLOOP_TESTS_FUZZ_EXPECTED_TIMERS_H_
@@ -21,7 +21,7 @@ namespace zmqloop::fuzz {
 
 class ExpectedTimers {
  public:
-  // Ids grow from timer to timer. `by_timer_in`: the iteration, if another timer arms it; else 0.
+  // Ids grow from timer to timer. `by_timer_in`: the iteration if another timer arms it, else 0.
   void armed(unsigned id, TimePoint deadline, std::uint64_t by_timer_in) {
     armed_[id] = {deadline, by_timer_in, false};
   }
@@ -44,10 +44,10 @@ class ExpectedTimers {
     last_iteration_ = iteration;
     last_ = rank;
   }
-  // An exception left the loop: what was due still is, and fires before what becomes due.
+  // An exception left the loop: the due timers stay due, and fire before any that become due later.
   void leave_over() { left_over_ = true; }
 
-  // A run begins at `now`, and what is due then is owed.
+  // A run begins at `now`, and owes all timers that are due then.
   void run_begins(TimePoint now) {
     for (auto& [id, timer] : armed_) timer.owed = timer.deadline <= now;
   }
@@ -68,7 +68,7 @@ class ExpectedTimers {
   std::uint64_t fired_ = 0;
   std::uint64_t last_iteration_ = 0;
   bool left_over_ = false;
-  bool in_order_ = true;  // in the last iteration
+  bool in_order_ = true;  // whether the timers of the last iteration must fire in order
   std::pair<TimePoint, unsigned> last_;
 };
 

@@ -1,10 +1,10 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// What a fuzzer makes up, read as decisions.
+// Reads decisions from the input of a fuzzer.
 //
 // Threads: one.
-// Errors: none: where nothing is left, every decision is zero.
+// Errors: none; once the input is used up, every decision is zero.
 
 #ifndef ZMQLOOP_TESTS_FUZZ_FUZZ_INPUT_H_
 #define ZMQLOOP_TESTS_FUZZ_FUZZ_INPUT_H_
@@ -20,7 +20,7 @@ class FuzzInput {
   explicit FuzzInput(std::span<const std::uint8_t> bytes) : bytes_(bytes) {}
 
   bool empty() const { return bytes_.empty(); }
-  // Returns a number below `end`, which is 256 at most.
+  // Returns a number below `end`; `end` is at most 256.
   unsigned below(unsigned end) {
     if (bytes_.empty()) return 0;
     const std::uint8_t byte = bytes_.front();

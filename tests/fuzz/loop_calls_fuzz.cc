@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Sequences of calls of a loop, with each of its pollers.
+// Fuzzes sequences of calls to a loop, with each of its pollers.
 
 #include <cstddef>
 #include <cstdint>

@@ -16,7 +16,7 @@ namespace zmqloop::fuzz {
 namespace {
 
 constexpr std::size_t kSignalSlots = 4;
-constexpr std::size_t kEvents = 4;  // of the things; the rest are sockets
+constexpr std::size_t kEvents = 4;  // things that are eventfds; the rest are sockets
 
 LoopOptions options_of(PollerKind poller, const TimePoint& now) {
   LoopOptions options;
@@ -28,7 +28,7 @@ LoopOptions options_of(PollerKind poller, const TimePoint& now) {
   return options;
 }
 
-// What a post carries besides: nothing, or more than fits into its slot.
+// The extra load of a post: nothing, or more than fits into its slot.
 struct Small {};
 using Large = std::array<char, 100>;
 
@@ -113,7 +113,7 @@ void LoopScript::do_deed(Deed deed, unsigned run) {
   some_steps();
   switch (deed) {
     case Deed::kNothing:
-    case Deed::kPostAtEnd:  // by its Life
+    case Deed::kPostAtEnd:  // done by its Life
       return;
     case Deed::kEscape:
       escape_ = true;
@@ -215,7 +215,7 @@ int LoopScript::descriptor(std::size_t place) {
   return place < kEvents ? things_[place]->pollable().fd() : -1;
 }
 
-// Whether what is closed has a number that by now is another's: another thing's, or libzmq's.
+// Whether the number of a closed thing now belongs to another thing or to libzmq.
 bool LoopScript::is_reused(std::size_t place) {
   return !things_[place]->is_open() && ::fcntl(descriptor(place), F_GETFD) != -1;
 }
@@ -335,7 +335,7 @@ void LoopScript::begin_run() {
   }
 }
 
-// One whole iteration lies behind it, unless something else ends the run.
+// Comes after one whole iteration, unless something else ends the run.
 void LoopScript::end_run(unsigned run) {
   if (run == runs_ && !stopped_) {
     timers_.require_none_owed();

@@ -1,11 +1,11 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// A loop that does what a fuzzer says, and is held to what its documentation says.
+// Calls a loop as a fuzzer decides, and checks that the loop keeps its documented promises.
 //
-// A script is a sequence of calls: posts, timers, handlers, runs, the end. What it has posted,
-// armed or registered goes on with the script when it is called, so that any call is made from any
-// place. The expected_... classes know what the loop owes.
+// A script is a sequence of calls: posts, timers, handlers, runs, the end. Each callable that it
+// has posted, armed or registered continues the script when it is called. So any call can come from
+// any place. The expected_... classes track the calls that the loop owes.
 //
 // Threads: one.
 // Errors: a broken promise ends the process (promise.h).
@@ -38,11 +38,11 @@ class LoopScript {
   LoopScript(const LoopScript&) = delete;
   LoopScript& operator=(const LoopScript&) = delete;
 
-  // Does it all, ends the loop and looks at its counts.
+  // Runs the whole script, ends the loop and checks its counts.
   void run();
 
  private:
-  // What a callable does besides going on with the script.
+  // The action of a callable besides continuing the script.
   enum class Deed : unsigned char { kNothing, kThrow, kEscape, kPostAtEnd, kOpenRun, kCloseRun };
   struct Thrown {};
 
@@ -55,7 +55,7 @@ class LoopScript {
     LoopScript& script_;
   };
 
-  // Counts the callables that are alive; the last of its moves does the deed of the end.
+  // Counts the living callables. The last object in a chain of moves does kPostAtEnd.
   class Life {
    public:
     Life(LoopScript& script, Deed deed) : script_(&script), deed_(deed) { ++script_->alive_; }
@@ -98,7 +98,7 @@ class LoopScript {
 
   std::size_t any_place() { return input_.below(ExpectedHandlers::kPlaces); }
   Events any_events();
-  // The number of a descriptor; -1 of a socket.
+  // Returns the number of a descriptor, or -1 for a socket.
   int descriptor(std::size_t place);
   bool is_reused(std::size_t place);
 
@@ -113,13 +113,13 @@ class LoopScript {
   ExpectedTimers timers_;
   ExpectedHandlers handlers_;
   std::array<std::uint64_t, ExpectedHandlers::kPlaces>
-      drained_in_{};  // iteration, of the last time
+      drained_in_{};  // the iteration of the last drain or close
   std::vector<std::pair<TimeoutHandle, unsigned>> handles_;
 
   unsigned runs_ = 0;
   bool closed_ = false;
-  bool stopped_ = false;  // a run is ended by something else than its own last post
-  bool escape_ = false;   // what is being reported leaves start()
+  bool stopped_ = false;  // something other than its own last post ends the run
+  bool escape_ = false;   // the exception being reported leaves start()
   bool in_signal_post_ = false;
   bool in_timer_ = false;
   std::uint64_t thrown_ = 0;

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// How a call ended, for comparing it with what it should have done.
+// Tells how a call ended, to compare with the expected outcome.
 
 #ifndef ZMQLOOP_TESTS_FUZZ_OUTCOME_H_
 #define ZMQLOOP_TESTS_FUZZ_OUTCOME_H_
@@ -15,7 +15,7 @@ namespace zmqloop::fuzz {
 
 enum class Outcome { kDone, kInvalidArgument, kLogicError, kLoopClosed, kSystemError };
 
-// Calls `f`; an exception of another type passes through.
+// Calls `f`; exceptions of other types pass through.
 template <class F>
 Outcome outcome_of(F&& f) {
   try {

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// What the fuzzers hold the library to. A promise that is broken ends the process, which is what a
+// Checks the promises of the library for the fuzzers. A broken promise ends the process, which a
 // fuzzer notices.
 
 #ifndef ZMQLOOP_TESTS_FUZZ_PROMISE_H_

@@ -1,13 +1,13 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Runs a fuzzer's function over the files of a corpus, where there is no fuzzer: with any compiler,
-// under any sanitizer.
+// Runs a fuzzer's function over the files of a corpus without a fuzzer: with any compiler, under
+// any sanitizer.
 //
 //   loop_calls_replay FOLDER...
 //
-// Exit status: 0 each file was run; 2 there is none, or one cannot be read. A broken promise ends
-// the process, after the name of the file.
+// Exit status: 0 every file was run; 2 there are no files, or one cannot be read. A broken promise
+// ends the process after the name of the file is printed.
 
 #include <algorithm>
 #include <cstddef>
@@ -33,7 +33,7 @@ std::vector<std::filesystem::path> files_of(const std::vector<std::filesystem::p
   return files;
 }
 
-// Returns whether it could be read. The name is printed first: the run may not come back.
+// Returns whether the file could be read. Prints the name first, as the run may end the process.
 bool replay(const std::filesystem::path& file) {
   std::ifstream stream(file, std::ios::binary);
   const std::vector<char> text((std::istreambuf_iterator<char>(stream)), {});

@@ -1,10 +1,10 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// What a fuzzed loop waits for: eventfds and ZeroMQ sockets, and whether they are readable.
+// The eventfds and ZeroMQ sockets that a fuzzed loop waits for. Each knows whether it is readable.
 //
 // Threads: one.
-// Errors: a failure to make one ends the process.
+// Errors: ends the process if an eventfd or socket fails.
 
 #ifndef ZMQLOOP_TESTS_FUZZ_THINGS_H_
 #define ZMQLOOP_TESTS_FUZZ_THINGS_H_
@@ -26,13 +26,13 @@ class Thing {
  public:
   virtual ~Thing() = default;
   virtual bool is_open() const = 0;
-  // Closed ones keep their number.
+  // A closed eventfd keeps its number; a closed socket returns an empty socket_ref.
   virtual Pollable pollable() = 0;
   virtual void open() = 0;
   virtual void close() = 0;
-  // Somebody else did.
+  // Notes that the loop has closed it.
   virtual void was_closed() = 0;
-  // May be closed while a loop has it registered.
+  // Whether it may be closed while a loop has it registered.
   virtual bool may_vanish() const = 0;
 
   bool is_readable() const { return waiting_ != 0; }
@@ -40,7 +40,7 @@ class Thing {
     do_feed();
     ++waiting_;
   }
-  // Takes all that waits, so that it is no longer readable.
+  // Takes everything that waits, so that it is no longer readable.
   void drain() {
     for (; waiting_ != 0; --waiting_) do_take();
   }
@@ -90,7 +90,7 @@ class EventThing : public Thing {
   bool is_open_ = false;
 };
 
-// The near end of a pair.
+// The near end of a pair of sockets.
 class SocketThing : public Thing {
  public:
   SocketThing() { open(); }
@@ -110,7 +110,7 @@ class SocketThing : public Thing {
     forget();
   }
   void was_closed() override { close(); }
-  // libzmq's memory of a closed socket may be another's by now.
+  // libzmq may already reuse the memory of a closed socket.
   bool may_vanish() const override { return false; }
 
  private:

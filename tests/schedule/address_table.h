@@ -1,10 +1,10 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// What is known about addresses in one schedule: a hash table that is emptied in constant time.
+// Keeps a record for each address that a schedule uses: a hash table that empties in constant time.
 //
-// Owns: a fixed number of entries, used again in every schedule. Pointers stay valid until clear().
-// Errors: fails the schedule when it is full.
+// Owns: a fixed number of entries, reused in every schedule. Pointers stay valid until clear().
+// Errors: fails the schedule if the table is full.
 
 #ifndef ZMQLOOP_TESTS_SCHEDULE_ADDRESS_TABLE_H_
 #define ZMQLOOP_TESTS_SCHEDULE_ADDRESS_TABLE_H_
@@ -20,13 +20,13 @@ namespace zmqloop::schedule {
 template <class T>
 class AddressTable {
  public:
-  // Returns what is known of `address`, or null.
+  // Returns the entry of `address`, or null.
   T* find(std::uintptr_t address) {
     const Place& place = places_[place_of(address)];
     return place.schedule == schedule_ ? &entries_[place.entry] : nullptr;
   }
 
-  // The same, and starts with T() if nothing is known; `is_new` says so.
+  // Returns the entry of `address`. Adds T() and sets `is_new` if there is none yet.
   T& find_or_add(std::uintptr_t address, bool& is_new) {
     Place& place = places_[place_of(address)];
     is_new = place.schedule != schedule_;
@@ -46,14 +46,14 @@ class AddressTable {
  private:
   struct Place {
     std::uintptr_t address = 0;
-    std::uint32_t schedule = 0;  // the one this place was filled in
+    std::uint32_t schedule = 0;  // in which this place was filled
     std::uint32_t entry = 0;
   };
   static constexpr int kBits = 13;
   static constexpr std::size_t kPlaces = std::size_t{1} << kBits;
   static constexpr std::uint32_t kEntries = kPlaces / 2;
 
-  // Returns the place that holds the address, else the empty one where it belongs.
+  // Returns the place that holds the address, or the empty place where it belongs.
   std::size_t place_of(std::uintptr_t address) const {
     std::size_t at = (address * 0x9e3779b97f4a7c15u) >> (64 - kBits);
     while (places_[at].schedule == schedule_ && places_[at].address != address) {

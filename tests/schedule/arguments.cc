@@ -17,7 +17,7 @@ std::optional<StrategyKind> read_strategy(std::string_view text) {
   return std::nullopt;
 }
 
-// Takes one word; false if it cannot be understood.
+// Parses one word; returns false if it is not understood.
 bool take(Arguments& into, std::string_view word) {
   if (word == "--help" || word == "-h") return into.help = true;
   if (word == "--trace") return into.trace = true;

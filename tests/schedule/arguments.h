@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// The arguments of the scheduler's test programs, as they are written. Needs nothing else of the
-// scheduler, so that it can be fuzzed without.
+// Parses the arguments of the scheduler's test programs. Depends on nothing else of the scheduler,
+// so that it can be fuzzed alone.
 
 #ifndef ZMQLOOP_TESTS_SCHEDULE_ARGUMENTS_H_
 #define ZMQLOOP_TESTS_SCHEDULE_ARGUMENTS_H_
@@ -28,7 +28,7 @@ struct Arguments {
   bool help = false;
 };
 
-// Returns them; nothing if they cannot be understood.
+// Returns the parsed arguments, or nothing if a word is not understood.
 std::optional<Arguments> read_arguments(std::span<const char* const> words);
 
 }  // namespace zmqloop::schedule

@@ -50,7 +50,7 @@ const char* name_of_update(Update update, std::memory_order order) {
   __builtin_unreachable();
 }
 
-// One operation of a simulated thread: a point where others may run, then the operation.
+// One operation of a simulated thread: first other threads may run, then the operation happens.
 class Operation {
  public:
   Operation(Scheduler& scheduler, const AtomAccess& atom, std::memory_order order, bool is_update)
@@ -60,7 +60,7 @@ class Operation {
     wait_for_turn();
   }
 
-  // A point where others may run.
+  // Lets other threads run.
   void wait_for_turn() {
     scheduler_.step();
     scheduler_.races().require_alive(atom_.memory);
@@ -69,7 +69,7 @@ class Operation {
   }
   bool is_broken(Fault fault) const { return scheduler_.is_broken(atom_.where, fault); }
 
-  // What the atomic held at the last such point.
+  // The atomic's value when wait_for_turn() last returned.
   Bits latest() const { return latest_; }
 
   Bits load(std::memory_order order) {
@@ -164,7 +164,7 @@ bool AtomAccess::compare_exchange(Bits& expected, Bits desired, std::memory_orde
     return std::exchange(expected, before) == before;
   }
   Operation operation(*scheduler, *this, success, true);
-  // A failing one is a load, and may return an older value like any other.
+  // A failing exchange is a load, and may return an older value like any other load.
   const Bits found = operation.load(failure);
   if (found != expected) {
     operation.done("exchanges not", found);

@@ -1,14 +1,14 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// std::atomic and std::mutex for simulated threads: every operation is a step, before which any
-// other thread may run.
+// Replaces std::atomic and std::mutex for simulated threads: every operation is a step, and any
+// other thread may run before it.
 //
-// An atomic has the size, the layout and, in memory of zeros, the meaning of std::atomic. Outside
-// of a schedule it is an ordinary variable.
+// An atomic has the size and layout of std::atomic, and means the same in zeroed memory. Outside a
+// schedule it is an ordinary variable.
 //
 // Threads: simulated ones.
-// Errors: those of the scheduler's checks, by fail().
+// Errors: fail() if one of the scheduler's checks fails.
 
 #ifndef ZMQLOOP_TESTS_SCHEDULE_ATOM_H_
 #define ZMQLOOP_TESTS_SCHEDULE_ATOM_H_
@@ -27,8 +27,8 @@ namespace zmqloop::schedule {
 
 enum class Update : unsigned char { kExchange, kAdd, kSubtract, kAnd, kOr };
 
-// The operations on `bytes` of memory, whatever their type. Not inlined, for the access itself
-// shall not be taken for one to plain memory.
+// The operations on `bytes` of memory of any type. They are not inlined: otherwise the
+// instrumentation would report them as accesses to plain memory.
 struct AtomAccess {
   void* memory;
   std::size_t bytes;
@@ -98,7 +98,8 @@ class Atom {
     return compare_exchange_strong(expected, desired, order, failure, where);
   }
 
-  // Returns what the atomic holds, seen or not; no step. For what waits in the scheduler.
+  // Returns the latest value, even if the thread need not see it yet. Not a step. For waits inside
+  // the scheduler.
   T latest() const noexcept { return value(at(Where()).latest()); }
 
   operator T() const noexcept { return load(); }
@@ -135,7 +136,7 @@ class Mutex {
 
  private:
   bool locked_ = false;
-  VectorClock published_;  // what the next owner sees
+  VectorClock published_;  // joined by the next owner
 };
 
 }  // namespace zmqloop::schedule

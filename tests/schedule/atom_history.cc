@@ -45,7 +45,7 @@ Bits AtomHistories::load(const void* atom, Bits latest, std::memory_order order,
   const std::size_t kept = std::min(history.stores, kKept);
   std::size_t age = 0;
   if (order != std::memory_order_seq_cst) {
-    std::size_t oldest = 0;  // that may be returned
+    std::size_t oldest = 0;  // age of the oldest store that may be returned
     while (oldest + 1 < kept &&
            !clock.has_seen_any(history.latest[(history.stores - 1 - oldest) % kKept].seen_at)) {
       ++oldest;
@@ -81,7 +81,7 @@ AtomHistories::History& AtomHistories::use(const void* atom, Bits latest, std::s
   bool is_new;
   History& history = histories_.find_or_add(key(atom), is_new);
   if (is_new) {
-    // Made before the schedule began, or memory of zeros: everybody has seen it.
+    // The atomic existed before the schedule, or is zeroed memory: every thread has seen it.
     append(history, latest, thread, clock).seen_at = VectorClock();
   } else if (history.constructed && history.stores <= kKept) {
     bool seen = false;

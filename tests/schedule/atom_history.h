@@ -1,20 +1,23 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// What atomic operations may return, by the rules of C++: the latest stores to each atomic, and who
-// has seen them.
+// Decides which values atomic operations may return under the rules of C++. Keeps the latest stores
+// to each atomic, and the threads that have seen them.
 //
-// A load may return any store that is not older than one that happens before the load, or than one
-// that a read which happens before it has returned. A read-modify-write returns the latest. What a
-// store published with release is seen by whoever acquires it or a read-modify-write behind it.
-// Not modelled: stores that take effect later than their thread's next ones, which no cycle of
-// acquire and release can tell; fences; and a seq_cst load returns the latest store, which is
+// A load may return any store, except one older than a store that happens before the load, or older
+// than a store already returned by a read that happens before the load. A read-modify-write returns
+// the latest store. A release store publishes its thread's clock to every thread that acquires this
+// store, or a read-modify-write that follows it.
+//
+// Not modelled: fences; and stores that take effect after later stores of their thread, which no
+// cycle of acquire and release can observe. A seq_cst load returns the latest store, which is
 // stricter than the standard.
 //
-// An atomic's construction is no atomic operation: who uses it must have seen it, and who destroys
-// it must have seen every other thread's last use.
+// Constructing an atomic is not an atomic operation. A thread that uses the atomic must have seen
+// the construction; a thread that destroys it must have seen the last use by every other thread.
 //
-// Threads: none. Errors: fail() on either of these two.
+// Threads: none.
+// Errors: fail() if a thread breaks one of these two rules.
 
 #ifndef ZMQLOOP_TESTS_SCHEDULE_ATOM_HISTORY_H_
 #define ZMQLOOP_TESTS_SCHEDULE_ATOM_HISTORY_H_
@@ -28,7 +31,7 @@
 
 namespace zmqloop::schedule {
 
-// The value of an atomic, whatever its type.
+// The value of an atomic of any type.
 using Bits = std::uint64_t;
 
 // Chooses among `count` stores that a load may return: 0 is the latest.
@@ -44,14 +47,15 @@ class AtomHistories {
  public:
   explicit AtomHistories(StoreChoice& choice) : choice_(choice) {}
 
-  // Forgets everything: a new schedule begins.
+  // Forgets everything, for a new schedule.
   void clear() { histories_.clear(); }
 
-  // `clock` is the calling thread's, whose number is `thread`; acquiring joins it.
+  // `thread` is the calling thread's number and `clock` its clock. An acquire joins the store's
+  // clock into `clock`.
   void construct(const void* atom, Bits value, std::size_t thread, const VectorClock& clock);
   void destroy(const void* atom, const VectorClock& clock);
 
-  // `latest` is what the atomic holds.
+  // `latest` is the atomic's current value.
   Bits load(const void* atom, Bits latest, std::memory_order order, std::size_t thread,
             VectorClock& clock);
   void store(const void* atom, Bits latest, Bits value, std::memory_order order, std::size_t thread,
@@ -64,7 +68,7 @@ class AtomHistories {
 
   struct Store {
     Bits value = 0;
-    VectorClock published;                       // what who acquires it sees
+    VectorClock published;                       // joined by a thread that acquires the store
     VectorClock seen_at = VectorClock::never();  // when each thread first read or wrote it
   };
   struct History {
@@ -74,7 +78,7 @@ class AtomHistories {
     Store latest[kKept];
   };
 
-  // Finds the history; every use of an atomic starts here.
+  // Returns the history of `atom`; every use of an atomic starts here.
   History& use(const void* atom, Bits latest, std::size_t thread, const VectorClock& clock);
   static Store& append(History& history, Bits value, std::size_t thread, const VectorClock& clock);
 

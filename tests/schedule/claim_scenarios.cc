@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Scenarios: who has a thing at this moment, where no kernel fences for it.
+// Scenarios: claims, on a kernel that cannot fence other threads.
 #include "tests/schedule/scenario.h"
 #include "tests/schedule/thread.h"
 
@@ -13,11 +13,11 @@ namespace {
 
 SCENARIO(claim_against_a_look, "Rel_C10",
          "of who takes a claim and who closes what it is about, one sees the other") {
-  const auto* const me = reinterpret_cast<const void*>(1);  // in each process the same
+  const auto* const me = reinterpret_cast<const void*>(1);  // the same in each process
   Claim claim;
   Atom<bool> closed{false};
-  int uses = 0;  // by one of the two at a time: the race detector looks
-  // Three times, so that a look may find what was left from before.
+  int uses = 0;  // by one thread at a time, or the race detector fails
+  // Three times, so that the closer may find a claim that the taker has dropped.
   const Thread taker("taker", [&] {
     for (int call = 0; call < 3; ++call) {
       claim.take(me);

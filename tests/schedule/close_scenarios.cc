@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Scenarios: closing a mailbox, and threads that end, against posts.
+// Scenarios: posts while the mailbox closes or threads end.
 #include <array>
 #include <memory>
 #include <optional>
@@ -49,7 +49,7 @@ SCENARIO(post_against_close, "W2 M2 Rel_B1 Rel_B2 Rel_B8",
   require(found_run == run && found_abandoned == abandoned, "close() reported a wrong number");
 }
 
-// Posts when it is destroyed.
+// A callable that posts when it is destroyed.
 class PostsAtItsEnd {
  public:
   PostsAtItsEnd(TestMailbox& mailbox, PostResult& result) : mailbox_(&mailbox), result_(&result) {}
@@ -78,7 +78,7 @@ SCENARIO(destructors_post, "W2 Rel_B2 Rel_B8",
   require(result == PostResult::kRefused, "a post was accepted after the close");
 }
 
-// Something a thread owns that posts when the thread ends.
+// A thread-local object that posts when its thread ends.
 struct PostsAtThreadEnd {
   TestMailbox* mailbox = nullptr;
   Fate* fate = nullptr;
@@ -92,7 +92,8 @@ SCENARIO(posts_at_thread_end, "S3 L1 Rel_M5",
   TestMailbox mailbox(0);
   std::array<Fate, 4> fates;
   const auto post_twice = [&](std::size_t first) {
-    // Before or after the lanes in the order of destruction.
+    // Decides if the object is made before or after the thread's lanes, and so destroyed after or
+    // before them.
     const bool before = choose(2) == 0;
     const auto prepare = [&] {
       auto& at_end = per_thread<PostsAtThreadEnd>();
@@ -142,7 +143,7 @@ SCENARIO(poster_stops, "M3 Rel_A5 Rel_E14",
   int signal_posts = 0;
   const bool from_signal = choose(2) == 0;
   Thread a("A", [&] {
-    mailbox.post_accepted(Parcel(fates[0]));  // has a lane from here on
+    mailbox.post_accepted(Parcel(fates[0]));  // A has a lane from here on
     const MayStop may_stop(12);
     if (from_signal) {
       mailbox.signal_post_accepted([&signal_posts] { ++signal_posts; });

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// A mailbox and its consumer, without a loop: what scenarios about the mailbox alone begin with.
+// A mailbox and its consumer without a loop, for scenarios about the mailbox alone.
 
 #ifndef ZMQLOOP_TESTS_SCHEDULE_CONSUMER_H_
 #define ZMQLOOP_TESTS_SCHEDULE_CONSUMER_H_
@@ -20,7 +20,7 @@ class TestMailbox : public Mailbox {
  public:
   using Mailbox::Mailbox;
 
-  // Posts to a mailbox that is open.
+  // Posts; fails if the mailbox is closed.
   template <class F>
   void post_accepted(F&& f) {
     const PostResult result = post(std::forward<F>(f));
@@ -28,7 +28,7 @@ class TestMailbox : public Mailbox {
     if (result == PostResult::kMustWake) woken();
   }
 
-  // The same from a signal handler, with a slot free.
+  // Posts from a signal handler; fails if the mailbox is closed or has no free slot.
   template <class F>
   void signal_post_accepted(const F& f) {
     const PostResult result = post_from_signal(f);
@@ -43,7 +43,7 @@ class TestMailbox : public Mailbox {
     for (Slot* slot = take(); slot != nullptr; slot = take(), ++run) slot->run();
     return run;
   }
-  // Runs batches until `done()`.
+  // Runs batches until `done()` is true.
   template <class Done>
   void run_until(Done done) {
     while (!done()) {
@@ -54,10 +54,10 @@ class TestMailbox : public Mailbox {
   std::size_t lanes() const { return lanes_->size(); }
 };
 
-// Checks that callables run in the order of their numbers, from 0.
+// Checks that callables run in the order of their numbers, starting at 0.
 class Sequence {
  public:
-  // Returns the callable with that number.
+  // Returns the callable with number `n`.
   auto number(int n) {
     return [this, n] {
       require(n == next_, "callables ran in another order than they were posted in");

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// How a schedule fails: with a report, at once, from wherever it is noticed.
+// Fails a schedule at once, with a report, from any place in the code.
 
 #ifndef ZMQLOOP_TESTS_SCHEDULE_FAILURE_H_
 #define ZMQLOOP_TESTS_SCHEDULE_FAILURE_H_
@@ -10,11 +10,11 @@
 
 namespace zmqloop::schedule {
 
-// Reports what went wrong, the latest steps and the command that replays them, and ends the
-// process: the other threads' stacks cannot be unwound.
+// Prints `what`, the latest steps and the command that replays them, and ends the process: the
+// stacks of the other threads cannot be unwound.
 [[noreturn]] void fail(std::string_view what);
 
-// Fails unless `holds`. What a scenario promises, in a sentence that is false when it does not.
+// Fails unless `holds`. `broken_promise` is the sentence to print: it says how the promise broke.
 inline void require(bool holds, std::string_view broken_promise) {
   if (!holds) [[unlikely]]
     fail(broken_promise);

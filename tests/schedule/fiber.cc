@@ -14,13 +14,14 @@ namespace {
 
 constexpr std::size_t kPage = 4096;
 
-Fiber* entering = nullptr;  // the fiber that is switched to for the first time
+Fiber* entering = nullptr;  // the fiber entered for the first time by this switch
 
 }  // namespace
 
 #if defined(__x86_64__)
 
-// Pushes what a call preserves, stores the stack pointer, and does the reverse on the other stack.
+// Pushes the registers that a call preserves and stores the stack pointer; then does the reverse on
+// the other stack.
 extern "C" void zmqloop_switch_stack(void** save, void* load);
 asm(R"(
 .text
@@ -64,8 +65,8 @@ void Fiber::start(Body body) {
   exceptions_[0] = exceptions_[1] = nullptr;
   char* const bottom = static_cast<char*>(memory_) + kPage;
 #if defined(__x86_64__)
-  // Six registers, then the address to return to; at the entry of a function the stack pointer is
-  // eight below a multiple of 16.
+  // The stack holds six registers, then the return address. At the entry of a function the stack
+  // pointer is eight below a multiple of 16.
   auto** const top = reinterpret_cast<void**>(bottom + bytes_ - 2 * sizeof(void*));
   *top = reinterpret_cast<void*>(&Fiber::entry);
   stack_pointer_ = top - 6;

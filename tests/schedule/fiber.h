@@ -1,11 +1,11 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// A stack of its own to run a function on, and the switch between two of them.
+// Runs a function on a stack of its own, and switches between such stacks.
 //
-// On x86-64 the switch saves the six registers that a call preserves, some nanoseconds; elsewhere
-// ucontext does it, with two system calls. AddressSanitizer is told of each switch. Exceptions in
-// flight belong to the fiber that handles them.
+// On x86-64 a switch saves the six registers that a call preserves, which takes a few nanoseconds.
+// Elsewhere ucontext does it, with two system calls. We report each switch to AddressSanitizer.
+// Each fiber has its own exceptions in flight.
 //
 // Threads: all fibers live on the one thread that made them.
 // Owns: its stack, with an unmapped page below it.
@@ -26,19 +26,19 @@ class Fiber {
  public:
   using Body = void (*)();
 
-  // The calling thread's own stack.
+  // Stands for the calling thread's own stack.
   Fiber();
-  // A stack of `bytes`; start() gives it something to run.
+  // Makes a stack of `bytes`; start() gives it a function to run.
   explicit Fiber(std::size_t bytes);
   Fiber(const Fiber&) = delete;
   Fiber& operator=(const Fiber&) = delete;
   ~Fiber();
 
-  // Has the next switch to this fiber call `body`, which must not return but switch away for the
-  // last time. What ran on the stack before is forgotten.
+  // Makes the next switch to this fiber call `body`. `body` must not return: it ends by switching
+  // away for the last time. Discards the previous contents of the stack.
   void start(Body body);
 
-  // Runs `to` on; returns when something switches to `from`, which must be the fiber that runs.
+  // Continues `to`. `from` must be the running fiber; the call returns at the next switch to it.
   static void switch_between(Fiber& from, Fiber& to);
 
  private:
@@ -52,7 +52,7 @@ class Fiber {
 #else
   ucontext_t context_ = {};
 #endif
-  void* exceptions_[2] = {};  // what __cxa_get_globals() refers to, while another fiber runs
+  void* exceptions_[2] = {};  // the contents of __cxa_get_globals(), while another fiber runs
 };
 
 }  // namespace zmqloop::schedule

@@ -81,7 +81,8 @@ std::ptrdiff_t Heap::offset_of(const void* address) {
 
 namespace schedule = zmqloop::schedule;
 
-// The other forms call these. `new` of too much ends the schedule, so that none returns null.
+// The other forms call these. A `new` that exceeds the region fails the schedule: none returns
+// null.
 void* operator new(std::size_t bytes) { return schedule::allocate(bytes, 16); }
 void* operator new(std::size_t bytes, std::align_val_t alignment) {
   return schedule::allocate(bytes, static_cast<std::size_t>(alignment));

@@ -1,11 +1,11 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// The memory that simulated threads allocate: from one region, from its start in each schedule, so
-// that addresses repeat, nothing is used twice and what is left at the end is a leak.
+// Allocates the memory of simulated threads from one region, starting at its beginning in each
+// schedule. So addresses repeat, no address is used twice, and any block left at the end is a leak.
 //
-// Only where the compiler reports accesses. Under AddressSanitizer memory is the process's, and it
-// looks for the same things.
+// Used only if the compiler reports accesses. Under AddressSanitizer, simulated threads allocate
+// from the process's heap, and AddressSanitizer finds the same errors.
 
 #ifndef ZMQLOOP_TESTS_SCHEDULE_HEAP_H_
 #define ZMQLOOP_TESTS_SCHEDULE_HEAP_H_
@@ -16,7 +16,7 @@ namespace zmqloop::schedule {
 
 class Heap {
  public:
-  // While it exists, simulated threads allocate from the region.
+  // Makes simulated threads allocate from the region while it exists.
   class Schedule {
    public:
     Schedule();
@@ -28,7 +28,7 @@ class Heap {
     std::size_t blocks() const;
   };
 
-  // Returns the distance from the region's start, or -1 for an address outside.
+  // Returns the offset from the region's start, or -1 for an address outside the region.
   static std::ptrdiff_t offset_of(const void* address);
 };
 

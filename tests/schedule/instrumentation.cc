@@ -1,11 +1,11 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// What code compiled with -fsanitize=thread calls at each access to memory: here the scheduler's
-// race detector answers, not the sanitizer's runtime.
+// Defines the functions that code compiled with -fsanitize=thread calls at each access to memory.
+// They call the scheduler's race detector, in place of the sanitizer's runtime.
 //
-// This file and the scheduler are compiled without it. Operations of std::atomic, as in the counts
-// of std::shared_ptr, order what they order, but are no steps.
+// This file and the scheduler are compiled without the sanitizer. Operations of std::atomic, such
+// as those on the counts of std::shared_ptr, have their usual memory order but are not steps.
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -30,13 +30,14 @@ void write(const void* address, std::size_t bytes, const void* code) {
   scheduler->races().write({address, bytes, code}, scheduler->current(), scheduler->clock());
 }
 
-// The compiler's numbers for the orders.
+// The memory orders by the numbers that the compiler passes.
 constexpr std::memory_order kOrders[] = {std::memory_order_relaxed, std::memory_order_consume,
                                          std::memory_order_acquire, std::memory_order_release,
                                          std::memory_order_acq_rel, std::memory_order_seq_cst};
 
-// Performs an operation on a std::atomic and tells the scheduler; returns the value before it. A
-// load is told as the exchange of a value with itself, for it returns the latest here.
+// Performs an operation on a std::atomic and reports it to the scheduler; returns the value before
+// it. A load always returns the latest value here, so it is reported as the exchange of a value
+// with itself.
 template <class T, class F>
 T perform(volatile void* address, int order, F after, bool is_store = false) {
   auto* const atom = static_cast<volatile T*>(address);
@@ -88,7 +89,7 @@ extern "C" void __tsan_vptr_update(void* at, void* value) {
   if (*static_cast<void**>(at) != value) schedule::write(at, sizeof(void*), ZMQLOOP_CALLER);
 }
 
-// The linker is told to call these for memcpy and memmove (--wrap).
+// The linker redirects memcpy and memmove to these (--wrap).
 extern "C" void* __real_memcpy(void* to, const void* from, std::size_t bytes);
 extern "C" void* __wrap_memcpy(void* to, const void* from, std::size_t bytes) {
   schedule::read(from, bytes, ZMQLOOP_CALLER);
@@ -146,5 +147,5 @@ ZMQLOOP_ATOMICS(8)
 ZMQLOOP_ATOMICS(32)
 ZMQLOOP_ATOMICS(64)
 
-// For the compiler alone: no processor sees it.
+// A fence for the compiler alone, not for the processor.
 extern "C" void __tsan_atomic_signal_fence(int) {}

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Scenarios: a whole loop that sleeps and is woken, stops, and ends.
+// Scenarios: a whole loop sleeps, wakes up, stops and ends.
 #include <array>
 #include <cstdint>
 #include <memory>
@@ -19,7 +19,7 @@
 namespace zmqloop::schedule {
 namespace {
 
-// Stops the loop with the callable that is the last of `total`.
+// Stops the loop when the last of `total` callables runs.
 class StopAtLast {
  public:
   StopAtLast(LoopCore& core, int total) : core_(core), left_(total) {}
@@ -110,7 +110,7 @@ SCENARIO(sleep_past_a_straggler, "M3 W3 W5 Rel_A5 Rel_K12",
   StopAtLast stop(loop.core(), 4);
   Fate late;
   Thread a("A", [&] {
-    loop.post_accepted([&stop] { stop.one_ran(); });  // has a lane from here on
+    loop.post_accepted([&stop] { stop.one_ran(); });  // A has a lane from here on
     const MayStop may_stop(6);
     loop.post_accepted(Parcel(late));
   });
@@ -269,7 +269,7 @@ SCENARIO(counts, "M2", "counts read by any thread at any time never tell of more
   loop.core().close(false);
 }
 
-// What prepare_signal_callback() makes.
+// Makes the same callback as prepare_signal_callback().
 std::shared_ptr<PreparedCallback> prepare(TestLoop& loop, PreparedCallback::Calls calls,
                                           PreparedCallback::Function function) {
   const auto prepared =

@@ -17,8 +17,8 @@
 namespace zmqloop::schedule {
 namespace {
 
-// Posts callables in the order of their numbers, whichever threads do it: each thread waits until
-// the posts before its own have returned.
+// Posts callables in the order of their numbers, from several threads: each thread waits until all
+// posts with lower numbers have returned.
 class PostsInTurn {
  public:
   PostsInTurn(TestMailbox& mailbox, Sequence& sequence) : mailbox_(mailbox), sequence_(sequence) {}
@@ -50,7 +50,7 @@ SCENARIO(two_posters, "M1 M2 W1",
 SCENARIO(pending_limit, "M2 Rel_K3",
          "each poster exceeds a limit by one post at most, and in time there is room for all") {
   constexpr int kMost = 2;
-  constexpr int kPosts = 3;  // of each
+  constexpr int kPosts = 3;  // of each thread
   TestMailbox mailbox(0);
   PendingLimit limit(kMost);
   int run = 0;
@@ -77,7 +77,7 @@ SCENARIO(hand_over, "M1 W1 Rel_A4 Rel_O8",
   TestMailbox mailbox(0);
   Sequence sequence;
   PostsInTurn in_turn(mailbox, sequence);
-  // Whose lane is scanned first depends on who has posted before.
+  // The scan order of the lanes depends on which thread has posted first.
   const bool b_has_a_lane = choose(2) == 0;
   const Thread a("A", [&] {
     for (const int number : {1, 3}) in_turn.post(number);
@@ -113,7 +113,7 @@ SCENARIO(
   Fate late;
   PostsInTurn in_turn(mailbox, sequence);
   Thread a("A", [&] {
-    mailbox.post_accepted([] {});  // has a lane from here on
+    mailbox.post_accepted([] {});  // A has a lane from here on
     const MayStop may_stop(6);
     mailbox.post_accepted(Parcel(late));
   });
@@ -227,7 +227,7 @@ SCENARIO(mailboxes_made_at_once, "M2 Rel_M4",
   for (const Fate& fate : fates) fate.require_run_once();
 }
 
-// Posts when it is moved into its slot.
+// A callable that posts when it is moved into its slot.
 class PostsWhenMoved {
  public:
   PostsWhenMoved(TestMailbox& mailbox, Fate& own, Fate& posted)
@@ -258,7 +258,7 @@ SCENARIO(post_within_a_post, "S3 M2",
   for (const Fate& fate : fates) fate.require_run_once();
 }
 
-// Throws when it is copied, letting others run while the exception is on its way.
+// A callable whose copy constructor throws, after letting other threads run.
 struct ThrowsWhenCopied {
   struct Thrown {};
   ThrowsWhenCopied() = default;

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// What became of a callable that was posted.
+// A callable to post that records whether it was run and destroyed.
 
 #ifndef ZMQLOOP_TESTS_SCHEDULE_PARCEL_H_
 #define ZMQLOOP_TESTS_SCHEDULE_PARCEL_H_
@@ -12,13 +12,13 @@
 
 namespace zmqloop::schedule {
 
-// Written by the poster, then by whoever runs or destroys the callable: plain memory, for the
-// protocol has to order them.
+// Written by the poster, then by the thread that runs or destroys the callable. Plain memory: the
+// library's protocol must order these writes.
 struct Fate {
   int runs = 0;
-  int ends = 0;  // how often the callable, not counting what it was moved from, was destroyed
+  int ends = 0;  // destructions of the callable, not counting moved-from objects
 
-  // Called once everybody has been joined.
+  // Call these after all threads are joined.
   void require_run_once() const {
     require(runs == 1, "an accepted callable did not run once");
     require(ends == 1, "a callable was not destroyed once");
@@ -29,7 +29,7 @@ struct Fate {
   }
 };
 
-// A callable that cannot be copied and tells its fate.
+// A move-only callable that records its fate.
 class Parcel {
  public:
   explicit Parcel(Fate& fate) : fate_(&fate) {}

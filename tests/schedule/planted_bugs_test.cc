@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Runs scenarios on copies of the library's files with one planted bug after the other switched on:
-// each must be found by the scenario that is meant for it.
+// Runs scenarios on copies of the library's files and switches on one planted bug at a time: the
+// scenario meant for a bug must find it.
 #include "planted_bugs.h"
 
 #include <cstdio>
@@ -24,7 +24,7 @@ void list() {
   }
 }
 
-// The report's first line, without the scenario's name.
+// Returns the report's first line without the scenario's name.
 std::string first_line(const std::string& report) {
   const std::size_t start = report.find(": ") + 2;
   return report.substr(start, report.find('\n') - start);

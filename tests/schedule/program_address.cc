@@ -18,7 +18,7 @@ std::string hex(std::uintptr_t number) {
   return text;
 }
 
-// What a command prints, on one line.
+// Runs a command and returns its output on one line.
 std::string output_of(const std::string& command) {
   std::FILE* const pipe = ::popen(command.c_str(), "r");
   if (pipe == nullptr) return "";
@@ -39,7 +39,7 @@ std::string output_of(const std::string& command) {
 std::string describe_code(const void* code) {
   Dl_info info;
   if (code == nullptr || ::dladdr(code, &info) == 0) return "an unknown place";
-  // The return address belongs to the next instruction.
+  // `code` is a return address, which belongs to the next instruction.
   const std::uintptr_t offset =
       reinterpret_cast<std::uintptr_t>(code) - 1 - reinterpret_cast<std::uintptr_t>(info.dli_fbase);
   const std::string found = output_of("addr2line -Cfpi -e " + std::string(info.dli_fname) + " " +

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// What an address means to a reader.
+// Describes addresses of code and objects for failure reports.
 
 #ifndef ZMQLOOP_TESTS_SCHEDULE_PROGRAM_ADDRESS_H_
 #define ZMQLOOP_TESTS_SCHEDULE_PROGRAM_ADDRESS_H_
@@ -10,10 +10,10 @@
 
 namespace zmqloop::schedule {
 
-// Returns function, file and line, if binutils' addr2line is there; else the offset in the program.
+// Returns function, file and line, or without binutils' addr2line the offset in the program.
 std::string describe_code(const void* code);
 
-// Returns "heap+0x120", or the address.
+// Returns "heap+0x120", or the address if it is not in the heap.
 std::string describe_object(const void* object);
 
 }  // namespace zmqloop::schedule

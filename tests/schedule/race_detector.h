@@ -1,14 +1,14 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Finds data races on plain memory: two accesses, one of them a write, neither of which happens
-// before the other.
+// Finds data races on plain memory: two accesses, at least one a write, and neither happens before
+// the other.
 //
-// A missing acquire or release shows here, however the steps of the threads were interleaved: what
-// it should have published is read without having been seen. The accesses are reported by the
-// compiler's instrumentation (instrumentation.cc).
+// A missing acquire or release shows here under any interleaving: a thread reads data that it is
+// not ordered after. The compiler's instrumentation reports the accesses (instrumentation.cc).
 //
-// Threads: none. Errors: fail() on a race, and on the use of freed memory.
+// Threads: none.
+// Errors: fail() on a race and on the use of freed memory.
 
 #ifndef ZMQLOOP_TESTS_SCHEDULE_RACE_DETECTOR_H_
 #define ZMQLOOP_TESTS_SCHEDULE_RACE_DETECTOR_H_
@@ -27,21 +27,21 @@ class RaceDetector {
   struct Access {
     const void* address;
     std::size_t bytes;
-    const void* code;  // where in the program
+    const void* code;  // return address of the access
   };
 
-  // Forgets everything: a new schedule begins.
+  // Forgets everything, for a new schedule.
   void clear() { words_.clear(); }
 
   void read(const Access& access, std::size_t thread, const VectorClock& clock);
   void write(const Access& access, std::size_t thread, const VectorClock& clock);
-  // A write that no other access may follow.
+  // Records a write that no other access may follow.
   void free(const Access& access, std::size_t thread, const VectorClock& clock);
   // Fails if the address was freed.
   void require_alive(const void* address);
 
  private:
-  using Mask = std::uint8_t;  // which bytes of a word
+  using Mask = std::uint8_t;  // bit i: byte i of a word
 
   struct Word {
     VectorClock read_at;  // each thread's last read; 0: none

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// A small generator of random numbers whose sequence is the same everywhere.
+// A small random number generator with the same sequence on every platform.
 
 #ifndef ZMQLOOP_TESTS_SCHEDULE_RANDOM_H_
 #define ZMQLOOP_TESTS_SCHEDULE_RANDOM_H_
@@ -10,7 +10,7 @@
 
 namespace zmqloop::schedule {
 
-// SplitMix64: any seed is as good as any other, also 1, 2, 3 ….
+// SplitMix64: all seeds are equally good, even 1, 2, 3 ….
 class Random {
  public:
   explicit Random(std::uint64_t seed) : state_(seed) {}

@@ -18,7 +18,7 @@
 namespace zmqloop::schedule {
 namespace {
 
-// What a schedule is and where its failure goes; for fail().
+// The running schedule, and the file for its failure report; for fail().
 struct Running {
   const Scenario* scenario = nullptr;
   Scheduler* scheduler = nullptr;
@@ -28,7 +28,7 @@ struct Running {
 };
 constinit Running now_running;
 
-// Read by the parent when the child is gone.
+// Written by the child, read by the parent after the child has ended.
 struct Progress {
   std::uint64_t schedules;
   std::uint64_t steps;
@@ -135,7 +135,7 @@ Outcome run_seeds(const Scenario& scenario, const Seeds& seeds) {
   if (child == 0) {
     ::close(ends[0]);
     run_all(scenario, seeds, *progress, ::fdopen(ends[1], "w"));
-    std::exit(0);  // leaks are looked for
+    std::exit(0);  // not _exit(), which would skip the leak check
   }
   ::close(ends[1]);
   Outcome outcome;
@@ -167,7 +167,7 @@ std::vector<AtomSite> atom_sites(const Scenario& scenario, const Seeds& seeds) {
 void run_one(const Scenario& scenario, StrategyKind strategy, std::uint64_t seed, bool trace) {
   Scheduler scheduler;
   if (trace) {
-    std::setvbuf(stdout, nullptr, _IOLBF, 0);  // so that a crash loses no step
+    std::setvbuf(stdout, nullptr, _IOLBF, 0);  // line by line, so that a crash loses no step
     scheduler.trace_to(stdout);
   }
   run(scheduler, scenario, strategy, seed, stdout);

@@ -1,10 +1,11 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Runs scenarios under many seeds, each scenario in a process of its own: a failure ends it, and so
-// does a crash, which is reported with the seed all the same.
+// Runs scenarios under many seeds, each scenario in a process of its own. A failure or a crash ends
+// that process; both are reported with the seed.
 //
-// Threads: one. Errors: std::system_error if a process cannot be made.
+// Threads: one.
+// Errors: std::system_error if the process cannot be started.
 
 #ifndef ZMQLOOP_TESTS_SCHEDULE_RUNNER_H_
 #define ZMQLOOP_TESTS_SCHEDULE_RUNNER_H_
@@ -28,19 +29,19 @@ struct Seeds {
 };
 
 struct Outcome {
-  std::uint64_t schedules = 0;  // that were run, the failing one included
+  std::uint64_t schedules = 0;  // number run, including the failing one
   std::uint64_t steps = 0;
-  std::string failure;  // the report of the first that failed; empty if none did
+  std::string failure;  // the report of the first failing schedule; empty if none failed
 };
 
-// Runs a scenario in a child process, until a schedule fails.
+// Runs the schedules of a scenario in a child process, up to the first failure.
 Outcome run_seeds(const Scenario& scenario, const Seeds& seeds);
 
-// Runs a scenario in this process, and returns the places of the atomic operations it has met.
+// Runs a scenario in this process and returns the places of the atomic operations it performed.
 std::vector<AtomSite> atom_sites(const Scenario& scenario, const Seeds& seeds);
 
-// Runs one schedule in this process, for a debugger, and ends the process if it fails. `trace`:
-// prints each step.
+// Runs one schedule in this process, for use in a debugger. Ends the process if the schedule fails.
+// Prints each step if `trace`.
 void run_one(const Scenario& scenario, StrategyKind strategy, std::uint64_t seed, bool trace);
 
 StrategyKind strategy_of(const Seeds& seeds, std::uint64_t seed);

@@ -1,14 +1,16 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// A scenario: some threads, what they do to the library's code, and what must hold afterwards, in
-// every schedule.
+// Defines a scenario: threads that call the library's code, and promises that must hold in every
+// schedule.
 //
-//   SCENARIO(two_posters, "M1", "what one thread posts runs in the order of its posts") {
-//     Mailbox mailbox(0);
-//     Thread a("A", [&] { … });
-//     …
-//     require(in_order, "A's second post ran before its first");
+//   SCENARIO(one_poster, "M1", "the posts of a thread run in their order") {
+//     TestMailbox mailbox(0);
+//     Sequence sequence;
+//     const Thread a("A", [&] {
+//       for (int i = 0; i < 2; ++i) mailbox.post_accepted(sequence.number(i));
+//     });
+//     mailbox.run_until([&] { return sequence.run() == 2; });
 //   }
 //
 // Threads: the body is the first simulated thread.
@@ -23,12 +25,12 @@ namespace zmqloop::schedule {
 
 struct Scenario {
   std::string_view name;
-  std::string_view ids;  // what it attacks: invariants of the code, failures (Rel_…) it provokes
+  std::string_view ids;  // invariants of the code it attacks, failures (Rel_…) it provokes
   std::string_view promise;
   void (*body)();
 };
 
-// Returns all scenarios linked into the program, by name.
+// Returns all scenarios linked into the program, sorted by name.
 const std::vector<Scenario>& scenarios();
 
 struct RegisterScenario {

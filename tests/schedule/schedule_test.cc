@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Runs the scenarios on the library's code as it is shipped: none may fail.
+// Runs the scenarios on the library's code as shipped: none may fail.
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
@@ -13,8 +13,8 @@
 namespace zmqloop::schedule {
 namespace {
 
-// Without --schedules each scenario gets a few, and these, where order, sleep, close and signals
-// meet in windows that few schedules hit, get more.
+// Without --schedules each scenario gets kSchedules. Those in kInDepth get kSchedulesInDepth: there
+// order, sleep, close and signals meet in windows that few schedules hit.
 constexpr std::uint64_t kSchedules = 4'000;
 constexpr std::uint64_t kSchedulesInDepth = 20'000;
 constexpr const char* kInDepth[] = {

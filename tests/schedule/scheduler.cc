@@ -21,7 +21,8 @@ constinit Scheduler* Scheduler::running = nullptr;
 constinit bool Scheduler::is_inside = false;
 
 Scheduler::Scheduler() {
-  // Else the standard library counts references without atomics: the process has one real thread.
+  // Otherwise the standard library counts references without atomics, as the process has only one
+  // real thread.
   __libc_single_threaded = 0;
   for (auto& thread : threads_) thread = std::make_unique<Thread>();
 }
@@ -142,7 +143,7 @@ void Scheduler::block_on(const void* object) {
   thread.waits_for = object;
   switch_to_next();
   if (thread.waits_for == nullptr) return;
-  thread.waits_for = nullptr;  // a signal has come
+  thread.waits_for = nullptr;  // a signal ended the wait
   take_signal();
 }
 

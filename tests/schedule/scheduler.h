@@ -1,16 +1,20 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Runs simulated threads one at a time, in an order that a seed decides, and switches between them
+// Runs simulated threads one at a time, in an order decided by a seed, and may switch between them
 // at every operation on an Atom, Mutex or Doorbell.
 //
-// Everything that happens follows from scenario, strategy and seed: the same three replay it. What
-// is checked besides a scenario's own promises: that somebody can run until all have ended; that
-// it ends within a number of steps; data races, use after free and leaks (where the compiler
-// reports accesses, see instrumentation.cc); construction and destruction of atomics.
+// Scenario, strategy and seed determine everything: the same three replay a schedule. Besides the
+// scenario's own promises, the scheduler checks:
+//  - some thread can run until all have ended;
+//  - the schedule ends within kMostSteps;
+//  - no data races, uses after free or leaks (if the compiler reports accesses, see
+//    instrumentation.cc);
+//  - correct construction and destruction of atomics.
 //
-// Threads: the simulated ones are fibers of one thread; signal handlers run on their thread's
-// fiber, between two of its steps. Owns: fibers, and what is known of the schedule that runs.
+// Threads: simulated threads are fibers of one thread. A signal handler runs on the fiber of the
+// thread it interrupts, between two steps.
+// Owns: fibers, and the records of the running schedule.
 // Errors: fail().
 
 #ifndef ZMQLOOP_TESTS_SCHEDULE_SCHEDULER_H_
@@ -38,7 +42,7 @@
 
 namespace zmqloop::schedule {
 
-// A place in the library's code where an atomic operation stands.
+// A place in the library's code with an atomic operation.
 struct AtomSite {
   Where where;
   std::memory_order order;
@@ -49,10 +53,10 @@ struct AtomSite {
   }
 };
 
-// What an operation at one place is made to do wrong.
+// How to break the operation at one place.
 enum class Fault : unsigned char {
   kRelaxed,  // orders nothing
-  kTorn,     // reads, and writes in a step of its own
+  kTorn,     // reads in one step and writes in another
 };
 
 class Scheduler {
@@ -62,10 +66,11 @@ class Scheduler {
   Scheduler& operator=(const Scheduler&) = delete;
   ~Scheduler();
 
-  // The one whose simulated thread is the caller; null elsewhere, and in the scheduler's own code.
+  // Returns the scheduler if a simulated thread calls; null elsewhere and in the scheduler's own
+  // code.
   static Scheduler* here() { return is_inside ? nullptr : running; }
 
-  // Runs one schedule, `body` being its first thread. Returns the number of its steps.
+  // Runs one schedule with `body` as its first thread. Returns the number of steps.
   std::size_t run(const std::function<void()>& body, StrategyKind strategy, std::uint64_t seed);
 
   // Prints the state of each thread and the latest steps.
@@ -73,7 +78,7 @@ class Scheduler {
   // Prints each step as it is made.
   void trace_to(std::FILE* file) { trace_.echo_to(file); }
 
-  // Has the operation at one place go wrong from now on.
+  // Breaks the operation at `site` from now on.
   void break_at(const AtomSite& site, Fault fault) {
     broken_ = site;
     fault_ = fault;
@@ -86,28 +91,29 @@ class Scheduler {
 
   std::size_t start_thread(const std::string& name, std::function<void()> body);
   void join(std::size_t thread);
-  // Lets others go first.
+  // Lets other threads go first.
   void yield();
-  // Has `handler` interrupt the thread at any of its steps from now on, at its end at the latest;
-  // false if it has ended.
+  // Makes `handler` interrupt the thread at any of its next steps, at the latest at its end.
+  // Returns false if the thread has ended.
   bool signal(std::size_t thread, std::function<void()> handler);
-  // Has the calling thread stop at one of its next `within` steps, or not; 0: no more.
+  // Lets the calling thread stop at one of its next `within` steps, or not at all; 0 ends this.
   void stop_within(std::uint32_t within);
-  // Lets it go on, not to stop again.
+  // Lets a stopped thread continue, and never stop again.
   void resume(std::size_t thread);
 
-  // Waits for wake(object), or returns for no reason; what is waited for is the caller's to check.
+  // Waits for wake(object). May return spuriously: the caller must check its condition.
   void block_on(const void* object);
   void wake(const void* object);
-  // A point where another thread may run. Follow it by the operation, and then by done().
+  // Lets other threads run. The operation must follow, and then done().
   void step();
   void done(Step step);
-  // Notes the place of an operation; whether it is to go wrong in this way.
+  // Notes the place of an operation, if keep_sites() was called.
   void note_site(const AtomSite& site);
   bool is_broken(const Where& where, Fault fault) const {
     return broken_ && fault_ == fault && broken_->is(where);
   }
-  // Has a static atomic, which outlives the schedule, set back to what it is now in the end.
+  // Resets a static atomic, which outlives the schedule, to its current value when the schedule
+  // ends.
   void keep_if_static(void* memory, std::size_t bytes);
 
   Strategy& strategy() { return strategy_; }
@@ -117,8 +123,8 @@ class Scheduler {
   std::size_t steps() const { return steps_; }
   VectorClock& clock() { return threads_[current_]->clock; }
 
-  // Objects of the calling thread, found by key; destroyed when it ends: those of trivial types
-  // last.
+  // Objects of the calling thread, found by key. They are destroyed when the thread ends, those of
+  // trivial types last.
   void* find_local(const void* key) const;
   void add_local(const void* key, void* object, void (*destroy)(void*), bool trivial);
 
@@ -179,7 +185,7 @@ class Scheduler {
   bool keeps_sites_ = false;
 };
 
-// The scheduler's own code: no access is looked at, no operation is a step.
+// Marks the scheduler's own code: accesses are not checked, operations are not steps.
 class Inside {
  public:
   Inside() : before_(Scheduler::is_inside) { Scheduler::is_inside = true; }

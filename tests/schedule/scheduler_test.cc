@@ -1,9 +1,9 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// What the scheduler itself promises: what it must notice, and what it must not take for an error.
+// Tests the scheduler itself: which errors it must find, and which correct code it must not report.
 //
-// Each scenario below has one line in kExpected: the failure that some seed must end in, or none.
+// Each scenario below has one line in kExpected: the failure that some seed must find, or none.
 #include <array>
 #include <cstdio>
 #include <memory>
@@ -21,16 +21,16 @@ namespace {
 
 using Order = std::memory_order;
 
-// Has two threads do the same, to the end.
+// Runs the same body in two threads and joins them.
 template <class F>
 void in_two_threads(const F& f) {
   const Thread a("A", f);
   const Thread b("B", f);
 }
 
-// ---- what atomics may return ----
+// ---- results of atomic operations ----
 
-// Two threads that each write and then read what the other writes.
+// Two threads each write one variable, then read the other's.
 void store_buffering(Order order) {
   Atom<int> x{0};
   Atom<int> y{0};
@@ -112,7 +112,7 @@ SCENARIO(failed_exchange_is_a_load, "", "") {
   require(x.fetch_add(0, Order::relaxed) != 2 || expected == 2, "it returned an older value");
 }
 
-// The message is published by the first store, if what follows continues its release sequence.
+// The first store publishes the message if `follow` continues its release sequence.
 template <class F>
 void release_sequence(F follow) {
   int message = 0;
@@ -181,7 +181,7 @@ SCENARIO(use_after_free, "", "") {
 }
 
 SCENARIO(leak, "", "") {
-  int* volatile leaked = new int;  // volatile: else the compiler allocates nothing
+  int* volatile leaked = new int;  // volatile: otherwise the compiler removes the allocation
   static_cast<void>(leaked);
 }
 
@@ -220,7 +220,7 @@ SCENARIO(deadlock, "", "") {
   const Thread b("B", [&] { lock_both(1); });
 }
 
-// One thread posts work and rings if the other is asleep, which it is if it finds nothing.
+// One thread posts work and rings if the other is asleep. The other sleeps if it finds no work.
 template <class F>
 void post_against_sleep(F finds_nothing) {
   Atom<bool> asleep{false};
@@ -235,7 +235,7 @@ void post_against_sleep(F finds_nothing) {
 SCENARIO(lost_wake_up, "", "") {
   post_against_sleep([](Atom<bool>& work, Atom<bool>& asleep) {
     if (work.load()) return false;
-    asleep.store(true);  // and does not look again
+    asleep.store(true);  // and does not check again
     return true;
   });
 }
@@ -251,7 +251,7 @@ SCENARIO(livelock, "", "") {
   const auto give_way = [&](std::size_t self) {
     for (;;) {
       wants[self].store(true);
-      if (!wants[1 - self].load()) return;  // keeps it
+      if (!wants[1 - self].load()) return;  // has got it
       wants[self].store(false);
       yield();
     }
@@ -348,7 +348,7 @@ constexpr Expected kExpected[] = {
     {"stopped_thread_goes_on", ""},
 };
 
-// Runs a scenario under one strategy; false, with a message, if it did not end as expected.
+// Runs a scenario under one strategy. Prints the result; returns false if it is not as expected.
 bool ends_as_expected(const Scenario& scenario, std::string_view failure, StrategyKind strategy) {
   const Outcome outcome = run_seeds(scenario, {.count = 2'000, .strategy = strategy});
   const bool as_expected = failure.empty() ? outcome.failure.empty()

@@ -60,7 +60,7 @@ SCENARIO(
   std::array<int, 2> run{};
   const auto post_three = [&](std::size_t who) {
     for (int i = 0; i < 3; ++i) {
-      // Numbered by what was accepted before it.
+      // Its number: how many were accepted before it.
       const int number = accepted[who];
       const auto callable = [&run, who, number] {
         require(run[who] == number, "signal posts ran in another order than they were accepted");
@@ -85,7 +85,7 @@ SCENARIO(
   require(mailbox.post_from_signal([] {}) == PostResult::kRefused, "a slot was freed twice");
 }
 
-// What a handler hands over beside the callable: the loop must see it.
+// A poster may write data for the callable before it posts: the callable must see that data.
 SCENARIO(
     signal_post_publishes, "W1 Rel_A4",
     "what a thread wrote before its signal post is visible to the callable, also in used slots") {

@@ -1,7 +1,8 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// A clock that the scheduler's steps move, a microsecond each, so that time repeats with the seed.
+// A clock that advances by a microsecond at each step of the scheduler, so that a seed repeats its
+// times.
 
 #ifndef ZMQLOOP_TESTS_SCHEDULE_SIMULATED_CLOCK_H_
 #define ZMQLOOP_TESTS_SCHEDULE_SIMULATED_CLOCK_H_
@@ -12,7 +13,7 @@
 
 namespace zmqloop::schedule {
 
-// Its time points are those of the clock it stands for.
+// Uses the time points of std::chrono::steady_clock, which it replaces.
 struct SimulatedClock : std::chrono::steady_clock {
   static time_point now() noexcept { return time_point(std::chrono::microseconds(steps())); }
 };

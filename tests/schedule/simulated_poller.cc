@@ -30,7 +30,7 @@ int take_number(Doorbell& bell) {
   fail("the scenario has too many doorbells");
 }
 
-// Level-triggered: a doorbell is ready from its ring until it is drained.
+// Level-triggered: a doorbell is ready from a ring until it is drained.
 class SimulatedPoller final : public Poller {
  public:
   void add(Pollable pollable, Events events, std::uint64_t token,
@@ -49,7 +49,7 @@ class SimulatedPoller final : public Poller {
     if (!deadline) {
       Doorbell::wait_for_either(bell(0), bell(1));
     } else if (*deadline != kAtOnce) {
-      yield();  // and the time is up, or it is a spurious end
+      yield();  // then the time is up, or it is a spurious wake-up
     }
     ready_.clear();
     for (std::size_t i = 0; i < registered_.size(); ++i) {
@@ -84,7 +84,7 @@ Doorbell& DoorbellDescriptor::doorbell(int number) {
 
 }  // namespace schedule
 
-// ---- what the loop asks of the rest of the library ----
+// ---- functions of other files that the loop calls ----
 
 std::unique_ptr<Poller> make_poller(PollerKind) {
   return std::make_unique<schedule::SimulatedPoller>();

@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// What stands in for poller/: doorbells that are found by a number, as by a descriptor, and a
-// poller that waits for nothing else.
+// Replaces poller/: doorbells with numbers for descriptors, and a poller that waits for doorbells
+// alone.
 
 #ifndef ZMQLOOP_TESTS_SCHEDULE_SIMULATED_POLLER_H_
 #define ZMQLOOP_TESTS_SCHEDULE_SIMULATED_POLLER_H_
@@ -11,7 +11,7 @@
 
 namespace zmqloop::schedule {
 
-// The number of a doorbell while it exists.
+// Gives a doorbell a number while this object exists.
 class DoorbellDescriptor {
  public:
   explicit DoorbellDescriptor(Doorbell& bell);
@@ -20,7 +20,7 @@ class DoorbellDescriptor {
   ~DoorbellDescriptor();
 
   int number() const { return number_; }
-  // Returns the doorbell of a number that is in use.
+  // Returns the doorbell with this number, which must be in use.
   static Doorbell& doorbell(int number);
 
  private:

@@ -46,7 +46,7 @@ std::size_t Strategy::choose_at_random(ThreadSet candidates, std::size_t current
     }
     chosen = static_cast<std::size_t>(std::countr_zero(rest));
   }
-  // The others have waited for one step.
+  // The other threads that yielded have now waited for one step.
   yielded_ &= ThreadSet{1} << chosen;
   return chosen;
 }

@@ -1,13 +1,14 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Who runs next: all choices of a schedule, from its seed.
+// Makes all choices of a schedule from its seed, above all which thread runs next.
 //
-// Random: at every step, or at some, any thread that can run. PCT (Burckhardt et al., "A randomized
-// scheduler with probabilistic guarantees of finding bugs", ASPLOS 2010): the thread with the
-// highest of random priorities runs; at d - 1 random steps the one that runs gets the lowest. A bug
-// that needs d ordered steps among k of n threads is found by one schedule in n * k^(d-1) at least;
-// d and k are drawn from the seed too. A thread that yields lets the others go first.
+// Random: at every step, or at some, switches to any thread that can run.
+// PCT (Burckhardt et al., "A randomized scheduler with probabilistic guarantees of finding bugs",
+// ASPLOS 2010): each thread gets a random priority, and the highest one runs. At d - 1 random steps
+// the running thread gets the lowest priority. If a bug needs d ordered steps among the k steps of
+// n threads, at least one schedule in n * k^(d-1) finds it. The seed also decides d and k.
+// In both, a thread that yields lets the others go first.
 //
 // Threads: none.
 
@@ -35,12 +36,13 @@ class Strategy final : public StoreChoice {
 
   void add_thread(std::size_t thread);
 
-  // Chooses among `candidates`, not empty, who makes the next step; `current` made the last one.
+  // Chooses the thread for the next step among `candidates`, not empty. `current` made the last
+  // step.
   std::size_t choose_thread(ThreadSet candidates, std::size_t current);
-  // `thread` waits for others: they go first.
+  // Lets the other threads go before `thread`, which waits for them.
   void yield(std::size_t thread);
 
-  // Whether a signal that is pending for the running thread comes now.
+  // Decides if the running thread's pending signal arrives now.
   bool signal_comes() { return random_.one_in(signal_odds_); }
   // Chooses a number below `count`, for scenarios.
   std::uint32_t choose(std::uint32_t count) { return random_.below(count); }

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Names of the ways to choose who runs next; strategy.h has what they do.
+// Names the strategies that choose the next thread to run; see strategy.h.
 
 #ifndef ZMQLOOP_TESTS_SCHEDULE_STRATEGY_KIND_H_
 #define ZMQLOOP_TESTS_SCHEDULE_STRATEGY_KIND_H_

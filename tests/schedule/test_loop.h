@@ -31,7 +31,7 @@ class TestLoop final : private ExceptionSink {
   LoopCore& core() { return *core_; }
   const std::shared_ptr<LoopCore>& shared_core() const { return core_; }
 
-  // Runs until a stop; at once if one is latched.
+  // Runs until a stop; returns at once if one is already latched.
   void run() {
     if (core_->clear_stop()) return;
     ThreadRole::set_loop_name("tested");

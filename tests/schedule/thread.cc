@@ -10,7 +10,7 @@
 namespace zmqloop::schedule {
 namespace {
 
-// The scheduler, seen from a simulated thread: its own code from here to the end of the block.
+// Calls the scheduler from a simulated thread. The rest of the block is the scheduler's own code.
 class Call {
  public:
   Call() : scheduler_(*Scheduler::here()) {}
@@ -21,7 +21,7 @@ class Call {
   const Inside inside_;
 };
 
-constexpr char kDoorbells = 0;  // its address stands for all of them: who waits, looks again
+constexpr char kDoorbells = 0;  // its address stands for all doorbells: waiters check again
 
 }  // namespace
 

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// What scenarios are written in: threads, doorbells, signals, and choices.
+// The building blocks of scenarios: threads, doorbells, signals and choices.
 //
 // Threads: simulated ones.
 // Errors: fail().
@@ -19,13 +19,13 @@
 
 namespace zmqloop::schedule {
 
-// Lets other threads go first. Loops that wait must call it.
+// Lets other threads go first. A busy-waiting loop must call it.
 void yield();
 
-// Returns how many steps all threads have made.
+// Returns the number of steps that all threads have made together.
 std::size_t steps();
 
-// Returns a number below `count`, another one in each schedule.
+// Returns a random number below `count`, drawn from the schedule's seed.
 std::uint32_t choose(std::uint32_t count);
 
 // Objects of the calling thread; see per_thread().
@@ -42,11 +42,11 @@ class Thread {
 
   void join();
 
-  // Has a signal handler interrupt the thread at any of its steps from now on, at its end at the
-  // latest; false if it has ended.
+  // Makes a signal handler interrupt the thread at any of its next steps, at the latest at its end.
+  // Returns false if the thread has ended.
   bool signal(std::function<void()> handler) const;
 
-  // Lets it go on where it has stopped, and not stop again (MayStop).
+  // Lets the thread continue where it has stopped, and never stop again (MayStop).
   void resume() const;
 
  private:
@@ -63,8 +63,8 @@ class MayStop {
   ~MayStop();
 };
 
-// What a loop sleeps on, as an eventfd is: rings are hints, and many count as one. That a ring was
-// seen orders nothing: the protocol must not lean on it.
+// A loop sleeps on it, like on an eventfd: rings are hints, and several rings count as one. Seeing
+// a ring orders nothing: the protocol must not rely on it.
 class Doorbell {
  public:
   Doorbell() = default;
@@ -77,7 +77,7 @@ class Doorbell {
 
   bool is_ringing() const { return rung_.latest(); }
 
-  // Waits until one of two has rung.
+  // Waits until one of the two has rung.
   static void wait_for_either(const Doorbell& a, const Doorbell& b);
 
  private:

@@ -13,7 +13,7 @@
 namespace zmqloop::schedule {
 namespace {
 
-// Pointers into the heap as such, so that two runs of a seed print the same.
+// Describes a heap pointer by its offset, so that two runs of a seed print the same.
 std::string describe_value(Bits value) {
   const auto* const pointer = reinterpret_cast<const void*>(value);
   if (Heap::offset_of(pointer) >= 0) return describe_object(pointer);

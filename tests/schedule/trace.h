@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// The latest steps of a schedule, to be read when it fails.
+// Keeps the latest steps of a schedule, and prints them if it fails.
 //
 //   72 A        fetch_add         #1               0x20 -> 0x28  control_word.h:53
 //   ControlWord::take_ticket
@@ -23,7 +23,7 @@
 
 namespace zmqloop::schedule {
 
-// Where in the library's code an operation stands.
+// The place of an operation in the library's code.
 using Where = std::source_location;
 
 // Returns the last part of the path.
@@ -43,7 +43,7 @@ struct Step {
 
 class Trace {
  public:
-  // Prints each step to `file` as it is made, from the next schedule on; null: does not.
+  // Prints each step to `file` as it is made; null turns this off.
   void echo_to(std::FILE* file) { echo_ = file; }
 
   void clear();

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// What each simulated thread knows of the others: the latest step of each that happens before now.
+// The clock of a simulated thread: the latest step of each thread that happens before now.
 //
 // Threads: none; the scheduler runs simulated threads one at a time.
 
@@ -27,7 +27,7 @@ class VectorClock {
   void set(std::size_t thread, Time time) { times_[thread] = time; }
   void tick(std::size_t thread) { ++times_[thread]; }
 
-  // Whether the step that `thread` made at `time` happens before.
+  // Whether the step that `thread` made at `time` happens before now.
   bool has_seen(std::size_t thread, Time time) const { return time <= times_[thread]; }
 
   void join(const VectorClock& other) {
@@ -36,13 +36,13 @@ class VectorClock {
     }
   }
 
-  // Whether any of the steps at `times`, one for each thread or kNever, happens before.
+  // Whether any of the steps at `times`, one for each thread or kNever, happens before now.
   bool has_seen_any(const VectorClock& times) const {
     bool any = false;
     for (std::size_t i = 0; i < kMostThreads; ++i) any |= times.times_[i] <= times_[i];
     return any;
   }
-  // Whether all of the steps at `times`, one for each thread or 0, happen before.
+  // Whether all of the steps at `times`, one for each thread or 0, happen before now.
   bool has_seen_all(const VectorClock& times) const {
     bool all = true;
     for (std::size_t i = 0; i < kMostThreads; ++i) all &= times.times_[i] <= times_[i];

@@ -1,9 +1,9 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Breaks every atomic operation of threading/ in turn: its memory order becomes relaxed; if it
-// reads and writes in one step, it becomes two. Some scenario must fail, or the operation is
-// stronger than anybody needs.
+// Breaks every atomic operation of threading/ in turn: makes its memory order relaxed, or splits a
+// read-modify-write into two steps. Some scenario must fail, or the operation is stronger than
+// necessary.
 #include <algorithm>
 #include <cstdio>
 #include <cstring>
@@ -22,14 +22,14 @@ struct NotNeeded {
   std::string_view function;
   Fault fault;
 };
-// That no scenario fails without them proves nothing: the argument stands at each, in the code.
+// No scenario fails without these. That proves nothing: the code gives the argument at each.
 constexpr NotNeeded kNotNeeded[] = {{"Claim::take", Fault::kRelaxed},
                                     {"ControlWord::call", Fault::kRelaxed},
                                     {"ControlWord::clear_called", Fault::kRelaxed},
                                     {"SegmentBag::keep_at_most", Fault::kRelaxed},
                                     {"SegmentBag::put", Fault::kTorn}};
 
-// What is broken, how, and the first schedule that showed it.
+// A broken operation, and the first schedule that found it.
 struct Trial {
   AtomSite site;
   Fault fault;
@@ -51,7 +51,7 @@ const char* name_of(std::memory_order order) {
                                               : "seq_cst";
 }
 
-// All operations in threading/ that the scenarios perform, in the order of the text.
+// All operations in threading/ that the scenarios perform, in source order.
 std::vector<AtomSite> all_sites() {
   constexpr std::uint64_t kSchedules = 100;
   std::vector<AtomSite> all;
@@ -80,8 +80,8 @@ std::vector<Trial> all_trials() {
   return trials;
 }
 
-// Finds the first scenario that fails. Few schedules of each are tried first, for most breaks show
-// at once.
+// Finds the first scenario that fails. Tries a few schedules of each first, as most breaks show at
+// once.
 void run_trial(Trial& trial, Seeds seeds) {
   const std::uint64_t end = seeds.first + seeds.count;
   seeds.broken = trial.site;

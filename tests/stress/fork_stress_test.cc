@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Forks at any moment of a busy loop, over and over: each child makes a loop of its own, and the
-// parent loses nothing by it.
+// Forks again and again at any moment of a busy loop: each child makes a loop of its own, and the
+// parent loses nothing.
 
 #include <atomic>
 #include <chrono>
@@ -23,7 +23,7 @@ namespace {
 
 constexpr unsigned kSeconds = 600;
 
-// What this process has in memory, but for some pages that the kernel has not counted yet.
+// Returns the pages of this process in memory, except for some that the kernel has not counted yet.
 std::uint64_t resident_pages() {
   std::uint64_t virtual_pages = 0;
   std::uint64_t resident = 0;
@@ -38,7 +38,7 @@ class ForkStress : public ::testing::TestWithParam<PollerKind> {
     of_thread.loop.poller = GetParam();
     return of_thread;
   }
-  // A child's life: the parent's loop is closed to it, its own works.
+  // The life of a child: the parent's loop refuses its posts, its own loop works.
   static int live(LoopThread& parents) {
     ZMQLOOP_CHILD_EXPECT(!parents.loop().add_callback([] {}));
     IOLoop own(thread_options().loop);
@@ -53,13 +53,13 @@ TEST_P(ForkStress, LeavesMemoryAndDescriptorsOfTheParentAsTheyWere) {
 #ifdef __SANITIZE_ADDRESS__
   GTEST_SKIP() << "its allocator stays locked in a child if another thread was inside it";
 #endif
-  constexpr std::uint64_t kPagesOfNoise = 512;  // 2 MiB; a leak of one page a fork is more
+  constexpr std::uint64_t kPagesOfNoise = 512;  // 2 MiB; less than a leak of one page per fork
   const std::uint64_t forks = stress_count(1'000) + 10;
   LoopThread thread(thread_options());
-  // The epoll poller opens its timer at the first sleep with an end, which may else come at any
-  // time: while a poster is held up in the middle of a post.
+  // Makes the epoll poller open its timer now. It does so at the first sleep with a timeout, which
+  // could otherwise come at any time: when the loop waits for a poster in the middle of a post.
   thread.loop().submit([&] { thread.loop().add_timeout(1h, [] {}); }).get();
-  ASSERT_TRUE(eventually(&other_threads_sleep));  // a loop that is busy reads what CPUs it has
+  ASSERT_TRUE(eventually(&other_threads_sleep));  // a busy loop may be reading its CPU list
   const std::size_t descriptors = open_descriptors();
   std::atomic<bool> done{false};
   std::uint64_t accepted = 0;
@@ -72,7 +72,7 @@ TEST_P(ForkStress, LeavesMemoryAndDescriptorsOfTheParentAsTheyWere) {
   });
   std::uint64_t pages = 0;
   for (std::uint64_t i = 0; i < forks; ++i) {
-    if (i == forks / 4) pages = resident_pages();  // by then the process has all that it needs
+    if (i == forks / 4) pages = resident_pages();  // by then the process has all memory it needs
     const ChildResult child = run_in_child([&] { return live(thread); });
     ASSERT_TRUE(child.ok()) << child << " in fork " << i;
   }

@@ -1,12 +1,12 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Thousands of lives of LoopThreads and LoopPools, each with timers, periodic callbacks, tasks, posts
-// from threads that outlive it and futures that are waited for outside, and each ended at a moment
-// and in a way that a seed decides. Whatever the way, nothing is lost and nothing is left.
+// Makes and ends thousands of LoopThreads and LoopPools. Each has timers, periodic callbacks,
+// tasks, posts from threads that outlive it, and futures that other threads wait for. A seed
+// decides when and how each ends. In every case nothing is lost and nothing is left behind.
 //
-// The seed of a run is printed; ZMQLOOP_LIVES_SEED=seed takes the same decisions again, though the
-// threads may come in another order.
+// The test prints its seed. ZMQLOOP_LIVES_SEED=seed repeats the decisions, but the threads may run
+// in another order.
 
 #include <algorithm>
 #include <atomic>
@@ -38,7 +38,7 @@
 namespace zmqloop::testing {
 namespace {
 
-constexpr std::uint64_t kAllLives = 5'000;  // with each of two pollers
+constexpr std::uint64_t kAllLives = 5'000;  // with each of the two pollers
 #if defined(ZMQLOOP_LONG_STRESS)
 constexpr std::uint64_t kLives = kAllLives;
 #elif defined(ZMQLOOP_SANITIZED)
@@ -53,7 +53,7 @@ std::uint64_t seed_of_this_run() {
   return given != nullptr ? std::strtoull(given, nullptr, 10) : std::random_device()();
 }
 
-// What becomes of everything that a life is given.
+// Counts the objects and posts of a life.
 struct Books {
   std::atomic<std::uint64_t> made{0};
   std::atomic<std::uint64_t> destroyed{0};
@@ -64,7 +64,7 @@ struct Books {
   bool post(LoopCore& core);
 };
 
-// Is destroyed exactly once, wherever it goes.
+// A move-only object that must be destroyed exactly once.
 class Sentinel {
  public:
   explicit Sentinel(Books& books) : books_(&books) { ++books.made; }
@@ -79,7 +79,7 @@ class Sentinel {
 };
 
 bool Books::post(LoopCore& core) {
-  ++accepted;  // before it may be run
+  ++accepted;  // first, as the post may run at once
   if (core.post([sentinel = Sentinel(*this), this] { ++run; })) return true;
   --accepted;
   ++refused;
@@ -95,7 +95,7 @@ enum class Way {
 };
 constexpr std::uint32_t kWays = 5;
 
-// One LoopThread or LoopPool, and what is on it.
+// One LoopThread or LoopPool with its timers, tasks and futures.
 class Life {
  public:
   Life(std::uint64_t seed, PollerKind poller) : random_(seed), poller_(poller) {}
@@ -112,7 +112,7 @@ class Life {
     owner_is_gone_ = true;
     for (std::thread& outsider : outsiders) outsider.join();
     waiter.join();
-    promises_.clear();  // and with them the tasks that wait for one
+    promises_.clear();  // also destroys the tasks that wait for one
   }
 
   void expect_nothing_lost() {
@@ -152,7 +152,7 @@ class Life {
       spawn(IOLoop::current(), [kept = Sentinel(books_)]() -> Task<void> { co_await sleep_for(24h); });
     };
     const auto at_end = [this, sentinel = std::make_shared<Sentinel>(books_)] {
-      IOLoop::current();  // there still, and closed
+      IOLoop::current();  // still exists, and is closed
     };
     if (one_in(2)) {
       LoopThread::Options of_thread;
@@ -182,10 +182,10 @@ class Life {
     }
   }
 
-  // IOLoop::schedule() of a loop that may be gone.
+  // Like IOLoop::schedule(), for a loop that may be gone.
   Schedule schedule_on(std::size_t i) const { return {cores_[i]}; }
 
-  // A task that sleeps, waits for outsiders and goes to and fro, as far as the pool has loops.
+  // A task that sleeps, waits for outsiders, and moves between the loops of the pool.
   Task<void> visit(Sentinel sentinel, std::uint32_t hops, std::uint32_t where) {
     const Sentinel own = std::move(sentinel);
     for (std::uint32_t i = 0; i < hops; ++i) {
@@ -195,7 +195,7 @@ class Life {
     }
   }
 
-  // On loop 0.
+  // Runs on loop 0.
   void start_timers() {
     struct Plain {
       Sentinel sentinel;
@@ -230,9 +230,9 @@ class Life {
     if (one_in(4)) add(std::make_shared<DelayedCallback>(Plain{sentinel()}, 24h));
   }
 
-  // ---- outside ----
+  // ---- other threads ----
 
-  // Posts, and makes ready what tasks wait for, also once there is no loop any more.
+  // Posts, and completes the futures that tasks wait for, even after the loop is gone.
   void be_outside(std::uint64_t seed) {
     std::minstd_rand random(static_cast<std::minstd_rand::result_type>(seed));
     while (!owner_is_gone_) {
@@ -248,7 +248,7 @@ class Life {
     if (next < gates_.size()) promises_[next].try_set_value();
   }
 
-  // Blocks until all have ended, or were told that their loop has.
+  // Blocks until each future has its result, or reports that its loop has closed.
   void wait_for_futures() const {
     for (const Future<void>& future : futures_) {
       try {
@@ -297,7 +297,7 @@ class Life {
         destroy_owner();
         destroy_timers();
         break;
-      case 2:  // elsewhere
+      case 2:  // on another thread
         std::thread([&] {
           destroy_owner();
           destroy_timers();
@@ -322,10 +322,10 @@ class Life {
   bool posts_alone_ = false;
   Books books_;
 
-  // Written before loops and outsiders use them.
+  // Written before any loop or outsider uses them.
   std::vector<Promise<void>> promises_;
   std::vector<Future<void>> gates_;
-  std::vector<std::shared_ptr<LoopCore>> cores_;  // as futures keep them
+  std::vector<std::shared_ptr<LoopCore>> cores_;  // shared, as futures share them
   std::vector<std::shared_ptr<void>> timers_;
   std::vector<Future<void>> futures_;
 

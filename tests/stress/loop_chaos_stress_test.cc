@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Everything at once: posters, signal-safe posters, stoppers, restarts and closes; and loops that
-// keep each other busy. Whatever happens, each accepted post is run or reported as abandoned, once.
+// keep each other busy. In every case, each accepted post is run or reported as abandoned, once.
 
 #include <array>
 #include <atomic>
@@ -35,7 +35,7 @@ class LoopChaosStress : public ::testing::TestWithParam<PollerKind> {
 };
 ZMQLOOP_ON_BOTH_POLLERS(LoopChaosStress);
 
-// What a callback does to the books, run or not.
+// Counts the posts accepted, run and destroyed.
 struct Books {
   std::atomic<std::uint64_t> accepted{0};
   std::atomic<std::uint64_t> run{0};
@@ -107,8 +107,8 @@ TEST_P(LoopChaosStress, AccountsForEveryPostOfEverySession) {
   }
 }
 
-// Each loop passes what it gets to the next one, a few balls at a time: batches of one or two, and
-// loops that fall asleep and are woken all the time.
+// Each loop passes each ball on to the next loop, with only a few balls in all. So batches have one
+// or two posts, and the loops fall asleep and wake up all the time.
 TEST_P(LoopChaosStress, Rel_A10_PassesBallsAroundARingOfLoops) {
   constexpr std::size_t kLoops = 3;
   for (const std::uint64_t balls : {1u, 2u, 8u}) {
@@ -152,8 +152,8 @@ TEST_P(LoopChaosStress, Rel_A10_PassesBallsAroundARingOfLoops) {
   }
 }
 
-// One ball between a thread and a loop that sleeps in between: every hop is a wake-up that must not
-// be lost.
+// One ball goes to and fro between a thread and a loop, which sleeps in between: every hop is a
+// wake-up that must not be lost.
 TEST_P(LoopChaosStress, WakesASleepingLoopEveryTime) {
   IOLoop::Options without_spin = options("sleeper");
   without_spin.idle_spin = Duration::zero();

@@ -1,10 +1,10 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Posts in great numbers: none lost, none run twice, none out of order.
+// Makes a great many posts: none is lost, run twice or run out of order.
 //
-// Every post carries who posted it and its number. The loops check that each poster's numbers come
-// without a gap, so that a lost, doubled or overtaken post is seen at once and named.
+// Every post carries its poster and its number. The loops check that each poster's numbers have no
+// gap. So a lost, doubled or overtaken post shows at once, with its poster.
 
 #include <array>
 #include <atomic>
@@ -40,7 +40,8 @@ class LoopPostsStress : public ::testing::TestWithParam<PollerKind> {
 };
 ZMQLOOP_ON_BOTH_POLLERS(LoopPostsStress);
 
-// What one loop has seen of each poster. On the loop's thread, and on others once it is at rest.
+// The progress of each poster as one loop sees it. Used on the loop's thread, and on other threads
+// once the loop is at rest.
 template <std::size_t kPosters>
 struct alignas(128) Seen {
   void take(std::size_t poster, std::uint64_t number) {
@@ -90,8 +91,8 @@ TEST_P(LoopPostsStress, OfFourThreadsToTwoLoopsAllRunOnceInOrder) {
   EXPECT_EQ(refused, 0u);
 }
 
-// Two threads post in turns. Each post begins after the other thread's last one returned, so that
-// the order of all of them is fixed.
+// Two threads post in turns. Each post begins after the other thread's last post has returned,
+// which fixes the order of all posts.
 TEST_P(LoopPostsStress, OfTwoThreadsInTurnsRunInThatOrder) {
   const std::uint64_t rounds = stress_count(2'000'000);
   struct State {
@@ -122,7 +123,7 @@ TEST_P(LoopPostsStress, OfTwoThreadsInTurnsRunInThatOrder) {
   EXPECT_EQ(state.next, rounds);
 }
 
-// Many short lives: threads that post a little and end, whose lanes go to the next ones.
+// Many short-lived threads post a little and end; their lanes go to the next threads.
 TEST_P(LoopPostsStress, Rel_M4_OfThreadsThatComeAndGoAllRunOnceInOrder) {
   const std::uint64_t rounds = stress_count(20'000);
   std::uint64_t next = 0;
@@ -176,7 +177,7 @@ TEST_P(LoopPostsStress, InterruptedBySignalsThatPostTooAllRunOnceInOrder) {
   }
   for (std::uint64_t i = 0; i < signals; ++i) {
     pthread_kill(posters[i % 2].native_handle(), SIGUSR1);
-    // Signals of one kind to one thread merge while they wait: one at a time for each.
+    // Pending signals of one kind for one thread merge, so we keep at most one per thread.
     while (handled + 1 < i) std::this_thread::yield();
   }
   done = true;

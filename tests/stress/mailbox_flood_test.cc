@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Many posts from many threads to several mailboxes: each runs once, in its thread's order.
+// Makes many posts from many threads to several mailboxes: each runs once, in its thread's order.
 #include <array>
 #include <atomic>
 #include <cstdint>
@@ -20,18 +20,18 @@ namespace {
 
 constexpr std::size_t kThreads = 4;
 constexpr std::size_t kMailboxes = 2;
-constexpr std::uint64_t kMostInFlight = 100'000;  // of one thread in one mailbox
+constexpr std::uint64_t kMostInFlight = 100'000;  // from one thread to one mailbox
 
-// A mailbox, its consumer's thread, and what arrived.
+// A mailbox, its consumer's thread, and counts of the arrivals.
 class Sink {
  public:
   explicit Sink(std::uint64_t expected) : expected_(expected), thread_([this] { consume(); }) {}
   Sink(const Sink&) = delete;
   Sink& operator=(const Sink&) = delete;
 
-  // Posts `sequence`; waits while too much of this thread is in flight.
+  // Posts `sequence`; waits while too many posts of this thread are in flight.
   void post(std::size_t thread, std::uint64_t sequence) {
-    // One that were refused would be missing at the consumer.
+    // The result is ignored: a refused post would be missing at the consumer.
     static_cast<void>(mailbox_.post([this, thread, sequence] { arrive(thread, sequence); }));
     for (testing::Backoff backoff; sequence > arrived_[thread].load() + kMostInFlight;) {
       backoff.step();

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// The order promise M1 under load: four threads pass a baton and post while they hold it.
+// Tests the promised order [M1] under load: four threads pass a baton and post while they hold it.
 #include <atomic>
 #include <cstdint>
 #include <thread>
@@ -16,7 +16,8 @@
 namespace zmqloop {
 namespace {
 
-// Posting in pairs, and only then handing over, lets a thread's lane hold the next ticket or not.
+// A thread posts two, then hands over: so the next ticket is sometimes in the same lane, sometimes
+// in another.
 TEST(MailboxOrderStress, HoldsOverTenMillionHandOvers) {
   constexpr std::uint64_t kThreads = 4;
   const std::uint64_t hand_overs = testing::light_stress_count(10'000'000);

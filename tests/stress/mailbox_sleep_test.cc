@@ -1,7 +1,8 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// The sleep protocol: a lost wake-up leaves the consumer asleep, which the hang oracle reports.
+// Tests the sleep protocol: a lost wake-up leaves the consumer asleep, and the hang oracle reports
+// it.
 #include <atomic>
 #include <cstdint>
 #include <thread>
@@ -16,8 +17,8 @@
 namespace zmqloop {
 namespace {
 
-// One poster waits for the consumer to sleep, so that every sleep is ended; the other posts at
-// times that have nothing to do with it, so that the steps of falling asleep are hit too.
+// One poster waits for the consumer to sleep, so that every sleep ends. The other posts at
+// unrelated times, to hit the steps of falling asleep too.
 TEST(MailboxSleepStress, Rel_A1_LosesNoWakeUpInAMillionSleeps) {
   const std::uint64_t sleeps = testing::light_stress_count(1'000'000);
   Mailbox mailbox(0);

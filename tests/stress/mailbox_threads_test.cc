@@ -1,7 +1,8 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Threads that post once and end: nothing is lost with them, and nothing is kept of them.
+// Tests threads that post once and end: none of their posts is lost, and they leave no memory
+// behind.
 #include <atomic>
 #include <cstdint>
 #include <thread>

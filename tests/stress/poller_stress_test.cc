@@ -4,11 +4,10 @@
 // Tries to make a poller lose a message: many sockets of all the awkward kinds, a peer that sends
 // in bursts, and handlers that misbehave on sockets other than their own.
 //
-// After each burst the peer goes quiet until everything that it sent has been read. So a message
-// that the poller does not report is not found by luck when the next one comes: the run stops, the
-// hang oracle sees no progress for five seconds, and the test fails with the state of every socket.
-// All registrations are internal, because for others the poller's own look after 100 ms would hide
-// the loss.
+// After each burst the peer is quiet until all its messages have been read. So an unreported
+// message is not found by luck when the next one comes: the run makes no progress for five seconds,
+// and the test fails with the state of every socket. All registrations are internal: for others the
+// poller's own check after 100 ms would hide the loss.
 
 #include <atomic>
 #include <deque>
@@ -36,7 +35,7 @@ constexpr int kBursts = 10'000;
 constexpr int kLargestBurst = 12;
 constexpr Duration kHung = std::chrono::seconds(5);
 
-// A socket of the loop, its peer, and what went which way.
+// A socket of the loop, its peer, and counts of the messages in each direction.
 struct Link : SocketPair {
   Link(zmq::context_t& context, socket_type near_type, socket_type far_type, bool tcp, bool greedy)
       : SocketPair(context, near_type, far_type, tcp ? kLoopbackTcp : ""),
@@ -46,8 +45,8 @@ struct Link : SocketPair {
         can_send(near_type == socket_type::pair || near_type == socket_type::dealer) {}
 
   const socket_type type;
-  const bool reads_all;  // or one message per report
-  const bool answers;    // REP: reads a request, owes a reply
+  const bool reads_all;  // otherwise one message per report
+  const bool answers;    // REP: owes a reply to each request it reads
   const bool can_send;   // at any time, to its only peer
 
   // Loop thread only.
@@ -84,8 +83,8 @@ class PollerStress : public OnEveryBackend {
     }
   }
 
-  // A publisher drops what it sends before it knows of the subscription; XPUB tells when it does.
-  // The subscriber learns of its peer, and tells it, when it processes commands.
+  // Waits until the publisher knows of the subscription, which XPUB reports: it drops all earlier
+  // messages. The subscriber finds its peer and sends the subscription when it processes commands.
   void subscribe(Link& link) {
     link.near.set(zmq::sockopt::subscribe, "");
     zmq::message_t subscription;
@@ -169,7 +168,8 @@ class PollerStress : public OnEveryBackend {
     misbehave(links_[random_() % links_.size()]);
   }
 
-  // What another handler may do to a registered socket, without a word to the poller.
+  // Does things that another handler may do to a registered socket, most of them unknown to the
+  // poller.
   void misbehave(Link& other) {
     switch (random_() % 8) {
       case 0:
@@ -197,8 +197,8 @@ class PollerStress : public OnEveryBackend {
         poller_->ready_now(other.near);
         break;
       default:
-        // Lets the throttle expire within which zmq_send does not look at its signal: a callback
-        // that computes for 1.3 ms. Not each time, for it is slow.
+        // Acts as a callback that computes for 1.3 ms. Then libzmq's throttle expires, during which
+        // zmq_send does not check its signal. Not each time, as it is slow.
         if (random_() % 16 == 0) {
           const TimePoint end = Clock::now() + std::chrono::microseconds(1'300);
           while (Clock::now() < end) {
@@ -208,8 +208,8 @@ class PollerStress : public OnEveryBackend {
     }
   }
 
-  // Pays some of what handlers owe; returns whether any is left, in which case the loop must not
-  // sleep.
+  // Sends some of the replies owed, and unmutes some sockets. Returns whether any are left: then
+  // the loop must not sleep.
   bool settle_debts() {
     bool debts = false;
     for (Link& link : links_) {
@@ -238,7 +238,7 @@ class PollerStress : public OnEveryBackend {
         } else if (any(ready.events & Events::kRead)) {
           handle(*link);
         } else {
-          poller_->modify(link->near, Events::kRead);  // write interest served
+          poller_->modify(link->near, Events::kRead);  // write interest is satisfied
         }
       }
       if (total_received_ != last_total) {

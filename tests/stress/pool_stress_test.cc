@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Pools that are made, used by many threads and ended, over and over.
+// Makes pools, uses them from many threads, and ends them, again and again.
 
 #include <atomic>
 #include <cstdint>
@@ -34,7 +34,8 @@ class PoolStress : public ::testing::TestWithParam<PollerKind> {
 };
 ZMQLOOP_ON_BOTH_POLLERS(PoolStress);
 
-// Loops post to each other and two threads to them while the pool is stopped at some moment.
+// The loops post to each other, and two threads post to the loops, while the pool is stopped at a
+// different moment in each round.
 TEST_P(PoolStress, AccountsForEveryPostWhereverTheStopComes) {
   const std::uint64_t rounds = stress_count(2'000) + 10;
   for (std::uint64_t round = 0; round < rounds; ++round) {

@@ -1,13 +1,13 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Storms of signals at threads that post, allocate and sleep, and at a loop's own thread.
+// Sends storms of signals to threads that post, allocate and sleep, and to a loop's own thread.
 //
 // The handlers post to two loops and raise prepared callbacks, on the thread's own stack and on an
-// alternate one, and interrupt each other. Three kinds of signals come at once: those that a thread
-// raises itself, in the middle of a post, of its allocations and of its sleep; those that another
-// thread sends, of which many merge into one; and queued real-time signals, of which none does.
-// What was accepted runs exactly once, and refusals and raises are counted exactly.
+// alternate one, and interrupt each other. Three kinds of signals come at once: signals that a
+// thread raises itself, in the middle of a post, an allocation or a sleep; signals from another
+// thread, many of them merged into one; and queued real-time signals, which never merge. Accepted
+// posts run exactly once, and refusals and raises are counted exactly.
 
 #include <algorithm>
 #include <array>
@@ -42,15 +42,15 @@ constexpr unsigned kSeconds = 600;
 constexpr std::size_t kPosters = 2;
 constexpr std::size_t kWorkers = kPosters + 3;  // an allocator, a sleeper, and a loop's thread
 
-// For each poller.
+// Numbers for each poller.
 constexpr std::uint64_t kRaises = stress_count(250'000) / (kWorkers - 1) * (kWorkers - 1);
 constexpr std::uint64_t kQueued = stress_count(250'000) / kWorkers * kWorkers;
-constexpr std::uint64_t kKills = stress_count(100'000);  // up to ten times as many if they merge
+constexpr std::uint64_t kKills = stress_count(100'000);  // sends up to ten times this if they merge
 constexpr std::uint64_t kMostPosts = kRaises + kQueued + kKills + 4 * kWorkers;
 
 void stay_exposed();
 
-// ---- loops, and the books of what handlers gave them ----
+// ---- loops, and counts of the posts and raises to each ----
 
 struct Books {
   explicit Books(IOLoop& its_loop)
@@ -86,13 +86,13 @@ struct Books {
 
   IOLoop& loop;
 
-  // Handlers'; each byte is written by one of them.
+  // Written by handlers; each byte of `accepted` by only one of them.
   std::atomic<std::uint64_t> posts{0};
   std::atomic<std::uint64_t> refused{0};
   std::atomic<std::uint64_t> raises{0};
   std::vector<unsigned char> accepted;
 
-  // The loop's thread's, and others' once it is at rest.
+  // Loop thread only; other threads read them once the loop is at rest.
   std::vector<unsigned char> run;
   std::uint64_t raises_run = 0;
   std::uint64_t calls_of_prepared = 0;
@@ -102,14 +102,14 @@ struct Books {
   SignalCallback prepared;
 };
 
-// ---- what handlers see ----
+// ---- the state that handlers use ----
 
 const int kRaised = SIGUSR1;
 const int kKilled = SIGUSR2;
 const int kQueuedHere = SIGRTMIN + 1;
 const int kQueuedOnStack = SIGRTMIN + 2;
 
-// How many queued signals may wait for one thread, and how many handled ones are worth a credit.
+// `signals`: maximum of queued signals pending for one thread. `batch`: handled signals per credit.
 struct Window {
   std::uint64_t signals;
   std::uint64_t batch;
@@ -117,7 +117,7 @@ struct Window {
 
 Window window() {
 #if defined(__SANITIZE_THREAD__)
-  return {1, 1};  // its runtime puts handlers off, and forgets signals that come meanwhile
+  return {1, 1};  // TSan's runtime defers handlers, and loses signals that come meanwhile
 #else
   rlimit most = {};
   getrlimit(RLIMIT_SIGPENDING, &most);
@@ -127,7 +127,7 @@ Window window() {
 #endif
 }
 
-// What the storm does to one thread.
+// The storm's view of one thread.
 struct Worker {
   explicit Worker(const Window& its_window) : window(its_window) {
     sem_init(&credits, 0, static_cast<unsigned>(window.signals / window.batch));
@@ -139,7 +139,7 @@ struct Worker {
   bool all_queued_handled() const { return queued_handled == kQueued / kWorkers; }
 
   const Window window;
-  sem_t credits;  // each lets `window.batch` signals be queued
+  sem_t credits;  // each allows `window.batch` more queued signals
   std::atomic<std::uint64_t> queued_handled{0};
   pthread_t thread{};
 };
@@ -210,7 +210,8 @@ void on_queued_on_stack(int) {
   });
 }
 
-// The storm's handlers instead of what was there. None is restarted after, and none masks others.
+// Installs the storm's handlers, and later restores the previous ones. Interrupted calls are not
+// restarted, and no handler masks other signals.
 class Handlers {
  public:
   Handlers() {
@@ -219,7 +220,7 @@ class Handlers {
     install(kKilled, &on_killed, SA_ONSTACK, before_[1]);
     install(kQueuedHere, &on_queued, 0, before_[2]);
     install(kQueuedOnStack, &on_queued_on_stack, SA_ONSTACK, before_[3]);
-    // The threads made from here on start without them.
+    // Threads made from here on start with these signals blocked.
     pthread_sigmask(SIG_BLOCK, &all_, nullptr);
   }
   Handlers(const Handlers&) = delete;
@@ -245,15 +246,15 @@ class Handlers {
   std::array<struct sigaction, 4> before_{};
 };
 
-// TSan's runtime makes a thread's record of signals at the first one, or at the first call that may
-// block: where the one comes inside the other, a signal is lost. So this is called beforehand.
+// TSan's runtime makes a thread's signal record at its first signal, or at its first call that may
+// block. If that signal comes inside that call, it is lost. So we make such a call beforehand.
 void prepare_for_signals() {
 #if defined(__SANITIZE_THREAD__)
   poll(nullptr, 0, 0);
 #endif
 }
 
-// Lets the storm at the calling thread, which is `worker`, with an alternate stack for handlers.
+// Exposes the calling thread, which is `worker`, to the storm, with an alternate signal stack.
 class Exposed {
  public:
   explicit Exposed(Worker& worker) : memory_(256 * 1'024) {
@@ -279,18 +280,19 @@ class Exposed {
   stack_t before_ = {};
 };
 
-// A worker calls it now and then, and before it raises a signal. TSan's runtime at times leaves a
-// thread with all signals blocked: where one more comes as it turns to those it had put off, it
-// saves the thread's mask once more, when everything is blocked, and restores that.
+// Unblocks the storm's signals; workers call it now and then, and before they raise a signal.
+// TSan's runtime sometimes leaves all signals of a thread blocked: if one more signal comes as it
+// starts to deliver deferred ones, it saves the mask again, now with everything blocked, and
+// restores that.
 void stay_exposed() {
 #if defined(__SANITIZE_THREAD__)
   if (here != nullptr) pthread_sigmask(SIG_UNBLOCK, &storm->signals, nullptr);
 #endif
 }
 
-// ---- what the interrupted threads do ----
+// ---- the interrupted threads ----
 
-// Sets errno, gives signals some time to come, and finds it as it was.
+// Sets errno, gives signals some time to come, and checks that errno is unchanged.
 template <class F>
 void expect_errno_to_stay(int value, F&& meanwhile) {
   errno = value;
@@ -298,8 +300,8 @@ void expect_errno_to_stay(int value, F&& meanwhile) {
   if (errno != value) ++storm->errno_changed;
 }
 
-// Raises a signal at itself as it is moved into its slot: after its post was accepted, and before
-// it is there for the loop.
+// Raises a signal on its own thread when it is moved into its slot: after the post was accepted,
+// but before the loop can see it.
 class RaisesInsideItsPost {
  public:
   RaisesInsideItsPost(Books& to, std::size_t poster, std::uint64_t number, bool raises)
@@ -319,7 +321,7 @@ class RaisesInsideItsPost {
   bool raises_;
 };
 
-// Returns how much it posted to each loop.
+// Returns the number of posts to each loop.
 std::uint64_t post_until_done(const Worker& worker, std::size_t poster, std::uint64_t raises) {
   const auto wait_if_far_behind = [](IOLoop& loop) {
     while (loop.stats().pending > 100'000) std::this_thread::yield();
@@ -341,7 +343,7 @@ std::uint64_t post_until_done(const Worker& worker, std::size_t poster, std::uin
   return number;
 }
 
-// Returns how many blocks were not as they had been filled.
+// Returns the number of checked bytes that differ from the fill of their block.
 std::uint64_t allocate_until_done(const Worker& worker, std::uint64_t raises) {
   struct Block {
     unsigned char* memory = nullptr;
@@ -361,7 +363,7 @@ std::uint64_t allocate_until_done(const Worker& worker, std::uint64_t raises) {
   for (std::uint64_t i = 0; i < raises || !storm->done || !worker.all_queued_handled(); ++i) {
     Block& block = blocks[random() % blocks.size()];
     release(block);
-    // Small ones, larger ones, and now and then one that is mapped for itself.
+    // Small blocks, larger ones, and now and then one with a mapping of its own.
     const std::size_t most = i % 256 == 0 ? 500'000 : i % 8 == 0 ? 20'000 : 500;
     block = {nullptr, random() % most + 1, static_cast<unsigned char>(i)};
     block.memory = static_cast<unsigned char*>(std::malloc(block.size));
@@ -375,10 +377,11 @@ std::uint64_t allocate_until_done(const Worker& worker, std::uint64_t raises) {
   return damaged;
 }
 
-// Returns how many sleeps ended without a signal.
+// Returns the number of sleeps that ended without a signal.
 std::uint64_t sleep_until_done(const Worker& worker, std::uint64_t raises) {
-  // This thread takes signals only in its sleep: none can come between the look at `done` and it.
-  // TSan's runtime may have blocked them before (see stay_exposed()): so they are named here.
+  // This thread takes signals only while it sleeps: none can come between the check of `done` and
+  // the sleep. TSan's runtime may have blocked them already (see stay_exposed()): so we unblock
+  // them by name.
   sigset_t asleep;
   pthread_sigmask(SIG_BLOCK, &storm->signals, &asleep);
   for (const int signum : {kRaised, kKilled, kQueuedHere, kQueuedOnStack}) {
@@ -408,7 +411,7 @@ std::uint64_t sleep_until_done(const Worker& worker, std::uint64_t raises) {
   return overslept;
 }
 
-// ---- what sends signals ----
+// ---- the senders of signals ----
 
 void queue_signals() {
   for (std::uint64_t i = 0; i < kQueued; ++i) {
@@ -417,7 +420,7 @@ void queue_signals() {
     if (number % worker.window.batch == 0) {
       while (sem_wait(&worker.credits) != 0) EXPECT_EQ(errno, EINTR);
     }
-    // EAGAIN: other programs have used up the user's limit.
+    // EAGAIN: other programs have used up the user's limit of queued signals.
     const int signum = number % 2 == 0 ? kQueuedHere : kQueuedOnStack;
     while (const int error = pthread_sigqueue(worker.thread, signum, {})) {
       ASSERT_EQ(error, EAGAIN);
@@ -426,8 +429,8 @@ void queue_signals() {
   }
 }
 
-// Does not wait for what it has sent to be handled: on one core each signal would cost two turns of
-// the scheduler. As many merge, it goes on while signals are queued, up to a limit.
+// Does not wait until a signal is handled: on one core each would cost two turns of the scheduler.
+// As many signals merge, it goes on while queue_signals() runs, up to a limit.
 void kill_threads() {
   for (std::uint64_t sent = 0; sent < 10 * kKills && storm->kills_handled < kKills; ++sent) {
     if (sent >= kKills && storm->queued_handled == kQueued) return;
@@ -455,7 +458,7 @@ void compare(const Books& books, const std::array<std::uint64_t, kPosters>& post
   EXPECT_EQ(books.out_of_order, 0u) << books.loop.name();
   EXPECT_EQ(books.next_of, posted) << books.loop.name();
   const LoopStats stats = books.loop.stats();
-  // Raises that waited together were one post, and one call.
+  // Raises that waited together make one post and one call.
   EXPECT_EQ(stats.signal_posts_accepted, accepted + books.calls_of_prepared);
   EXPECT_EQ(stats.signal_posts_refused, books.refused);
   EXPECT_EQ(stats.posts_refused, 0u);
@@ -522,7 +525,7 @@ TEST_P(SignalStormStress, Rel_E3_E9_AtThreadsThatPostAllocateAndSleepLosesNothin
   killer.join();
   storm->done = true;
   for (std::size_t i = 0; i + 1 < kWorkers; ++i) {
-    pthread_kill(workers[i].native_handle(), kKilled);  // the sleeper looks at `done` then
+    pthread_kill(workers[i].native_handle(), kKilled);  // makes the sleeper check `done`
     workers[i].join();
   }
   thread_of_a.loop().submit([] {}).get();
@@ -535,7 +538,7 @@ TEST_P(SignalStormStress, Rel_E3_E9_AtThreadsThatPostAllocateAndSleepLosesNothin
         }
       })
       .get();
-  // What its own thread's handlers have posted since.
+  // Waits for the later posts of handlers on this loop's own thread.
   loop_b.submit([] {}).get();
   thread_of_a.loop().submit([] {}).get();
   loop_b.stop();

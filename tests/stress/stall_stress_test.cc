@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Loops that come, stall, change their thresholds and go while the watchdog looks at them.
+// Makes loops that stall, change their thresholds and end while the watchdog watches them.
 
 #include <algorithm>
 #include <atomic>
@@ -24,16 +24,17 @@ namespace {
 
 constexpr unsigned kSeconds = 600;
 
-// Checks the reports of one loop as they come: first a stall, then its end, one at a time.
+// Checks the reports of one loop as they come: one at a time, no end shorter than its stall, and
+// none after close().
 class Checker {
  public:
   explicit Checker(std::string loop_name) : loop_name_(std::move(loop_name)) {}
 
-  // What replaces an action may leave a stall of the earlier one open.
+  // If a later action replaces this one, the end of a reported stall may never be reported.
   StallAction action() {
     return [this](const StallReport& report) { check(report); };
   }
-  // No report may come from here on.
+  // From here on, any report is wrong.
   void close() { closed_ = true; }
 
   static inline std::atomic<std::uint64_t> stalls{0};
@@ -85,7 +86,7 @@ class Staller {
   }
 
  private:
-  // What a signal may interrupt badly.
+  // Throws and allocates: dangerous work for a signal to interrupt.
   static void consume() {
     try {
       throw std::string(100, 'x');

@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// The library's poller/waker.h with a simulated doorbell: who wakes and who closes meet in a mutex
-// there too.
+// The library's poller/waker.h with a simulated doorbell: as there, a mutex orders wake() and
+// close().
 
 #ifndef ZMQLOOP_TESTS_SCHEDULE_EXCHANGED_POLLER_WAKER_H_
 #define ZMQLOOP_TESTS_SCHEDULE_EXCHANGED_POLLER_WAKER_H_

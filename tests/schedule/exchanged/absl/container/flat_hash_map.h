@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// A map that is iterated in the order of its keys: absl::flat_hash_map's order differs from run to
-// run, and no schedule could be replayed.
+// A map that iterates in a fixed order. The order of absl::flat_hash_map differs from run to run,
+// so that no schedule could be replayed.
 
 #ifndef ZMQLOOP_TESTS_SCHEDULE_EXCHANGED_ABSL_CONTAINER_FLAT_HASH_MAP_H_
 #define ZMQLOOP_TESTS_SCHEDULE_EXCHANGED_ABSL_CONTAINER_FLAT_HASH_MAP_H_
@@ -12,7 +12,7 @@
 
 namespace absl {
 
-// Orders whatever has a hash, integers by themselves.
+// Orders keys by their hashes, and so integers by their values.
 struct OrderByHash {
   template <class T>
   bool operator()(const T& a, const T& b) const {

@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// The library's runtime/core/handler_table.h for loops that have no handlers: other threads never touch
-// it.
+// The library's runtime/core/handler_table.h for loops without handlers: other threads never touch
+// the table.
 
 #ifndef ZMQLOOP_TESTS_SCHEDULE_EXCHANGED_RUNTIME_CORE_HANDLER_TABLE_H_
 #define ZMQLOOP_TESTS_SCHEDULE_EXCHANGED_RUNTIME_CORE_HANDLER_TABLE_H_

@@ -1,7 +1,8 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// The library's runtime/core/loop_affinity.h for loops whose scenarios keep to their threads.
+// The library's runtime/core/loop_affinity.h without checks: scenarios use their loops on the right
+// threads.
 
 #ifndef ZMQLOOP_TESTS_SCHEDULE_EXCHANGED_RUNTIME_CORE_LOOP_AFFINITY_H_
 #define ZMQLOOP_TESTS_SCHEDULE_EXCHANGED_RUNTIME_CORE_LOOP_AFFINITY_H_

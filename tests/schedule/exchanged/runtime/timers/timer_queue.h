@@ -1,7 +1,8 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// The library's runtime/timers/timer_queue.h for loops that have no timers: other threads never touch it.
+// The library's runtime/timers/timer_queue.h for loops without timers: other threads never touch
+// the queue.
 
 #ifndef ZMQLOOP_TESTS_SCHEDULE_EXCHANGED_RUNTIME_TIMERS_TIMER_QUEUE_H_
 #define ZMQLOOP_TESTS_SCHEDULE_EXCHANGED_RUNTIME_TIMERS_TIMER_QUEUE_H_

@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// The hints of the library's threading/host/cpu_hints.h for simulated threads: who waits, lets others go
-// first.
+// The hints of the library's threading/host/cpu_hints.h for simulated threads: a waiting thread
+// lets others go first.
 
 #ifndef ZMQLOOP_TESTS_SCHEDULE_EXCHANGED_THREADING_HOST_CPU_HINTS_H_
 #define ZMQLOOP_TESTS_SCHEDULE_EXCHANGED_THREADING_HOST_CPU_HINTS_H_

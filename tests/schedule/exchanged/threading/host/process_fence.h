@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// The library's threading/host/process_fence.h where the kernel fences nobody.
+// The library's threading/host/process_fence.h on a kernel that cannot fence other threads.
 
 #ifndef ZMQLOOP_TESTS_SCHEDULE_EXCHANGED_THREADING_HOST_PROCESS_FENCE_H_
 #define ZMQLOOP_TESTS_SCHEDULE_EXCHANGED_THREADING_HOST_PROCESS_FENCE_H_

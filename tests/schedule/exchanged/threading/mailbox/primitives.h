@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// The primitives of the library's threading/mailbox/primitives.h for simulated threads; included under the
-// same path by what is compiled for the scheduler.
+// The primitives of the library's threading/mailbox/primitives.h for simulated threads. Code
+// compiled for the scheduler includes this file under the same path.
 
 #ifndef ZMQLOOP_TESTS_SCHEDULE_EXCHANGED_THREADING_MAILBOX_PRIMITIVES_H_
 #define ZMQLOOP_TESTS_SCHEDULE_EXCHANGED_THREADING_MAILBOX_PRIMITIVES_H_
@@ -20,7 +20,7 @@ using Atom = schedule::Atom<T>;
 
 using Mutex = schedule::Mutex;
 
-// Declares a variable that nobody uses: per_thread() finds the simulated thread's own.
+// Declares a variable that stays unused: per_thread() returns the simulated thread's own object.
 #define ZMQLOOP_THREAD_LOCAL constinit
 
 template <class T>
