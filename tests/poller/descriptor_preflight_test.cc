@@ -15,13 +15,13 @@
 namespace zmqloop::testing {
 namespace {
 
-// Limits this process to descriptors below `soft`, and what it may raise that to.
+// Limits this process to descriptors below `soft`, and lets it raise that to `hard`.
 bool limit_descriptors(rlim_t soft, rlim_t hard) {
   const rlimit limit{soft, hard};
   return setrlimit(RLIMIT_NOFILE, &limit) == 0;
 }
 
-// Returns the lowest free number, which is how many are open if there are no gaps.
+// Returns the lowest free number: without gaps, the number of open descriptors.
 int lowest_free() { return make_event().get(); }
 
 TEST(DescriptorPreflight, PassesAndLeavesNothingOpen) {
@@ -65,7 +65,7 @@ TEST(DescriptorPreflight, LeavesTheSoftLimitAloneIfItIsNotToldOtherwise) {
 
 TEST(DescriptorPreflight, SaysWhatIsNeededWhatTheLimitIsAndWhatToDo) {
   EXPECT_EQ(exit_code_of_child([] {
-              // Given back before the error is looked at: UBSan's check of its type makes a pipe.
+              // Closed before the test reads the error: UBSan's check of its type makes a pipe.
               OwnedFd reserve[2] = {make_event(), make_event()};
               const auto open = static_cast<rlim_t>(lowest_free());
               if (!limit_descriptors(open + 2, open + 2)) return 20;
@@ -85,10 +85,10 @@ TEST(DescriptorPreflight, SaysWhatIsNeededWhatTheLimitIsAndWhatToDo) {
             0);
 }
 
-// libzmq aborts under some of these limits when asked first. Each child is forked from a process
-// that has no context, so that it meets the limit where the context starts.
+// Without the preflight, libzmq aborts under some of these limits. Each child is forked from a
+// process without a context, so it meets the limit where the context starts.
 TEST(DescriptorPreflight, Rel_G7_MakesAWakerThrowUnderEveryLimitAndNeverAbort) {
-  // Not 0 and 1, with which a sanitizer or an exit() elsewhere would end the child.
+  // Not 0 or 1: a sanitizer, or an exit() elsewhere, would end the child with those.
   constexpr int kWorked = 10;
   constexpr int kThrew = 11;
   bool some_threw = false;

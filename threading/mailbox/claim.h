@@ -1,17 +1,21 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// A thread's word that it is at work on something, given so often that it may cost nothing, and
-// asked for so seldom that this may cost a system call.
+// Lets a thread say that it is at work on something. Saying so is frequent and must cost nothing;
+// asking is rare and may cost a system call.
 //
-//   the many:   claim.take(me);            the few:   has = closed.exchange(true);
-//               if (closed) ...                       who = claim.holder();
-//               claim.drop();
+//   claim.take(me);                            // the frequent side
+//   if (!closed.load()) work();
+//   claim.drop();
 //
-// Of take() before a look at another word, and a change of that word before holder(), at least one
-// sees the other.
+//   closed.store(true);                        // the rare side
+//   const void* const holder = claim.holder();
 //
-// Threads: any; one at a time has it. Internal.
+// One side calls take(), then reads another word. The other changes that word (seq_cst), then calls
+// holder(). At least one sees the other.
+//
+// Threads: any; one at a time has the claim.
+// Internal.
 
 #ifndef ZMQLOOP_THREADING_MAILBOX_CLAIM_H_
 #define ZMQLOOP_THREADING_MAILBOX_CLAIM_H_
@@ -25,29 +29,30 @@ namespace zmqloop {
 
 class Claim {
  public:
-  // Has the claim be `me`, an address that is the calling thread's alone.
+  // Makes `me` the holder: an address that is the calling thread's alone.
   void take(const void* me) noexcept {
     if (is_fenced_by_others_) [[likely]] {
-      // relaxed, and a fence for the compiler alone: holder() has this thread make the real one.
+      // relaxed, and a fence for the compiler only: holder() makes this thread pass the real one.
       holder_.store(me, std::memory_order_relaxed);
       std::atomic_signal_fence(std::memory_order_seq_cst);
     } else {
-      // seq_cst: pairs with the load of holder(). The scheduler of tests/schedule/ has no late
-      // stores; model loop_affinity does, and needs it.
+      // seq_cst: pairs with the load in holder(). The scheduler of tests/schedule/ has no late
+      // stores; model loop_affinity has, and needs this order.
       holder_.store(me, std::memory_order_seq_cst);
     }
   }
   void drop() noexcept {
-    // release: who finds no holder finds what the last one did; pairs with the load of holder().
+    // release: a caller that finds no holder sees the last one's writes; pairs with the load in
+    // holder().
     holder_.store(nullptr, std::memory_order_release);
   }
   bool is_held_by(const void* me) const noexcept {
-    // relaxed: equal only if the calling thread itself has stored it.
+    // relaxed: equal only if the calling thread itself stored it.
     return holder_.load(std::memory_order_relaxed) == me;
   }
-  // Returns the address of who has it, null if nobody does, or an address of no thread if the
-  // kernel does not tell. What the caller has changed by a seq_cst operation before, who takes it
-  // later sees.
+  // Returns the holder's address, null if there is none, or an address of no thread if the kernel
+  // does not tell. A thread that takes the claim later sees all that the caller changed by a
+  // seq_cst operation before this call.
   const void* holder() const noexcept {
     if (is_fenced_by_others_ && !fence_process()) return this;
     return holder_.load(std::memory_order_seq_cst);  // acquire for drop(), seq_cst for take()

@@ -3,8 +3,9 @@
 
 // A statistic: written by one thread, or added to by many, and read by any.
 //
-// Threads: Counter: one writer, any reader. SharedCounter: any. Both async-signal-safe. A value
-// says how often, never that something else is visible. Internal.
+// Threads: Counter: one writer, any reader. SharedCounter: any. Both are async-signal-safe. A value
+// is a count only; it never says that other data is visible.
+// Internal.
 
 #ifndef ZMQLOOP_THREADING_MAILBOX_COUNTER_H_
 #define ZMQLOOP_THREADING_MAILBOX_COUNTER_H_

@@ -27,8 +27,8 @@ void SegmentBag::put(Segment::Owner segment) noexcept {
   for (Atom<Segment*>& place : places_) {
     Segment* empty = nullptr;
     // release: our last reads of the slots precede their reuse; pairs with acquire in take().
-    // relaxed on failure: an occupied place is skipped, nothing is read through it. One step is
-    // more than needed: nobody else fills places.
+    // relaxed on failure: an occupied place is skipped, nothing is read through it. One atomic step
+    // is more than needed: only the consumer fills places.
     if (place.compare_exchange_strong(empty, segment.get(), std::memory_order_release,
                                       std::memory_order_relaxed)) {
       static_cast<void>(segment.release());
@@ -53,8 +53,8 @@ void SegmentBag::keep_at_most(std::size_t count) noexcept {
   for (std::size_t i = count; i < kPlaces; ++i) {
     // relaxed: only a hint that skips the exchange on empty places.
     if (places_[i].load(std::memory_order_relaxed) == nullptr) continue;
-    // acquire: whoever put it is done with it; pairs with release in put(). More than needed while
-    // only the consumer, who put them, trims, and the last owner of all lanes destroys them.
+    // acquire: the consumer that put it is done with it; pairs with release in put(). More than
+    // needed while only the consumer trims and the last owner of all lanes destroys them.
     Segment::Owner(places_[i].exchange(nullptr, std::memory_order_acquire)).reset();
   }
 }
@@ -94,14 +94,14 @@ void Lane::grow() {
   write_ = next->begin();
   write_end_ = next->end();
   ++segments_filled_;
-  // All at once: one after another each would hold up the ticket that follows its slot.
+  // All at once: prefetched one by one, each slot would hold up the ticket that follows it.
   for (Slot* slot = write_; slot < std::min(write_ + kWriteAhead, write_end_); ++slot) {
     prefetch_to_write(slot);
   }
 }
 
 // Waits some microseconds for the consumer to return a segment. A lane that far ahead has left the
-// cache: memory that comes back warm is worth more than a new segment at once.
+// cache: warm memory a little later is worth more than a new segment at once.
 Segment::Owner Lane::wait_for_segment() noexcept {
   constexpr int kSpins = 128;
   constexpr int kYields = 2;
@@ -131,7 +131,7 @@ bool Lane::advance() noexcept {
   return true;
 }
 
-// As pop_if() does slot by slot, for the first slots of a segment.
+// Prefetches the first slots of a segment; pop_if() prefetches the others one by one.
 void Lane::fetch_ahead(std::uint64_t written) noexcept {
   for (std::uint64_t i = 1; i < std::min(written, kReadAhead); ++i) prefetch_to_read(read_ + i);
 }

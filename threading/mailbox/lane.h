@@ -1,12 +1,11 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// A single-producer, single-consumer queue of slots: what one thread has posted to one loop.
+// A single-producer, single-consumer queue of slots: the posts of one thread to one loop.
 //
 // Slots stand in segments that form a chain. The producer fills the last segment, the consumer
-// empties the first; a segment the consumer is done with goes back to the producer through a small
-// bag, so that a lane whose consumer keeps up runs in a few segments that stay in cache and never
-// allocates.
+// empties the first. An emptied segment goes back to the producer through a small bag. So a lane
+// whose consumer keeps up runs in a few segments that stay in cache, and never allocates.
 //
 // Invariants:
 //   L1  Tickets in a lane grow strictly, also across the threads that own it in turn.
@@ -16,7 +15,7 @@
 // KiB).
 //
 // Threads: one producer at a time (handed over under LaneSet's mutex), one consumer.
-// Owns: its segments; callables left in it must be destroyed by the consumer before the lane is.
+// Owns: its segments. The consumer must destroy callables left in it before the lane is destroyed.
 // Errors: reserve() throws std::bad_alloc, with the lane unchanged.
 // Internal.
 
@@ -35,7 +34,7 @@
 
 namespace zmqloop {
 
-// A run of slots in one allocation, linked to the one filled after it.
+// A run of slots in one allocation, linked to the segment that is filled next.
 class Segment {
  public:
   struct Free {
@@ -125,9 +124,9 @@ class alignas(128) Lane {
     }
     return read_->ticket() > last_read_ ? read_ : nullptr;
   }
-  // Returns the oldest slot if it carries exactly `ticket`, and takes it; else null. Slots up to
-  // `limit` are known to be written: only those are fetched ahead, for a line that the producer is
-  // about to write would only be taken away from it.
+  // Takes and returns the oldest slot if it carries exactly `ticket`; else returns null. Only slots
+  // with tickets below `limit`, which count as written, are prefetched: prefetching a line that the
+  // producer is about to write would take the line away from it.
   Slot* pop_if(std::uint64_t ticket, std::uint64_t limit) noexcept {
     if (read_ == read_end_) [[unlikely]] {
       if (!advance()) return nullptr;
@@ -150,7 +149,7 @@ class alignas(128) Lane {
     last_read_ = peeked.ticket();
     ++read_;
   }
-  // Gives spare memory back, keeping what a lane in light use needs.
+  // Frees all spare segments but one, which a lane in light use needs.
   void trim() noexcept { bag_.keep_at_most(1); }
 
   // The next lane of the mailbox; constant once the lane is listed. Set by LaneSet.
@@ -159,7 +158,7 @@ class alignas(128) Lane {
  private:
   static constexpr std::size_t kFirstSlots = 8;
   static constexpr std::size_t kMostSlots = 128;
-  // Slots fetched ahead: enough to cover a line's way between cores, some hundred nanoseconds.
+  // Slots prefetched: enough to cover a line's way between cores, some hundred nanoseconds.
   static constexpr std::ptrdiff_t kWriteAhead = 16;
   static constexpr std::uint64_t kReadAhead = 8;
   static constexpr std::uint64_t kFarAhead = SegmentBag::kPlaces;

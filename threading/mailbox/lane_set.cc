@@ -14,7 +14,7 @@ namespace {
 
 std::uint64_t next_set_id() {
   static constinit Atom<std::uint64_t> last{0};
-  // relaxed: only uniqueness matters; no data hangs on it.
+  // relaxed: only uniqueness matters; no data depends on it.
   return last.fetch_add(1, std::memory_order_relaxed) + 1;
 }
 
@@ -37,7 +37,7 @@ class OwnedLanes {
     auto found = lanes_.find(set.id());
     if (found == lanes_.end()) {
       if (lanes_.size() >= forget_at_) forget_retired_sets();
-      found = lanes_.try_emplace(set.id()).first;  // first: a lane, once taken, must not get lost
+      found = lanes_.try_emplace(set.id()).first;  // before acquire(), so no lane gets lost
       try {
         found->second = {set.shared_from_this(), &set.acquire()};
       } catch (...) {
@@ -61,8 +61,8 @@ class OwnedLanes {
     return per_thread<PostingThread>().line_at(set_id);
   }
 
-  // Sets whose mailbox is closed are dropped each time their number may have doubled, so that a
-  // thread that posts to ever new loops holds memory for the living ones only.
+  // Drops sets whose mailbox is closed. Runs each time the number of sets may have doubled, so a
+  // thread that keeps posting to new loops holds memory only for the living ones.
   void forget_retired_sets() {
     std::erase_if(lanes_, [](const auto& entry) {
       if (!entry.second.set->retired()) return false;
@@ -73,7 +73,7 @@ class OwnedLanes {
     forget_at_ = std::max(kForgetFirstAt, lanes_.size() * 2);
   }
 
-  // Not Abseil's: that is left broken when it grows and there is no memory.
+  // Not Abseil's map: it is left corrupt if an allocation fails while it grows.
   std::unordered_map<std::uint64_t, Owned> lanes_;
   std::size_t forget_at_ = kForgetFirstAt;
 };

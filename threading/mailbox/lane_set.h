@@ -4,17 +4,19 @@
 // All lanes of one mailbox, and the lanes of one posting thread.
 //
 // A thread's first post to a mailbox takes a lane: one that an exited thread left behind, else a
-// new one. A thread gives its lanes back when it exits, with whatever is still in them; tickets put
-// the posts of successive owners in order. So a mailbox has as many lanes as it had posting threads
-// at one time, however many came and went.
+// new one. A thread that exits gives its lanes back with the posts still in them; tickets order the
+// posts of consecutive owners. So a mailbox has only as many lanes as the most threads that posted
+// to it at one time, however many came and went.
 //
 // Invariants:
-//   S1  Lanes are listed for good: the consumer walks the list without a lock.
-//   S2  A lane is listed before its first ticket is taken, so that whoever sees the ticket sees the
-//   lane. S3  A lane has at most one owner: a thread, or one post that borrows it.
+//   S1  A listed lane stays listed: the consumer walks the list without a lock.
+//   S2  A lane is listed before its first ticket is taken, so a thread that sees the ticket sees
+//       the lane.
+//   S3  A lane has at most one owner: a thread, or one post that borrows it.
 //
-// Threads: LaneSet: any thread but for the parts marked consumer. Lookup touches only
-// thread-locals. Owns: the lanes; shared by the mailbox and every thread that has a lane in it.
+// Threads: LaneSet: any thread, except the parts marked consumer. Lookup touches only
+// thread-locals.
+// Owns: the lanes. The mailbox and every thread that has a lane in the set share it.
 // Errors: std::bad_alloc on a thread's first post to a mailbox, with nothing changed.
 // Internal.
 
@@ -47,13 +49,13 @@ class LaneSet : public std::enable_shared_from_this<LaneSet> {
 
   // Takes a lane for a single owner [S3].
   ZMQLOOP_EXPORT Lane& acquire();
-  // Gives a lane back for the next owner, with what is in it. In a forked child, does nothing:
+  // Gives a lane, with the posts in it, back for the next owner. In a forked child, does nothing:
   // another thread of the parent may hold the lock.
   ZMQLOOP_EXPORT void release(Lane& lane);
 
-  // Says that nothing will be posted any more, so that threads forget their lanes.
+  // Ends posting to this set, so that threads forget their lanes.
   void retire() noexcept {
-    // relaxed: only tells threads when to drop a cache entry; no data hangs on it.
+    // relaxed: only tells threads when to drop a cache entry; no data depends on it.
     retired_.store(true, std::memory_order_relaxed);
   }
   bool retired() const noexcept {
@@ -87,9 +89,8 @@ class LaneSet : public std::enable_shared_from_this<LaneSet> {
   Atom<bool> retired_{false};
 };
 
-// A lane for one post: of a thread that is being destroyed, or from inside a callable's move.
-// Shares the set, for the consumer may run the post and end the mailbox before the lane is given
-// back.
+// A lane for one post, by a thread that is being destroyed or from inside a callable's move. Shares
+// the set, because the consumer may run the post and end the mailbox before the lane is given back.
 class BorrowedLane {
  public:
   explicit BorrowedLane(std::shared_ptr<LaneSet> set)
@@ -104,12 +105,12 @@ class BorrowedLane {
   Lane& lane_;
 };
 
-// What a thread remembers of the mailboxes it posts to. Trivially destructible, so that it may be
-// read at any time in the thread's life.
+// A thread's memory of its lanes in the mailboxes it posts to. Trivially destructible, so that it
+// may be read at any time in the thread's life.
 class PostingThread {
  public:
-  // Where each thread remembers its lane in a set. The mailbox keeps it, so that a post need not
-  // compute it. Implicit: it says the same as the id.
+  // The place where each thread remembers its lane in a set. The mailbox stores it, so that a post
+  // need not compute it. The conversion is implicit: a place says the same as the id.
   class Place {
    public:
     Place(std::uint64_t set_id) noexcept
@@ -127,11 +128,11 @@ class PostingThread {
     const CacheLine& line = per_thread<PostingThread>().line_at(place);
     return line.set_id == place.set_id_ ? line.lane : nullptr;
   }
-  // As cached_lane(), after looking further and taking a lane if need be. Null only while the
-  // thread is being destroyed: borrow a lane then.
+  // Like cached_lane(), but looks further and takes a lane if needed. Null only while the thread is
+  // being destroyed: borrow a lane then.
   ZMQLOOP_EXPORT static Lane* find_or_acquire_lane(LaneSet& set);
 
-  // What per_thread() returns.
+  // The object that per_thread() returns.
   ZMQLOOP_EXPORT static ZMQLOOP_THREAD_LOCAL PostingThread of_this_thread;
 
  private:

@@ -29,8 +29,8 @@ std::uint64_t Mailbox::pending() const noexcept {
 
 // ---- consumer ----
 
-// The next ticket is most often in a lane that had one shortly before: a few threads that post at
-// the same time cost no merge.
+// The next ticket is most often in a lane that had one shortly before, so a few threads that post
+// at the same time cost no merge.
 Slot* Mailbox::take_elsewhere() {
   if (expected_ != kOutOfOrder) {
     if (expected_ >= batch_limit_) return nullptr;
@@ -76,7 +76,7 @@ void Mailbox::gather() {
   gathered_ = true;
 }
 
-// Brings the lowest of heads_ up to date: its lane may have been taken from since.
+// Brings the lowest of heads_ up to date: posts may have been taken from its lane since.
 void Mailbox::move_up_heads() {
   while (!heads_.empty()) {
     Lane& lane = *heads_.front().lane;
@@ -107,12 +107,13 @@ void Mailbox::note_taken(std::uint64_t ticket) noexcept {
     return;
   }
   highest_ = expected_ == kOutOfOrder ? std::max(highest_, ticket) : ticket;
-  // As many as there are up to the highest: no ticket below it is left, and the order is whole again.
+  // If taken_ equals the number of tickets up to the highest, none below is left: the order is
+  // whole again.
   expected_ = taken_.get() + kFirst == highest_ + 1 ? highest_ + 1 : kOutOfOrder;
 }
 
-// What was published before the word said that the loop sleeps is found here: its posters have seen
-// an awake loop. A later one is half-way through its post still, and delays nobody but itself.
+// Finds the posts published before the word said that the loop sleeps: their posters saw an awake
+// loop and do not ring. A later poster is still half-way through, and delays only its own post.
 bool Mailbox::try_doze() noexcept {
   const ControlWord::View before = look();
   if (!word_.try_fall_asleep(before.next_ticket())) return false;
@@ -154,7 +155,7 @@ std::uint64_t Mailbox::close() {
   return taken_.get() - taken_before;
 }
 
-// Destroys what has come, lane by lane, where there is no memory to merge them.
+// Destroys the posts that have arrived, lane by lane, when there is no memory to merge the lanes.
 void Mailbox::destroy_unordered() noexcept {
   expected_ = kOutOfOrder;
   for (Lane* lane = lanes_->first(); lane != nullptr; lane = lane->next_listed) {

@@ -18,8 +18,8 @@ PostResult MailboxInlet::end_visit_or_wake(ControlWord::View before) noexcept {
 
 PostResult MailboxInlet::request_stop() noexcept {
   begin_visit();  // [M4]
-  // relaxed: only makes the loop look at the word, whose flag alone is the stop. Before the flag,
-  // so that a hint that comes late cannot end a later run.
+  // relaxed: a hint that only makes stop_requested() look at the word. The flag there alone is the
+  // stop, so a late hint cannot end a later run. The hint is set before the flag.
   stop_hint_.store(true, std::memory_order_relaxed);
   return end_visit_or_wake(word_.request_stop());
 }
@@ -47,8 +47,8 @@ PostResult MailboxInlet::refuse_signal_post() noexcept {
 }
 
 void MailboxInlet::begin_visit() noexcept {
-  // relaxed: ordered before the effect that close() waits to see by that effect's own release
-  // (publish() or request_stop()); pairs with acquire in no_visitors() [M4].
+  // relaxed: the effect that close() waits for has its own release (publish() or request_stop()),
+  // which orders this add before the effect; pairs with acquire in no_visitors() [M4].
   visitors_.fetch_add(1, std::memory_order_relaxed);
 }
 

@@ -3,17 +3,18 @@
 
 // The side of a mailbox that any thread and any signal handler may touch: posting and stopping.
 //
-// Each posting thread writes to a lane of its own (lane.h); one word (control_word.h) gives every
-// post a ticket, and with it the verdict accepted or refused and the duty to wake a sleeping loop.
-// A post is one atomic add, one slot write and one release store: no lock, no allocation, no system
-// call.
+// Each posting thread writes to a lane of its own (lane.h). One word (control_word.h) gives every
+// post a ticket; the same step tells the poster whether the post is accepted, and whether it must
+// wake a sleeping loop. A post is one atomic add, one slot write and one release store: no lock, no
+// allocation, no system call.
 //
 //   if (mailbox.post(callable) == PostResult::kMustWake) { waker.wake(); mailbox.woken(); }
 //
 // Threads: any, and signal handlers where marked.
 // Owns: the word, the lanes and the signal slots; the taking side is mailbox.h.
-// Errors: post() passes on what the callable's copy or move throws, and std::bad_alloc: then
-// nothing was posted. Refusal is a value. Internal.
+// Errors: post() passes on exceptions of the callable's copy or move, and std::bad_alloc; nothing
+// was posted then. Refusal is a value.
+// Internal.
 
 #ifndef ZMQLOOP_THREADING_MAILBOX_MAILBOX_INLET_H_
 #define ZMQLOOP_THREADING_MAILBOX_MAILBOX_INLET_H_
@@ -49,19 +50,20 @@ class MailboxInlet {
 
   // ---- any thread ----
 
-  // Posts a callable. When refused, it is destroyed unrun.
+  // Posts a callable. If refused, the callable is destroyed unrun.
   template <class F>
   PostResult post(F&& f);
 
-  // Says that the doorbell of a kMustWake was rung.
+  // Call this after ringing the doorbell for a kMustWake.
   void woken() noexcept { end_visit(); }
 
   ControlWord::View look() const noexcept { return word_.look(); }
 
-  // Keeps a signal slot for a callable that raise() posts, one at a time; null when all are taken.
+  // Reserves a signal slot for a callable that raise() posts, one post at a time; null if all are
+  // taken.
   template <class F>
   Slot* reserve_signal_slot(const F& f) noexcept;
-  // Gives it back, not waiting.
+  // Gives the slot back; its callable must not be waiting to run.
   void unreserve_signal_slot(Slot& slot) noexcept { signal_slots_.unreserve(slot); }
 
   std::uint64_t refused() const noexcept { return refused_.get(); }
@@ -74,8 +76,8 @@ class MailboxInlet {
   // It may be taken before earlier posts of threads.
   template <class F>
   PostResult post_from_signal(const F& f) noexcept;
-  // The same for a post of a thread that finds no memory for a lane: it has its place among the
-  // posts of threads.
+  // The same for a thread that finds no memory for a lane: the post keeps its place among the posts
+  // of threads.
   template <class F>
   PostResult post_in_signal_slot(const F& f) noexcept;
 
@@ -87,8 +89,8 @@ class MailboxInlet {
 
   // ---- any thread ----
 
-  // Calls `put`, which leaves something for the loop beside its posts, and has the loop look there;
-  // kMustWake if it sleeps.
+  // Calls `put`, which leaves work for the loop beside its posts, and makes the loop look there;
+  // kMustWake if the loop sleeps.
   template <class Put>
   PostResult call(Put put);
 
@@ -96,7 +98,7 @@ class MailboxInlet {
   explicit MailboxInlet(std::size_t signal_slots);
   ~MailboxInlet() = default;
 
-  // Whether nobody is between taking effect and leaving [M4].
+  // True if no visitor is left: none is between taking effect and leaving [M4].
   bool no_visitors() const noexcept {
     // acquire: a visitor's last touch precedes our return; pairs with end_visit() [M4].
     return visitors_.load(std::memory_order_acquire) == 0;
@@ -116,8 +118,8 @@ class MailboxInlet {
   Atom<bool> stop_hint_{false};
 
  private:
-  // How a prepared callable is handed to a function that is not inlined: a trivially copyable one
-  // as a copy, for one whose address is passed on would be built in memory on every way.
+  // Passes a prepared callable to a function that is not inlined. A trivially copyable callable is
+  // passed by value: if we passed its address on, it would be built in memory on every path.
   template <class P>
   using Handed = std::conditional_t<std::is_trivially_copyable_v<std::remove_cvref_t<P>>,
                                     std::remove_cvref_t<P>, P&&>;
@@ -152,8 +154,8 @@ class MailboxInlet {
   SharedCounter signal_refused_;
 };
 
-// Inlined into the caller, so that a callable is written straight into its slot: post() and
-// post_in() take the way of nearly every post, and leave the others to functions that are not.
+// Inlined into the caller, so that the callable is written straight into its slot. post() and
+// post_in() hold the path of nearly every post; the rare paths are functions that are not inlined.
 template <class F>
 [[gnu::always_inline]] inline PostResult MailboxInlet::post(F&& f) {
   decltype(auto) prepared = one_shot::prepare(std::forward<F>(f));
@@ -176,8 +178,8 @@ template <class P>
   return PostResult::kAccepted;
 }
 
-// The thread's first post here, or one from inside the construction of a callable in its lane, or
-// one of a thread that is being destroyed.
+// Handles a thread's first post here, a post from inside the construction of a callable in the
+// thread's lane, and a post of a thread that is being destroyed.
 template <class P>
 PostResult MailboxInlet::post_in_other_lane(P prepared) {
   Lane* lane = own_lane();
@@ -221,7 +223,7 @@ PostResult MailboxInlet::refuse(P&& prepared) {
   return PostResult::kRefused;
 }
 
-// What a signal slot can hold.
+// Checks that a signal slot can hold an F.
 template <class F>
 constexpr void require_signal_callable() {
   static_assert(std::is_trivially_copyable_v<F>,

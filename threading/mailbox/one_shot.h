@@ -9,7 +9,7 @@
 //
 // Threads: none of its own; the owner of the storage orders construct before run.
 // Owns: the callable, from construct() until exactly one kRun or kDestroy.
-// Errors: what the callable's constructors or call throw passes through.
+// Errors: passes on exceptions of the callable's constructors and of its call.
 // Internal.
 
 #ifndef ZMQLOOP_THREADING_MAILBOX_ONE_SHOT_H_
@@ -42,13 +42,14 @@ enum class Action : unsigned char {
 // Performs `action` on the callable in `storage`; returns its type for kType, else nullptr.
 using Ops = const std::type_info* (*)(void* storage, Action action);
 
-// Whether D may live in the storage itself: a queue must never fail half-way through taking it.
+// Whether D may live in the storage itself. Its move must not throw: a queue must never fail
+// half-way through taking a callable.
 template <class D>
 inline constexpr bool kFitsInline =
     sizeof(D) <= kBytes && alignof(D) <= kAlignment&& std::is_nothrow_move_constructible_v<D>;
 
-// Ends the process because the destructor of a callable throws, and says on which loop. Called in
-// the handler, so that the C++ runtime says what was thrown.
+// Ends the process because the destructor of a callable threw, and says on which loop. Called in
+// the catch handler, so that the C++ runtime reports the exception.
 ZMQLOOP_EXPORT [[noreturn]] void terminate_in_destructor() noexcept;
 
 // Calls `destroy`, which destroys a D. A destructor that throws ends the process.
@@ -65,13 +66,13 @@ void end_if_it_throws(Destroy destroy) noexcept {
   }
 }
 
-// Destroys what is there.
+// Destroys the callable, if there is one.
 template <class D>
 void destroy(std::optional<D>& callable) noexcept {
   end_if_it_throws<D>([&] { callable.reset(); });
 }
 
-// Destroys what is boxed.
+// Destroys a boxed callable.
 template <class D>
 struct Unbox {
   void operator()(D* callable) const noexcept {
@@ -80,7 +81,7 @@ struct Unbox {
 };
 
 // A callable on the heap, for a place that holds trivially copyable ones only, such as a signal
-// slot: it owns what it points to all the same, until it is run or disposed of.
+// slot. It still owns the callable, until that is run or disposed of.
 template <class D>
 struct BareBox {
   D* callable;
@@ -134,7 +135,7 @@ template <class D>
 decltype(auto) invoke(BareBox<D>& boxed) {
   return one_shot::invoke(*boxed.callable);
 }
-// What that returns.
+// The decayed result type of invoke().
 template <class D>
 using Result = std::decay_t<decltype(one_shot::invoke(std::declval<D&>()))>;
 
@@ -146,7 +147,7 @@ auto once(F&& f) {
   };
 }
 
-// How a stored callable ends, run or not: other than by its destructor if it is bare.
+// Ends a stored callable, run or not: a BareBox frees its heap object, any other is destroyed.
 template <class D>
 struct Disposal {
   static void dispose(D& callable) noexcept { callable.~D(); }
@@ -171,9 +172,9 @@ const std::type_info* ops(void* storage, Action action) {
   return nullptr;
 }
 
-// Returns what construct() can take without throwing: `f` itself where it can be moved or copied
-// into the storage safely, else a copy of it, in place or boxed. All user code that may throw runs
-// here, before the caller has taken a slot.
+// Returns an argument that construct() can take without throwing: `f` itself if it can be moved or
+// copied into the storage safely, else a copy of it, in place or boxed. All user code that may
+// throw runs here, before the caller has taken a slot.
 template <class F>
 decltype(auto) prepare(F&& f) {
   using D = std::decay_t<F>;
@@ -197,7 +198,7 @@ decltype(auto) bind(F&& f, A&&... arguments) {
   }
 }
 
-// Constructs what prepare() returned in `storage` and returns its operations.
+// Constructs the result of prepare() in `storage` and returns its operations.
 template <class P>
 Ops construct(void* storage, P&& prepared) noexcept {
   using D = std::decay_t<P>;

@@ -1,11 +1,11 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Whether as many posts wait in a mailbox as may: for posters that would rather be refused.
+// Tells try_add_callback() whether a mailbox is full.
 //
-// How many were taken is the consumer's to write, for each post; posters that read it as often
-// would take its cache line away each time. So they compare the next ticket with one below which
-// there is room for certain, and ask how many were taken only where that one is reached.
+// The consumer updates the number of posts taken at each post. If posters read it as often, they
+// would take its cache line away each time. So they remember a ticket below which there is room for
+// certain, and read the number only when the next ticket has reached it.
 //
 // Threads: any.
 // Errors: none.
@@ -24,7 +24,7 @@ namespace zmqloop {
 
 class PendingLimit {
  public:
-  // Zero, or more than there are tickets: no limit.
+  // Zero, or more than there are tickets, means no limit.
   explicit PendingLimit(std::uint64_t most) noexcept
       : most_(most),
         room_below_(most == 0 || most > kMostTickets ? kNoLimit
@@ -34,15 +34,15 @@ class PendingLimit {
 
   std::uint64_t most() const noexcept { return most_; }
 
-  // Whether `most` posts or more wait. Each poster that is told no at the same time may add one. A
+  // Whether `most` posts or more wait. Posters that ask at the same time may each add one more. A
   // closed mailbox has room: it refuses for another reason.
   bool is_reached(const Mailbox& mailbox) noexcept {
     const ControlWord::View look = mailbox.look();
-    // relaxed: a number that no data hangs on; an old one is lower, and only makes us ask again.
+    // relaxed: no data depends on this number; a stale one is lower, and only makes us ask again.
     if (look.next_ticket() < room_below_.load(std::memory_order_relaxed)) return false;
     if (look.closed()) return false;
     const std::uint64_t room_below = ControlWord::kFirstTicket + mailbox.taken() + most_;
-    // relaxed: as above; whatever was stored once is true for ever, for takings only grow.
+    // relaxed: as above; a number once stored stays true, because the number taken only grows.
     room_below_.store(room_below, std::memory_order_relaxed);
     return look.next_ticket() >= room_below;
   }

@@ -26,8 +26,7 @@ SignalSlots::SignalSlots(std::size_t count)
     throw std::system_error(errno, std::generic_category(),
                             "IOLoop: mmap of " + std::to_string(count) + " signal slots");
   }
-  // Zeroed pages are valid slots (no operations, ticket 0): touching none of them keeps them
-  // unmapped.
+  // Zeroed pages are valid slots (no operations, ticket 0). We touch none, so they take no memory.
   slots_ = static_cast<Slot*>(memory);
   order_ = reinterpret_cast<Slot**>(slots_ + count);
   for (std::size_t i = 0; i < count; ++i) set_free(i);
@@ -71,7 +70,7 @@ Slot* SignalSlots::reserve() noexcept {
   Slot* const slot = claim();
   if (slot == nullptr) return nullptr;
   const std::size_t index = index_of(*slot);
-  // relaxed: seen by the consumer with the first publish() of the slot, which its release orders.
+  // relaxed: the release in the slot's first publish() makes it visible to the consumer.
   reserved_[index / kBits].fetch_or(std::uint64_t{1} << (index % kBits), std::memory_order_relaxed);
   return slot;
 }
@@ -86,10 +85,10 @@ void SignalSlots::unreserve(Slot& slot) noexcept {
 
 void SignalSlots::recycle(Slot& slot) noexcept {
   const std::size_t index = index_of(slot);
-  // relaxed: this slot's bit is older than its claim, or than the publish() that was acquired.
+  // relaxed: this bit is older than the slot's claim, or than the publish() that we acquired.
   const std::uint64_t reserved = reserved_[index / kBits].load(std::memory_order_relaxed);
   const std::uint64_t mask = std::uint64_t{1} << (index % kBits);
-  // relaxed, both: as above, and ordered before the slot's next claim by the release in set_free().
+  // relaxed, both: as above; the release in set_free() orders the change before the next claim.
   if ((in_order_[index / kBits].load(std::memory_order_relaxed) & mask) != 0) [[unlikely]]
     in_order_[index / kBits].fetch_and(~mask, std::memory_order_relaxed);
   if ((reserved >> (index % kBits) & 1) == 0) set_free(index);

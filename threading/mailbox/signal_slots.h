@@ -6,18 +6,20 @@
 //
 // A handler claims a free slot, writes its callable, takes a ticket as any post does and marks the
 // slot ready; the consumer picks ready slots by ticket. Two bitmaps, free and ready, hold the
-// state, so that a handler which interrupts another one, on this or another thread, finds each bit
-// either way: nothing is ever half linked. A handler that never returns costs one slot; it holds up
-// no other post, but close(), which waits for it for ever.
+// state. A handler may interrupt another one, on this or another thread: it finds each bit either
+// set or clear, and nothing is ever half linked. A handler that never returns costs one slot. It
+// delays no other post, but close() waits for it for ever.
 //
-// A slot may be reserved: it keeps its callable and is published again and again, by one owner who
-// publishes it only when the callable of the last time has begun to run.
+// A slot may be reserved: it keeps its callable and is published again and again by one owner. The
+// owner publishes it again only after its callable has begun to run.
 //
-// Threads: claim(), publish() and recycle() any thread and any signal handler: lock-free atomics on
-// memory mapped beforehand; reserve() and unreserve() any thread. The rest: consumer only.
+// Threads: claim(), keep_in_order(), publish() and recycle(): any thread and any signal handler, by
+// lock-free atomics on memory mapped beforehand. reserve() and unreserve(): any thread. The rest:
+// consumer only.
 // Owns: the callables, which are trivially copyable.
 // Errors: a full table is a value; construction throws std::system_error if the memory cannot be
-// mapped. Internal.
+// mapped.
+// Internal.
 
 #ifndef ZMQLOOP_THREADING_MAILBOX_SIGNAL_SLOTS_H_
 #define ZMQLOOP_THREADING_MAILBOX_SIGNAL_SLOTS_H_
@@ -46,26 +48,25 @@ class SignalSlots {
 
   // Claims a free slot; null when all are taken. At most one step for each slot.
   ZMQLOOP_EXPORT Slot* claim() noexcept;
-  // Has collect_early() pass over a claimed slot: what is posted in it has its place among the posts
-  // of threads.
+  // Makes collect_early() skip a claimed slot: its post keeps its place among the posts of threads.
   ZMQLOOP_EXPORT void keep_in_order(Slot& slot) noexcept;
   // Hands a claimed, constructed slot to the consumer.
   void publish(Slot& slot, std::uint64_t ticket) noexcept;
-  // Makes a claimed slot free again, used or not; one that is reserved stays with its owner.
+  // Makes a claimed slot free again, used or not; a reserved one stays with its owner.
   void recycle(Slot& slot) noexcept;
 
   // ---- any thread ----
 
-  // Claims a free slot for good; null when all are taken.
+  // Claims a free slot until unreserve(); null when all are taken.
   ZMQLOOP_EXPORT Slot* reserve() noexcept;
-  // Ends a reservation; the slot is not published.
+  // Ends a reservation; the slot must not be published.
   ZMQLOOP_EXPORT void unreserve(Slot& slot) noexcept;
 
   // ---- consumer ----
 
   // Collects the ready slots with tickets below `limit` for peek() and pop(), in ticket order.
   void collect(std::uint64_t limit) noexcept { collect(limit, Which::kAll); }
-  // The same without those that are kept in order.
+  // The same without the slots that are kept in order.
   void collect_early(std::uint64_t limit) noexcept { collect(limit, Which::kEarly); }
   // Returns the next collected slot, or null.
   Slot* peek() noexcept { return taken_ < collected_ ? order_[taken_] : nullptr; }

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// What the library knows of the calling thread.
+// Tells whether the calling thread runs a loop, and which.
 //
 // Threads: each thread its own.
 // Internal.

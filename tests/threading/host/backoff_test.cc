@@ -22,7 +22,8 @@ constinit thread_local Calls calls;
 
 #if !defined(__SANITIZE_THREAD__) && !defined(__SANITIZE_ADDRESS__)
 #define ZMQLOOP_COUNTS_CALLS
-// In front of the C library's, to be counted. They do nothing: no other thread waits for them.
+// Replace the C library's functions to count calls. They do nothing: no other thread waits for
+// them.
 extern "C" int count_yield() noexcept asm("sched_yield");
 extern "C" int count_yield() noexcept {
   ++calls.yields;
@@ -49,7 +50,7 @@ class BackoffTest : public ::testing::Test {
     calls = Calls();
   }
 
-  // Steps until the core was left once; returns how many steps that took.
+  // Steps until the first rest, which leaves the core; returns the number of steps.
   static int steps_until_a_rest(Backoff& backoff) {
     int steps = 0;
     while (calls.rests == 0 && steps < 100'000) {
@@ -73,7 +74,7 @@ TEST_F(BackoffTest, LetsThreadsOfItsPriorityHaveTheCoreBeforeItLeavesIt) {
   EXPECT_GE(calls.yields, 32);
 }
 
-// A thread of a lower priority gets the core only then.
+// Only a rest lets a thread of lower priority have the core.
 TEST_F(BackoffTest, LeavesTheCoreAfterSomeStepsAndWithEachFromThenOn) {
   Backoff backoff;
   EXPECT_LE(steps_until_a_rest(backoff), 1'000);

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// A cancellation that has to wait.
+// A cancellation waits until a hold ends.
 
 #include "zmqloop/threading/host/cancellation_hold.h"
 
@@ -14,10 +14,10 @@
 namespace zmqloop {
 namespace {
 
-// How far a thread has come that is cancelled as it begins.
+// A thread that is cancelled as it begins; records its steps.
 class CancelledThread {
  public:
-  // Runs the steps on a thread, which a cancellation may end.
+  // Runs the steps on a thread, until a cancellation ends it.
   template <class F>
   explicit CancelledThread(F steps) {
     struct Body {
@@ -54,7 +54,7 @@ TEST(CancellationHold, HasACancellationWaitUntilItEnds) {
       ::pthread_testcancel();
       self.come_to(1);
     }
-    self.come_to(2);  // its end is no place where the C library looks
+    self.come_to(2);  // a hold's end is no cancellation point
     ::pthread_testcancel();
     self.come_to(3);
   });

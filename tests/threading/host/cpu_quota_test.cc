@@ -13,7 +13,7 @@
 namespace zmqloop {
 namespace {
 
-// A root folder whose files say what the test wants.
+// A root folder with the files that the test needs.
 class CpuQuota : public ::testing::Test {
  protected:
   CpuQuota() {
@@ -23,7 +23,7 @@ class CpuQuota : public ::testing::Test {
   }
   ~CpuQuota() override { std::filesystem::remove_all(root_); }
 
-  // Paths are absolute, and stand below the test's own root.
+  // Paths are absolute, but lie below the test's own root.
   void write(const char* path, const std::string& text) { write(path, "", text); }
   void write(const char* folder, const char* name, const std::string& text) {
     std::filesystem::path file(root_);
@@ -45,7 +45,7 @@ class CpuQuota : public ::testing::Test {
         "32 31 0:29 / /sys/fs/cgroup/cpu,cpuacct rw shared:9 - cgroup cgroup rw,cpu,cpuacct\n"
         "33 31 0:30 / /sys/fs/cgroup/cpuset rw shared:9 - cgroup cgroup rw,cpuset\n");
   }
-  // A folder can be opened as a file can, and reading it fails.
+  // Makes a folder: it can be opened like a file, but reading it fails.
   void unreadable(const std::string& folder, const std::string& name) {
     std::filesystem::create_directories(root_ + folder + name);
   }

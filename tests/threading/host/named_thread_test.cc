@@ -106,7 +106,7 @@ TEST(NamedThread, RunsOnItsCpuFromTheStart) {
   }
 }
 
-// The CPUs that a thread started with `cpu` may use.
+// Returns the CPUs that a thread started with `cpu` may use.
 std::vector<int> cpus_of_a_thread(std::optional<int> cpu = {}) {
   std::vector<int> mask;
   NamedThread({.name = "masked", .cpu = cpu}, [&mask] { mask = affinity_of(0); }).join();
@@ -197,7 +197,7 @@ TEST(NamedThread, Rel_E10_BlocksAllButTheSynchronousSignalsIfToldTo) {
                      [&mask] { mask = mask_of_this_thread(); });
   thread.join();
   for (int signal = 1; signal <= SIGRTMAX; ++signal) {
-    // The C library keeps two below SIGRTMIN to itself; nobody can block SIGKILL and SIGSTOP.
+    // The C library reserves two signals below SIGRTMIN; SIGKILL and SIGSTOP cannot be blocked.
     if (signal == SIGKILL || signal == SIGSTOP || (signal > SIGSYS && signal < SIGRTMIN)) continue;
     EXPECT_EQ(::sigismember(&mask, signal) == 0, is_synchronous(signal)) << signal;
   }
@@ -251,7 +251,7 @@ TEST(NamedThread, IsJoinedOnce) {
   }
 }
 
-// As pthread_cancel() does, pthread_exit() unwinds with an exception that nobody may swallow.
+// Like pthread_cancel(), pthread_exit() unwinds with an exception that must not be swallowed.
 TEST(NamedThread, MayEndItselfByPthreadExit) {
   const auto shared = std::make_shared<int>();
   bool went_on = false;
@@ -293,8 +293,8 @@ TEST(NamedThreadDeathTest, TerminatesWithItsNameWhenAnExceptionEscapes) {
                "escaped from thread [0-9]+ \\(thrower-7\\)");
 }
 
-// A limit on address space, in a child, makes thread creation fail for real: at the latest when the
-// C library has used up the stacks it keeps of threads that ended.
+// A child limits its address space, so creating a thread really fails: at the latest when the C
+// library has used up the stacks it keeps of ended threads.
 TEST(NamedThread, NamesItselfAndTheLimitsWhenItCannotBeCreated) {
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
   GTEST_SKIP() << "sanitizers reserve the address space that this test takes away";

@@ -21,7 +21,7 @@
 namespace zmqloop {
 namespace {
 
-// Runs `f` in a child process, so that what it does to masks stays there; returns its exit code.
+// Runs `f` in a child process, so that its changes to masks stay there; returns its exit code.
 template <class F>
 int in_child(F f) {
   const pid_t child = ::fork();
@@ -96,7 +96,7 @@ TEST(UsableCores, AreKnownAfterTheMainThreadHasEnded) {
             0);
 }
 
-// ---- what a thread may not use ----
+// ---- CPUs that a thread may not use ----
 
 bool may_use_several_cpus() { return usable_cpus().size() > 1; }
 
@@ -127,7 +127,7 @@ TEST(CpusBeyondThisThreads, AreNoneWhereTheProcessItselfIsPinned) {
             0);
 }
 
-// A program may pin its main thread for its own sake: the others keep what they have.
+// A program may pin just its main thread: the other threads keep their CPUs.
 TEST(CpusBeyondThisThreads, AreNoneOfAThreadThatMayUseMoreThanTheMainThread) {
   if (!may_use_several_cpus()) GTEST_SKIP() << "one CPU only";
   EXPECT_EQ(in_child([] {

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Who has a thing, said by many and asked by few.
+// A claim: often taken, rarely asked for, and never overlooked by both sides at once.
 
 #include "zmqloop/threading/mailbox/claim.h"
 
@@ -35,8 +35,8 @@ TEST(Claim, IsHeldFromTakeToDrop) {
   EXPECT_EQ(claim.holder(), nullptr);
 }
 
-// One thread takes the claim and looks at a word, another one changes the word and looks who has the
-// claim. Returns how often neither saw the other.
+// One thread takes the claim and reads a word. Another thread changes the word and asks for the
+// holder. Returns how often neither saw the other.
 std::uint64_t times_unseen(std::uint64_t rounds) {
   struct alignas(64) Round {
     std::atomic<std::uint64_t> begun{0};

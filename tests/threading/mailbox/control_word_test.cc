@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// The invariants W1 to W4 where one thread can see them; the mailbox tests attack them from
-// several.
+// The invariants W1 to W4 as far as one thread can see them; the mailbox tests attack them from
+// several threads.
 #include "zmqloop/threading/mailbox/control_word.h"
 
 #include <gtest/gtest.h>

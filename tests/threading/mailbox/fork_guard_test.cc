@@ -28,7 +28,7 @@ int in_child(F f) {
   return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
-// A mailbox that is poisoned in a forked child, as a loop's is.
+// A mailbox that is poisoned in a forked child, as that of a loop is.
 class GuardedMailbox {
  public:
   Mailbox& mailbox() { return mailbox_; }
@@ -117,7 +117,7 @@ TEST(ForkGuard, EndsTheBatchThatTheForkInterrupted) {
       const pid_t child = ::fork();
       if (child == 0) {
         run_in_child = 0;
-        return;  // on with the batch, in the child
+        return;  // the child goes on with the batch
       }
       EXPECT_EQ(::waitpid(child, &status, 0), child);
     }));

@@ -121,7 +121,7 @@ TEST(LaneSet, Rel_M2_OutlivesTheThreadsThatPosted) {
   EXPECT_EQ(PostingThread::find_or_acquire_lane(*set), lane);
 }
 
-// A thread that posts to ever new loops, each of which is closed, keeps memory for a few of them.
+// A thread that keeps posting to new loops, each closed afterwards, keeps memory for only a few.
 TEST(LaneSet, IsForgottenByPostingThreadsOnceRetired) {
   constexpr int kSets = 1'000;
   std::thread([] {
@@ -158,7 +158,7 @@ TEST(LaneSet, IsNotForgottenWhileItLives) {
   }).join();
 }
 
-// Made before any lane, so destroyed after the thread has given its lanes back.
+// at_end is made before any lane, so it is destroyed after the thread has given its lanes back.
 TEST(LaneSet, HasNoLaneToKeepForAThreadThatEnds) {
   struct AsksAtItsEnd {
     std::shared_ptr<LaneSet> set;

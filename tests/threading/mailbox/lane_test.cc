@@ -22,7 +22,7 @@ void put(Lane& lane, std::uint64_t ticket, F f) {
   lane.commit(slot, ticket);
 }
 
-// Runs what is in the lane; returns the tickets in the order read.
+// Runs all callables in the lane; returns the tickets in the order read.
 std::vector<std::uint64_t> drain(Lane& lane) {
   std::vector<std::uint64_t> tickets;
   while (Slot* slot = lane.peek()) {
@@ -87,7 +87,7 @@ TEST(Lane, TakesOnlyTheTicketAskedFor) {
   EXPECT_EQ(drain(lane), (std::vector<std::uint64_t>{9}));
 }
 
-// Invariant L2: what is left in a reused slot carries a ticket that was read before.
+// Invariant L2: a reused slot still carries a ticket that was read before.
 TEST(Lane, Rel_A8_NeverShowsASlotOfAnEarlierUseAgain) {
   Lane lane;
   std::uint64_t ticket = 1;  // an unused slot carries 0
@@ -130,14 +130,14 @@ TEST(Lane, CarriesCallablesFromOneThreadToAnother) {
   EXPECT_EQ(lane.peek(), nullptr);
 }
 
-// The wait for a slow consumer is bounded: this would hang if it were not.
+// The wait for a slow consumer is bounded; otherwise this would hang.
 TEST(Lane, Rel_K4_NeverWaitsForeverForItsConsumer) {
   for (const char* const loop_of_thread : {static_cast<const char*>(nullptr), "a loop"}) {
     ThreadRole::set_loop_name(loop_of_thread);
     Lane lane;
     std::uint64_t ticket = 0;
     for (int i = 0; i < 50'000; ++i) put(lane, ++ticket, [] {});
-    // Some progress, so that the consumer counts as working, and then none.
+    // The consumer makes some progress, so that it counts as working, and then none.
     for (int i = 0; i < 1'000; ++i) {
       Slot* const slot = lane.peek();
       ASSERT_NE(slot, nullptr);

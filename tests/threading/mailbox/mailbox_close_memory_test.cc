@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Closing a mailbox when there is no memory to merge its lanes: everything accepted is destroyed,
-// once, and counted.
+// Closing a mailbox when there is no memory to merge its lanes: every accepted callable is
+// destroyed once, and counted.
 
 #include <array>
 #include <atomic>
@@ -26,11 +26,11 @@ namespace {
 
 using testing::allocations_left;
 
-// More than are merged without memory.
+// More lanes than a mailbox merges without allocating.
 constexpr int kLanes = 40;
 constexpr int kPostsOfEach = 3;
 
-// Counts how often it was destroyed where it counts: not where it was moved from.
+// Counts its destructions, but not those of a moved-from object.
 class Counted {
  public:
   explicit Counted(std::atomic<int>& ends) : ends_(&ends) {}
@@ -47,7 +47,7 @@ class Counted {
 
 class MailboxCloseMemory : public ::testing::Test {
  protected:
-  // Each thread has a lane of its own: none ends before all have posted.
+  // Each thread gets a lane of its own, because none ends before all have posted.
   void fill(Mailbox& mailbox) {
     std::vector<std::thread> threads;
     std::latch all_have_posted(kLanes);
@@ -156,7 +156,7 @@ TEST_F(MailboxCloseMemory, ThatIsMissingLetsDestructorsPostAndBeRefused) {
   EXPECT_EQ(mailbox.signal_posts_refused(), 5u);
 }
 
-// One more than there are: it parks between its ticket and its slot.
+// One more poster: it stops between its ticket and its slot.
 TEST_F(MailboxCloseMemory, ThatIsMissingLetsItWaitForAPosterThatIsHalfWay) {
   struct BlocksWhenMoved {
     std::latch* reached;
@@ -184,7 +184,7 @@ TEST_F(MailboxCloseMemory, ThatIsMissingLetsItWaitForAPosterThatIsHalfWay) {
   });
   reached.wait();
   std::thread releaser([&] {
-    // Once all others are destroyed.
+    // Go on once all others are destroyed.
     for (testing::Backoff backoff; mailbox.taken() < ends_.size();) backoff.step();
     go_on.count_down();
   });

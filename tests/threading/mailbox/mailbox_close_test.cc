@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Posting against closing: accepted or refused, never lost.
+// Posting races with closing: each post is accepted or refused, never lost.
 #include <array>
 #include <atomic>
 #include <cstdint>
@@ -57,7 +57,7 @@ TEST(MailboxClose, RefusesAThreadThatNeverPostedBefore) {
   EXPECT_EQ(mailbox.refused(), 1u);
 }
 
-// Also when the caller could have kept it: "refused" says that the callable is gone.
+// The callable is destroyed even if the caller could have kept it: "refused" means it is gone.
 TEST(MailboxClose, DestroysWhatItRefusesWhetherTheThreadHadPostedOrNot) {
   for (const bool had_posted : {false, true}) {
     Mailbox mailbox(0);
@@ -192,7 +192,8 @@ TEST(MailboxClose, WaitsForAPosterThatIsHalfWay) {
   releaser.join();
 }
 
-// The closing thread's priority keeps the poster from their CPU until it leaves it.
+// The closing thread has real-time priority: the poster cannot run until it leaves their common
+// CPU.
 TEST(MailboxClose, ByAThreadOfRealTimePriorityLeavesItsCpuToThePosterItWaitsFor) {
   if (const std::string reason = testing::why_no_real_time(); !reason.empty()) {
     GTEST_SKIP() << reason;
@@ -228,7 +229,7 @@ TEST(MailboxClose, ByAThreadOfRealTimePriorityLeavesItsCpuToThePosterItWaitsFor)
   }
 }
 
-// A poster that was told to wake the consumer still uses the mailbox until it says woken().
+// A poster that has to wake the consumer still uses the mailbox until it calls woken().
 TEST(MailboxClose, WaitsForAPosterThatIsAboutToRing) {
   auto mailbox = std::make_unique<Mailbox>(0);
   ASSERT_TRUE(mailbox->try_fall_asleep());
@@ -247,8 +248,7 @@ TEST(MailboxClose, WaitsForAPosterThatIsAboutToRing) {
   poster.join();
 }
 
-// The consumer ends the mailbox in the callable itself, as a loop thread does that was posted its
-// end.
+// The consumer ends the mailbox after this post, as a loop thread does when its end is posted.
 TEST(MailboxClose, MayBeCausedByTheLastPost) {
   for (int round = 0; round < 2'000; ++round) {
     auto mailbox = std::make_unique<Mailbox>(0);
@@ -271,7 +271,7 @@ TEST(MailboxClose, MayBeCausedByTheLastPost) {
   }
 }
 
-// The same for a thread that is being destroyed, which borrows a lane for its post.
+// The same for a thread that is being destroyed: it borrows a lane for its post.
 TEST(MailboxClose, MayBeCausedByTheLastPostOfAThreadThatEnds) {
   struct PostsAtItsEnd {
     Mailbox* mailbox = nullptr;

@@ -1,8 +1,7 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// The order promise M1: if one post returned before another began, on whatever threads, it runs
-// first.
+// The order promise M1: if one post returned before another began, on any threads, it runs first.
 #include <atomic>
 #include <cstdint>
 #include <thread>
@@ -47,7 +46,7 @@ TEST(MailboxOrder, HoldsWhenAPostIsHandedOverToAnotherThread) { pass_the_baton(2
 
 TEST(MailboxOrder, HoldsWithMoreThreadsThanCores) { pass_the_baton(20'000, 7); }
 
-// A posts the start of something and starts a thread that posts its use.
+// A thread posts a callable that starts something, then starts a thread that posts its use.
 TEST(MailboxOrder, HoldsAcrossTheStartOfAThread) {
   Mailbox mailbox(0);
   std::atomic<bool> done{false};

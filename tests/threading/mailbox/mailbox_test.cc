@@ -65,8 +65,8 @@ TEST(Mailbox, RunsThePostsOfManyThreadsInTheOrderTheyWereMade) {
   }
 }
 
-// One floods, the others post now and then: each of those has its turn where it was posted, not
-// behind the flood.
+// One thread floods, the others post now and then. Each of their posts runs in its turn, not behind
+// the flood.
 TEST(Mailbox, Rel_K2_RunsPostsAmidAFloodInTheirTurn) {
   constexpr int kThreads = 8;
   constexpr int kFlood = 2'000;
@@ -184,8 +184,8 @@ TEST(Mailbox, TakesLargeAndMoveOnlyCallables) {
   EXPECT_EQ(sum, 7);
 }
 
-// The outer post has its ticket first, so it runs first, though the inner one was complete before
-// it.
+// The outer post has the lower ticket, so it runs first, although the inner ones were complete
+// before it.
 TEST(Mailbox, MayBePostedToByTheMoveOfACallable) {
   struct PostsWhenMoved {
     Mailbox* mailbox;
@@ -210,7 +210,7 @@ TEST(Mailbox, MayBePostedToByTheMoveOfACallable) {
   for (std::size_t i = 0; i <= 100; ++i) EXPECT_EQ(order[i + 1], static_cast<int>(i));
 }
 
-// The poster is held in the middle of its post: the others run, and the consumer does not fall
+// One poster is held in the middle of its post: the other posts run, and the consumer does not fall
 // asleep.
 TEST(Mailbox, Rel_A5_K7_DoesNotLetAPostHalfWayHoldOthersBack) {
   struct BlocksWhenMoved {
@@ -261,8 +261,8 @@ TEST(Mailbox, TakesPostsFromTheDestructorsOfThreadLocals) {
       }
     }
   };
-  // Constructed before the first post, so destroyed after the thread has given its lane back; and
-  // after it, so destroyed before.
+  // If at_end is constructed before the first post, it is destroyed after the thread has given its
+  // lane back; if after, it is destroyed before.
   for (const bool before : {true, false}) {
     Mailbox mailbox(0);
     std::vector<int> order;
@@ -448,8 +448,7 @@ TEST(MailboxSignal, MergesWithOrdinaryPostsInTheOrderMade) {
   EXPECT_EQ(order, expected);
 }
 
-// A slot is free again before its callable runs, so that a callable may lead to another signal
-// post.
+// A slot is free again before its callable runs, so the callable may cause another signal post.
 TEST(MailboxSignal, HasItsSlotFreeAgainWhileTheCallableRuns) {
   Mailbox mailbox(1);
   int run = 0;

@@ -15,7 +15,7 @@
 namespace zmqloop::one_shot {
 namespace {
 
-// The storage a queue would provide.
+// The storage that a queue would provide.
 class Storage {
  public:
   template <class F>
@@ -42,11 +42,11 @@ struct alignas(32) OverAligned {
 struct ThrowsWhenMoved {
   ThrowsWhenMoved() = default;
   ThrowsWhenMoved(const ThrowsWhenMoved&) = default;
-  ThrowsWhenMoved(ThrowsWhenMoved&&) noexcept(false) {}  // NOLINT: what is tested
+  ThrowsWhenMoved(ThrowsWhenMoved&&) noexcept(false) {}  // NOLINT: the test needs it
   void operator()() const {}
 };
 
-// Counts how often it lives: one for each object that is not moved from.
+// Counts live objects and destructions; a moved-from object does not count.
 class Tracked {
  public:
   explicit Tracked(int& alive, int& destroyed) : alive_(&alive), destroyed_(&destroyed) { ++alive; }

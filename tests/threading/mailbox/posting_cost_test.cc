@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// What a post must not cost: memory and system calls. This program counts its allocations and runs
-// posts where every system call is fatal.
+// A post must cost neither memory nor system calls. This program counts its allocations, and runs
+// posts while every system call is fatal.
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -36,7 +36,7 @@ struct FortyEightBytes {
 };
 static_assert(sizeof(FortyEightBytes) == 48);
 
-// Posts and takes, never more than `burst` at a time; returns what the callables added up to.
+// Posts and takes, at most `burst` posts at a time; returns the sum that the callables built up.
 std::uint64_t post_and_take(Mailbox& mailbox, int rounds, int burst) {
   std::uint64_t sum = 0;
   for (int round = 0; round < rounds; ++round) {
@@ -48,11 +48,11 @@ std::uint64_t post_and_take(Mailbox& mailbox, int rounds, int burst) {
   return sum;
 }
 
-constexpr int kSomeMemory = 600;  // posts in flight that a lane keeps segments for
+constexpr int kSomeMemory = 600;  // posts in flight for which a lane keeps segments
 
 TEST(PostingCost, CountsAllocationsHere) {
   const std::uint64_t before = allocations.load();
-  ::operator delete(::operator new(1));  // which no compiler may leave out
+  ::operator delete(::operator new(1));  // no compiler may elide this call
   EXPECT_EQ(allocations.load(), before + 1);
 }
 
@@ -65,8 +65,8 @@ TEST(PostingCost, IsNoAllocationForAConsumerThatKeepsUp) {
   EXPECT_EQ(allocations.load(), before);
 }
 
-// Lanes are merged when posts of several threads wait at the same time, which a busy machine brings
-// about sooner or later.
+// Lanes are merged when posts of several threads wait at the same time, which happens on a busy
+// machine sooner or later.
 TEST(PostingCost, IsNoAllocationWhenTheLanesOfAFewThreadsAreMergedForTheFirstTime) {
   constexpr int kThreads = 8;
   Mailbox mailbox(0);
@@ -77,7 +77,7 @@ TEST(PostingCost, IsNoAllocationWhenTheLanesOfAFewThreadsAreMergedForTheFirstTim
     threads.emplace_back([&] {
       static_cast<void>(mailbox.post([] {}));
       posted.count_down();
-      taken.wait();  // with its lane, which another thread would inherit
+      taken.wait();  // keeps its lane, which another thread would inherit
     });
   }
   posted.wait();
@@ -148,13 +148,13 @@ TEST(PostingCost, IsBoundedMemoryWithAConsumerOnAnotherThread) {
   }
   consumer.join();
   EXPECT_EQ(sum, std::uint64_t{kPosts});
-  // The segments of a young lane and those that circulate; not one for every 128 posts.
+  // Segments of a young lane and those in circulation, not one for every 128 posts.
   EXPECT_LE(allocations.load() - before, 64u);
 }
 
 // ---- system calls ----
 
-// From here on, any system call of this thread but exit_group kills the process with SIGSYS.
+// From here on, any system call of this thread except exit_group kills the process with SIGSYS.
 bool forbid_system_calls() {
   sock_filter filter[] = {
       BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
@@ -167,7 +167,7 @@ bool forbid_system_calls() {
          ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
 }
 
-// A sanitizer's run-time library makes calls of its own at any time.
+// A sanitizer's run-time library makes system calls of its own at any time.
 constexpr bool kInstrumented =
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
     true;
@@ -177,7 +177,7 @@ constexpr bool kInstrumented =
 
 constexpr int kCouldNotForbid = 77;
 
-// Runs `prepare`, then `f` where system calls are fatal, in a child; returns its wait status.
+// In a child, runs `prepare`, then `f` while system calls are fatal; returns its wait status.
 template <class Prepare, class F>
 int status_without_system_calls(Prepare prepare, F f) {
   const pid_t child = ::fork();
@@ -221,7 +221,7 @@ TEST(PostingCost, IsNoSystemCallForTheThreadThatPostsToAnother) {
   const int status = status_without_system_calls(
       [&] {
         post_and_take(mailbox, 100, kSomeMemory);
-        // Started before the filter, which is the posting thread's alone. Ends with the process.
+        // Started before the filter, which covers only the posting thread. Ends with the process.
         std::thread([&mailbox] {
           for (testing::Backoff backoff;;) {
             if (run_batch(mailbox) == 0) backoff.step();
