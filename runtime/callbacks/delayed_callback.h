@@ -1,24 +1,23 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Calls a function once, some time after it was last told to start. Can be stopped, and started
-// again.
+// Calls a function once, some time after its last start(). Can be stopped and started again.
 //
 //   DelayedCallback save([&] { file.save(); }, 500ms);
 //   save.start();        // on the current loop, in 500 ms
-//   save.start();        // counted anew: 500 ms from now
-//   save.stop();         // not at all
+//   save.start();        // restarts the delay: 500 ms from now
+//   save.stop();         // no call
 //
-// What the callable returns, if that is a Task or a Future, is run to its end on the loop.
+// If the callable returns a Task or a Future, the loop runs it to its end.
 //
 // Threads: the loop's, as for its timers; before the loop runs, the thread that sets it up. The
-// destructor any, at any moment: a call that is running goes on to its end, and none begins.
-// Owns: the callable, and the timer. A call that is running keeps what it needs until what it has
-// returned has ended: the callable may destroy its DelayedCallback. The loop may be closed or
-// destroyed before.
-// Errors: std::invalid_argument (null callable); start(): what IOLoop::add_timeout() throws, so
-// LoopClosedError if the loop is closed or destroyed; stop(): std::logic_error on another thread
-// while the loop runs. What the callable throws goes to IOLoop::handle_callback_exception().
+// destructor any, at any moment: a running call goes on to its end, and no other begins.
+// Owns: the callable and the timer. A running call keeps both until the Task or Future that it
+// returned has ended, so the callable may destroy its DelayedCallback. The loop may be closed or
+// destroyed earlier.
+// Errors: std::invalid_argument (null callable). start(): the exceptions of IOLoop::add_timeout(),
+// so LoopClosedError if the loop is closed or destroyed. stop(): std::logic_error on another thread
+// while the loop runs. Exceptions of the callable go to IOLoop::handle_callback_exception().
 // Public.
 
 #ifndef ZMQLOOP_RUNTIME_CALLBACKS_DELAYED_CALLBACK_H_
@@ -51,8 +50,8 @@ class ZMQLOOP_EXPORT DelayedTimer : public OwnedTimer {
 
 class DelayedCallback {
  public:
-  // Calls `f` after `delay`, once started; zero and negative: as soon as possible, yet never from
-  // within start(). `loop`: null for the one that is current at each start. (pyzmq:
+  // Calls `f` after `delay`, once started. A zero or negative delay means as soon as possible, yet
+  // never inside start(). `loop`: null for the loop that is current at each start. (pyzmq:
   // DelayedCallback)
   template <TimerCallable F>
   DelayedCallback(F&& f, AnyDuration delay, IOLoop* loop = nullptr) {
@@ -62,14 +61,14 @@ class DelayedCallback {
   }
   DelayedCallback(const DelayedCallback&) = delete;
   DelayedCallback& operator=(const DelayedCallback&) = delete;
-  // Stops it, and destroys the callable unless that is running. Waits for nothing.
+  // Stops it, and destroys the callable unless a call is running. Never waits.
   ~DelayedCallback() { timer_->abandon("DelayedCallback"); }
 
-  // Has `f` called once, `delay` from now. A start before is forgotten. Also from within `f`.
+  // Schedules one call of `f`, `delay` from now; replaces an earlier start. Works inside `f` too.
   void start() { timer_->start(); }
-  // Takes the start back: `f` is not called. Any number of times.
+  // Cancels the call. Can be repeated.
   void stop() { timer_->stop("DelayedCallback::stop"); }
-  // Returns whether a call is to come; no longer while `f` runs, unless it was started again.
+  // Returns whether a call is scheduled; false while `f` runs, unless it was started again.
   bool is_running() const noexcept { return timer_->is_running(); }
 
  private:

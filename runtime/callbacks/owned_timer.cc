@@ -35,11 +35,11 @@ LoopCore* OwnedTimer::loop_for_calls() const noexcept {
   return if_open(started_on_ != nullptr ? started_on_ : chosen_);
 }
 
-// Writes the loop only if it is another one: a timer that arms itself again on the loop's thread
-// must not race with an owner that reads here, in abandon(), which loop to tell.
+// Writes started_on_ only if the loop is another one: a timer that arms itself again on the loop's
+// thread must not race with the owner, which reads started_on_ in abandon().
 void OwnedTimer::arm(std::shared_ptr<LoopCore> core, TimePoint deadline) {
   timer_ = add_timer(*core, deadline);
-  if (!core->has_run()) unrun_due_ = deadline;  // and so this is a start
+  if (!core->has_run()) unrun_due_ = deadline;  // so this is a start, not a tick
   if (started_on_ != core) started_on_ = std::move(core);
   running_ = true;
 }
@@ -59,7 +59,7 @@ void OwnedTimer::abandon(const char* owner) noexcept {
   if (started_on_ == nullptr) return;
   LoopCore& core = *started_on_;
   const auto use = core.affinity().try_use([this, &core]() noexcept { core.timers().cancel(timer_); });
-  if (use != LoopAffinity::Use::kElsewhere) return;  // done, or closing the loop does it
+  if (use != LoopAffinity::Use::kElsewhere) return;  // cancelled, or closing the loop cancels it
   try {
     static_cast<void>(core.post(
         [self = shared_from_this()] { self->started_on_->timers().cancel(self->timer_); }));
@@ -68,7 +68,7 @@ void OwnedTimer::abandon(const char* owner) noexcept {
   }
 }
 
-// Once in a process: a timer that is never called says nothing otherwise.
+// Once per process. Without it, a timer that is never called would go unnoticed.
 void OwnedTimer::complain_if_nobody_runs_it(const char* owner) const noexcept {
   static std::atomic<bool> has_complained{false};
   if (!fell_back_ || !running_ || started_on_->has_run()) return;
@@ -79,7 +79,7 @@ void OwnedTimer::complain_if_nobody_runs_it(const char* owner) const noexcept {
                 "went to IOLoop::instance(), which nobody has run. Give it a loop, call "
                 "make_current(), or run the instance\n");
   } catch (...) {
-    // The clock's exception, or no memory to say it.
+    // The clock threw, or there was no memory for the message.
   }
 }
 
@@ -117,7 +117,7 @@ void OwnedTimer::end_call() {
   call_is_over();
 }
 
-// What is posted to the loop of a call that was dropped, if that loop goes on.
+// Posted to the loop of a dropped call, so that the call ends there if the loop still runs.
 struct OwnedTimer::DroppedCall {
   explicit DroppedCall(std::shared_ptr<OwnedTimer> of) noexcept : timer(std::move(of)) {}
   DroppedCall(DroppedCall&&) noexcept = default;
@@ -131,12 +131,12 @@ struct OwnedTimer::DroppedCall {
 };
 
 void OwnedTimer::call_is_dropped(LoopCore& core) noexcept {
-  if (!is_owned()) return end_use();  // there is nothing to go on with
+  if (!is_owned()) return end_use();  // no owner: no further tick to schedule
   DroppedCall dropped(shared_from_this());
   try {
     static_cast<void>(core.post(std::move(dropped)));
   } catch (const std::bad_alloc&) {
-    // The callable is let go all the same; but no tick is scheduled any more.
+    // ~DroppedCall() still releases the callable, but no further tick is scheduled.
   }
 }
 

@@ -1,15 +1,15 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// A timer of a loop that belongs to an object: what DelayedCallback and PeriodicCallback stand on.
+// A timer of a loop that belongs to an object: the base of DelayedCallback and PeriodicCallback.
 //
-// Owner and loop share it. The owner may end on any thread at any moment of the loop's life, its end
-// included: it then takes the callable, unless a call is under way, which takes it when it is over.
-// Nobody waits for the other.
+// Owner and loop share it. The owner may be destroyed on any thread, at any moment of the loop's
+// life, even while the loop closes. The owner then destroys the callable; if a call is running,
+// that call destroys it when it is over. Neither waits for the other.
 //
 // Threads: the loop's, as for its timers; before the loop runs, the thread that sets it up;
 // abandon() any.
-// Owns: itself, while it is armed or runs, together with the callable.
+// Owns: itself and the callable, while it is armed or runs.
 // Errors: those of IOLoop::add_timeout() and remove_timeout(); LoopClosedError.
 // Internal.
 
@@ -34,14 +34,14 @@
 
 namespace zmqloop {
 
-// What can be called more than once, with no arguments.
+// A callable that can be called more than once, with no arguments.
 template <class F>
 concept TimerCallable = requires(std::decay_t<F> f) {
   std::invoke(f);
 };
 
-// What DelayedCallback and PeriodicCallback have in common: at most one armed timer, on a loop that
-// may go first. Held by its owner, and by timer and call while there are any.
+// The common base of DelayedCallback and PeriodicCallback: at most one armed timer, on a loop that
+// may be destroyed first. Shared by its owner, the armed timer and the running call.
 class ZMQLOOP_EXPORT OwnedTimer : public std::enable_shared_from_this<OwnedTimer> {
  public:
   OwnedTimer(const OwnedTimer&) = delete;
@@ -50,19 +50,20 @@ class ZMQLOOP_EXPORT OwnedTimer : public std::enable_shared_from_this<OwnedTimer
 
   bool is_running() const noexcept { return running_ && open_loop() != nullptr; }
   void stop(const char* operation);
-  // The owner's end. `owner`: what to call it in a complaint that it was never called.
+  // Called when the owner is destroyed. `owner`: its name in the warning that the timer was due and
+  // never called.
   void abandon(const char* owner) noexcept;
 
-  // The timer is due: calls the callable, unless the owner has ended.
+  // Called when the timer is due: calls the callable, unless the owner is gone.
   void fire();
 
  protected:
-  // `loop`: null for the one that is current at each start.
+  // `loop`: null for the loop that is current at each start.
   explicit OwnedTimer(IOLoop* loop);
 
-  // A call that is under way, and what it has returned: keeps the callable. Ended once, in one way or
-  // the other: by end() on the loop's thread; or dropped, with the task that the call has returned,
-  // by the loop that closes, or another one that the task had gone to.
+  // A running call, including the task or future it returned; keeps the callable. It ends once, in
+  // one of two ways: by end() on the loop's thread, or dropped with the returned task, when the
+  // loop closes or the task has moved to another loop and that one closes.
   class Call {
    public:
     Call(OwnedTimer& timer, LoopCore& core) noexcept : timer_(&timer), core_(&core) {}
@@ -72,37 +73,37 @@ class ZMQLOOP_EXPORT OwnedTimer : public std::enable_shared_from_this<OwnedTimer
     ~Call() {
       if (timer_ != nullptr) timer_->call_is_dropped(*core_);
     }
-    // Moved from: no effect.
+    // No effect once moved from.
     void end() {
       if (timer_ != nullptr) std::exchange(timer_, nullptr)->end_call();
     }
 
    private:
-    OwnedTimer* timer_;  // kept by who has the call
+    OwnedTimer* timer_;  // the holder of the Call keeps it alive
     LoopCore* core_;
   };
 
-  // Before a call; and when it is over, what it has returned included.
+  // Called before a call, and after it is over, including the task or future it returned.
   virtual void call_begins() = 0;
   virtual void call_is_over() {}
-  // Calls the callable. If what it returns goes on, the call is moved there.
+  // Calls the callable. If that returns a task or future, moves `under_way` into its wait.
   virtual void call(LoopCore& core, Call& under_way) = 0;
   virtual void destroy_callable() noexcept = 0;
-  // Whether the owner has not ended.
+  // Returns whether the owner still exists.
   bool is_owned() const noexcept { return (uses_ & kOwned) != 0; }
 
   // Adds a timer that calls fire(), under the name of the user's callable.
   virtual TimerId add_timer(LoopCore& core, TimePoint deadline) = 0;
 
-  // Returns the loop whose thread may make calls: the one it was started on, else the chosen one.
-  // Null if that is closed, or there is none.
+  // Returns the loop whose thread may call members: the one it was started on, else the chosen one.
+  // Null if that loop is closed or there is none.
   LoopCore* loop_for_calls() const noexcept;
   // Returns the loop to start on: the chosen one, else the current one.
   ZMQLOOP_LOCAL std::shared_ptr<LoopCore> loop_for_start();
-  // Returns the loop it was started on last; null if it is closed, or there is none.
+  // Returns the loop of the last start; null if it is closed or there was no start.
   LoopCore* open_loop() const noexcept;
   const std::shared_ptr<LoopCore>& started_on() const noexcept { return started_on_; }
-  // With access to the loop and no timer armed; if it throws, nothing has changed.
+  // Arms the timer. Needs access to the loop and no timer armed. If it throws, nothing has changed.
   ZMQLOOP_LOCAL void arm(std::shared_ptr<LoopCore> core, TimePoint deadline);
   void set_running(bool running) noexcept { running_ = running; }
 
@@ -117,24 +118,24 @@ class ZMQLOOP_EXPORT OwnedTimer : public std::enable_shared_from_this<OwnedTimer
   void end_call();
   void call_is_dropped(LoopCore& core) noexcept;
 
-  // Constant after construction: null if it is the current one at each start.
+  // Constant after construction. Null: the loop that is current at each start.
   const std::shared_ptr<LoopCore> chosen_;
 
-  // Written by starts alone; read by abandon() on the thread where the owner ends.
+  // Written by starts only; read by abandon() on the thread that destroys the owner.
   std::shared_ptr<LoopCore> started_on_;
-  bool fell_back_ = false;                 // to the instance, as no loop was current
-  TimePoint unrun_due_ = TimePoint::max(); // of a loop that has never run
+  bool fell_back_ = false;                 // to IOLoop::instance(): no loop was current
+  TimePoint unrun_due_ = TimePoint::max(); // the deadline, if started on a loop that had never run
 
   // Loop thread only.
   TimerId timer_;
 
-  // Shared. The calls under way, and kOwned. The owner or call that makes it zero destroys the
-  // callable.
+  // Shared. Counts the running calls, plus the flag kOwned. The owner or call that makes it zero
+  // destroys the callable.
   std::atomic<std::uint32_t> uses_{kOwned};
   std::atomic<bool> running_{false};  // written on the loop's thread
 };
 
-// What the loop holds of an OwnedTimer.
+// The callback that the loop's timer queue holds; shares ownership of the OwnedTimer.
 template <class F>
 struct OwnedTimerShot {
   std::shared_ptr<OwnedTimer> timer;
@@ -143,7 +144,7 @@ struct OwnedTimerShot {
 template <class F>
 struct one_shot::ReportedType<OwnedTimerShot<F>> : one_shot::ReportedType<F> {};
 
-// An OwnedTimer of kind Base with the callable that it calls.
+// A Base (a kind of OwnedTimer) with its callable.
 template <class Base, class F>
 class OwnedTimerOf final : public Base {
  public:
@@ -164,8 +165,8 @@ class OwnedTimerOf final : public Base {
       static_cast<void>(std::invoke(*f_));
     }
   }
-  // Its home is the timer's loop, to which it comes back wherever what the callable returns has
-  // gone. Takes the call once it has begun: until then that is the caller's, who began it.
+  // Its home is the timer's loop: it comes back there even if the callable's task has moved to
+  // another loop. Takes over the Call once it runs; until then fire() has it.
   static Task<void> await(std::shared_ptr<OwnedTimerOf> self, Call& begun) {
     Call under_way = std::move(begun);
     try {

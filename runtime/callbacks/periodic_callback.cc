@@ -7,13 +7,13 @@
 
 namespace zmqloop {
 
-// While a call is in flight no timer is armed: call_is_over() schedules the next tick, also
-// after stops and starts meanwhile. So there is one chain of ticks, and no two calls at a time.
+// While a call is in flight no timer is armed: call_is_over() schedules the next tick, even after
+// stops and starts in between. So there is one chain of ticks, and never two calls at a time.
 void PeriodicTimer::start() {
   std::shared_ptr<LoopCore> core = is_running() ? started_on() : loop_for_start();
   const LoopAffinity::Access access(core->affinity(), "PeriodicCallback::start");
   if (is_running()) return;
-  LoopCore* const calling = in_flight_ ? open_loop() : nullptr;  // null also if that loop is gone
+  LoopCore* const calling = in_flight_ ? open_loop() : nullptr;  // null also if that loop is closed
   const TimePoint now = core->now();
   if (calling == core.get()) {
     last_ = now;
@@ -25,7 +25,7 @@ void PeriodicTimer::start() {
                            "', while its last call is not over on loop '" +
                            calling->affinity().name() + "'");
   }
-  // Here and not once: processes forked after the construction draw differently.
+  // Seeds at each start, so that processes forked after the construction draw different numbers.
   if (schedule_.is_random()) random_.seed(std::random_device()());
   schedule_tick(std::move(core), now, now);
   in_flight_ = false;
@@ -41,9 +41,9 @@ void PeriodicTimer::set_period(AnyPeriod period) {
 
 void PeriodicTimer::call_is_over() {
   const bool goes_on = is_running() && is_owned();
-  in_flight_ = false;  // the last access, if it was stopped: it may be started elsewhere now
+  in_flight_ = false;  // if stopped, the last access: from here on another loop may start it
   if (!goes_on) return;
-  set_running(false);  // and so it stays if scheduling fails
+  set_running(false);  // remains false if scheduling fails
   schedule_tick(started_on(), last_, started_on()->now());
 }
 

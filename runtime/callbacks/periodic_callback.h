@@ -4,27 +4,26 @@
 // Calls a function again and again, at the multiples of a period after its start.
 //
 //   PeriodicCallback beat([&] { send(heartbeat); }, 1s);      // on the loop current at start()
-//   beat.start();                                             // first in a second
+//   beat.start();                                             // first call in one second
 //   PeriodicCallback poll([&] { return ask(server); },        // a Future: waits for each answer
 //                         100ms, {.jitter = 0.2, .missed = MissedTicks::kDelay}, &loop);
 //
-// The next tick is scheduled when the callable has returned, and if it returned a Future or a Task,
-// when that is ready: calls never overlap, not even if it was stopped and started meanwhile, as long
-// as its loop is open. (After that it may be started on another one, although a task of its last call
-// has gone elsewhere and not ended.) What becomes of the slots that go by in the meantime is a matter
-// of MissedTicks.
+// The next tick is scheduled when the callable has returned; if it returned a Future or a Task,
+// when that is ready. So calls never overlap while the loop is open, not even across stop() and
+// start(). (Once the loop is closed, it may be started on another loop, although a task of its last
+// call may still run elsewhere.) MissedTicks decides about the slots that go by in the meantime.
 //
 // Threads: the loop's, as for its timers; before the loop runs, the thread that sets it up. Futures
-// may become ready on any thread. The destructor any, at any moment: a call that is running goes on
-// to its end, and none begins.
-// Owns: the callable, and the timer. A call that is running keeps what it needs until what it has
-// returned has ended: the callable may destroy its PeriodicCallback. The loop may be closed or
-// destroyed before.
-// Errors: std::invalid_argument (null callable, period, jitter); start(): what
-// IOLoop::add_timeout() throws, so LoopClosedError if the loop is closed or destroyed, and
-// std::logic_error while a call is not over on another loop; stop(): std::logic_error on another
-// thread while the loop runs. What the callable throws, and what its tasks and futures hold instead
-// of a value, goes to IOLoop::handle_callback_exception(), and the ticks go on.
+// may become ready on any thread. The destructor any, at any moment: a running call goes on to its
+// end, and no other begins.
+// Owns: the callable and the timer. A running call keeps both until the Task or Future that it
+// returned has ended, so the callable may destroy its PeriodicCallback. The loop may be closed or
+// destroyed earlier.
+// Errors: std::invalid_argument (null callable, period, jitter). start(): the exceptions of
+// IOLoop::add_timeout(), so LoopClosedError if the loop is closed or destroyed; std::logic_error if
+// a call is not over on another loop. stop(): std::logic_error on another thread while the loop
+// runs. Exceptions of the callable and of its tasks and futures go to
+// IOLoop::handle_callback_exception(), and the ticks go on.
 // Public.
 
 #ifndef ZMQLOOP_RUNTIME_CALLBACKS_PERIODIC_CALLBACK_H_
@@ -63,10 +62,10 @@ class ZMQLOOP_EXPORT PeriodicTimer : public OwnedTimer {
 
   // Loop thread only.
   PeriodicSchedule schedule_;
-  TimePoint last_;  // deadline, or time of the start
+  TimePoint last_;  // the last deadline, or the time of the start
   std::minstd_rand random_;
 
-  // Shared: a start on another loop looks whether the call on the last one is over. Written last.
+  // Shared: a start on another loop checks that the call on the last loop is over. Written last.
   std::atomic<bool> in_flight_{false};
 };
 
@@ -77,8 +76,8 @@ class PeriodicCallback {
     MissedTicks missed = MissedTicks::kSkip;
   };
 
-  // Calls `f` once a period, once started. `loop`: null for the one that is current at each start,
-  // which is IOLoop::instance() where none is. (tornado: PeriodicCallback)
+  // Calls `f` once per period, once started. `loop`: null for the loop that is current at each
+  // start; if none is, IOLoop::instance(). (tornado: PeriodicCallback)
   template <TimerCallable F>
   PeriodicCallback(F&& f, AnyPeriod period, IOLoop* loop = nullptr)
       : PeriodicCallback(std::forward<F>(f), period, Options(), loop) {}
@@ -91,21 +90,20 @@ class PeriodicCallback {
   }
   PeriodicCallback(const PeriodicCallback&) = delete;
   PeriodicCallback& operator=(const PeriodicCallback&) = delete;
-  // Stops it, and destroys the callable unless that is running. Waits for nothing.
+  // Stops it, and destroys the callable unless a call is running. Never waits.
   ~PeriodicCallback() { timer_->abandon("PeriodicCallback"); }
 
-  // Schedules the first tick, one period from now; while running: no effect. Also from within `f`.
+  // Schedules the first tick, one period from now. No effect while running. Works inside `f` too.
   void start() { timer_->start(); }
-  // Cancels the next tick. Also from within `f`; any number of times. A future that is waited for
-  // is still reported if it fails.
+  // Cancels the next tick. Works inside `f` too, and can be repeated. If a returned future that it
+  // waits for fails later, that is still reported.
   void stop() { timer_->stop("PeriodicCallback::stop"); }
-  // Returns whether it was started and not stopped since, also while `f` runs. False once its loop
-  // is closed: then it can be started on another.
+  // Returns whether it was started and not stopped since; true also while `f` runs. False once its
+  // loop is closed: then it can be started on another.
   bool is_running() const noexcept { return timer_->is_running(); }
 
   Duration period() const noexcept { return timer_->period(); }
-  // Changes the period: from the next tick to be scheduled, not the one that is. (tornado:
-  // callback_time)
+  // Changes the period. The tick that is already scheduled keeps its time. (tornado: callback_time)
   void set_period(AnyPeriod period) { timer_->set_period(period); }
 
  private:

@@ -13,8 +13,8 @@
 namespace zmqloop {
 namespace {
 
-// Returns the time from `start` to `end`, which is not before it. Unlike a Duration, it holds the
-// distance of any two time points.
+// Returns the time from `start` to `end`, which must not be before `start`. Unlike a Duration, the
+// result can hold the distance of any two time points.
 std::uint64_t distance(TimePoint start, TimePoint end) {
   return static_cast<std::uint64_t>(end.time_since_epoch().count()) -
          static_cast<std::uint64_t>(start.time_since_epoch().count());
@@ -46,11 +46,11 @@ TimePoint PeriodicSchedule::next(TimePoint last, TimePoint now, double draw) con
   return saturating_add(now, period - Duration(of_this_slot));
 }
 
-// Never zero, or a slot would be used twice; a period of "never" stays so.
+// Never zero, or a slot would be used twice. A period of "never" stays "never".
 Duration PeriodicSchedule::drawn_period(double draw) const {
   if (!is_random() || period_ == Duration::max()) return period_;
-  // Not more than half of the period, so that it fits. Wider than double, which would round periods
-  // above 104 days.
+  // At most half of the period, so it fits. long double, because double would round periods above
+  // 104 days.
   const long double deviation =
       static_cast<long double>(period_.count()) * jitter_ * (static_cast<long double>(draw) - 0.5L);
   const Duration rounded(std::llround(deviation));

@@ -1,17 +1,17 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// When a periodic callback ticks next: the arithmetic, without loop, timer or clock.
+// Computes when a periodic callback ticks next: plain arithmetic, without loop, timer or clock.
 //
 //   PeriodicSchedule schedule(10ms, /*jitter=*/0.2, MissedTicks::kSkip);
 //   TimePoint tick = schedule.next(start, start, draw());     // one period after the start
 //   tick = schedule.next(tick, now, draw());                  // after the tick's callback
 //
-// Slots are counted from the last one, not from now, so that what callbacks cost does not add up to
-// a drift.
+// Each slot is counted from the last one, not from now, so that the cost of callbacks does not add
+// up to a drift.
 //
 // Threads: values and pure functions; any thread.
-// Errors: std::invalid_argument, naming what and its value.
+// Errors: std::invalid_argument, which names the parameter and its value.
 // Public: MissedTicks and AnyPeriod, with periodic_callback.h. The rest is internal.
 
 #ifndef ZMQLOOP_RUNTIME_CALLBACKS_PERIODIC_SCHEDULE_H_
@@ -24,17 +24,16 @@
 
 namespace zmqloop {
 
-// What becomes of the slots that went by while the callback ran, or while the loop was kept from
-// it. A slot counts as missed if its time has come when the callback ends. Below: period 10,
-// started at 0, the callback at 10 takes until 35, the others no time.
+// Decides about the slots that went by while the callback ran or the loop was late. A slot counts
+// as missed if its time has come when the callback ends. The examples below have a period of 10 and
+// a start at 0; the callback at 10 takes until 35, the others no time.
 enum class MissedTicks {
-  // They are left out, the phase is kept: 10, 40, 50, 60. What tornado does.
+  // Skips them and keeps the phase: 10, 40, 50, 60. As tornado does.
   kSkip,
-  // They are made up for at once, one in each iteration of the loop: 10, 35 (for 20), 35 (for 30),
-  // 40, 50. The number of ticks is kept: after a jump of the clock it is made up for as well.
+  // Makes up for them at once, one in each iteration of the loop: 10, 35 (for 20), 35 (for 30), 40,
+  // 50. Keeps the number of ticks, also after the clock has jumped.
   kBurst,
-  // They are left out, and the phase is counted anew from the end of the late callback:
-  // 10, 45, 55, 65.
+  // Skips them and restarts the phase at the end of the late callback: 10, 45, 55, 65.
   kDelay,
 };
 
@@ -60,15 +59,15 @@ class PeriodicSchedule {
   ZMQLOOP_EXPORT explicit PeriodicSchedule(AnyPeriod period, double jitter = 0,
                                            MissedTicks missed = MissedTicks::kSkip);
 
-  // Returns the deadline that follows `last`, which was the last one, or the time of the start,
-  // given that it is `now`. `draw` is a random number from 0 to 1. Always later than `last`, also
-  // if the clock was set back: one slot, one tick. Always later than `now`, but for kBurst. Costs
-  // the same whatever was missed, and saturates at TimePoint::max(): never.
+  // Returns the deadline after `last` (the last deadline, or the time of the start) at time `now`.
+  // `draw` is a random number from 0 to 1. The result is always later than `last`, even if the
+  // clock was set back: one slot, one tick. It is also later than `now`, except with kBurst. Takes
+  // constant time, however many slots were missed. Saturates at TimePoint::max(), meaning never.
   TimePoint next(TimePoint last, TimePoint now, double draw) const;
 
   Duration period() const { return period_; }
   void set_period(AnyPeriod period) { period_ = period.value(); }
-  // Returns whether next() looks at `draw`.
+  // Returns whether next() uses `draw`.
   bool is_random() const { return jitter_ != 0; }
 
  private:

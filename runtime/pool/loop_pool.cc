@@ -30,13 +30,13 @@ LoopPool::LoopPool(Options options) {
       try {
         start_thread(options, i, cpus.empty() ? std::nullopt : std::optional(cpus[i % cpus.size()]));
       } catch (const std::system_error& error) {
-        // what() ends with the code's text, which the new exception appends itself.
+        // The message ends with the code's text; strip it, the new exception appends it again.
         const std::string code = absl::StrCat(": ", error.code().message());
         throw std::system_error(
             error.code(), absl::StrCat("LoopPool: ", i, " of ", count,
                                        " loops started: ", absl::StripSuffix(error.what(), code)));
       }
-      threads_.back()->wait_for_start();  // what this throws is the user's, and stays as it is
+      threads_.back()->wait_for_start();  // throws the user's exception, unwrapped
     }
   } catch (...) {
     end_all();
@@ -65,12 +65,12 @@ LoopPool::~LoopPool() {
                   "'\n");
       std::terminate();
     }
-    kept_.at_exit = true;  // this thread, which never goes on with its loop
+    kept_.at_exit = true;  // exit() runs on this thread, which never returns to its loop
   }
   end_all();
 }
 
-// Stops all, then waits for all, before any is destroyed: what they run may use the pool.
+// Stops all loops and waits for all before any is destroyed: their callbacks may use the pool.
 void LoopPool::end_all() noexcept {
   stop();
   for (const std::unique_ptr<LoopThread>& thread : threads_) thread->end_with_owner();
@@ -92,7 +92,7 @@ IOLoop& LoopPool::for_key(std::uint64_t key) noexcept {
 }
 
 IOLoop& LoopPool::least_loaded() noexcept {
-  IOLoop* best = &next();  // in turn among equals
+  IOLoop* best = &next();  // equally loaded loops take turns
   std::uint64_t fewest = best->stats().pending;
   for (const std::unique_ptr<LoopThread>& thread : threads_) {
     const std::uint64_t pending = thread->loop().stats().pending;

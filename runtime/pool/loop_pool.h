@@ -10,14 +10,14 @@
 //   pool.stop();
 //   CloseReport left = pool.join();
 //
-// Its loops are their threads' for life, as those of a LoopThread.
+// Each loop belongs to its thread for life, as with LoopThread.
 //
-// Threads: any; join() and the destructor any but those of its own loops. While it is being
-// destroyed, what its loops still run may use it: posts are accepted or refused.
+// Threads: any; join() and the destructor any but the threads of its own loops. While the pool is
+// being destroyed, callbacks that its loops still run may use it: posts are accepted or refused.
 // Owns: the loops and their threads; loops live as long as the pool.
-// Errors: the constructor throws std::invalid_argument for zero or absurdly many loops,
-// std::system_error if a loop or thread cannot be made, and what on_thread_start throws; those made
-// before are stopped and joined.
+// Errors: the constructor throws std::invalid_argument for zero loops or more than kMostLoops,
+// std::system_error if a loop or thread cannot be made, and any exception of on_thread_start; the
+// loops made before are stopped and joined.
 // Public.
 
 #ifndef ZMQLOOP_RUNTIME_POOL_LOOP_POOL_H_
@@ -49,10 +49,10 @@ class LoopPool {
 
   struct Options {
     std::optional<std::size_t> loops = {};  // empty: usable_cores()
-    bool pin = false;                       // each loop to one usable CPU, in turn
+    bool pin = false;                       // pins each loop to one usable CPU, in turn
     std::string name = "pool";              // loops and threads are called "pool-0", "pool-1", …
     LoopOptions loop = {};                  // for every loop; its name is not used
-    // Called on each loop's thread with the loop's index, as those of LoopThread; a copy for each.
+    // Called on each loop's thread with the loop's index, when LoopThread would; a copy per loop.
     ThreadHook<std::size_t> on_thread_start = {};
     ThreadHook<std::size_t> on_thread_end = {};
   };
@@ -61,8 +61,8 @@ class LoopPool {
   ZMQLOOP_EXPORT explicit LoopPool(Options options);
   LoopPool(const LoopPool&) = delete;
   LoopPool& operator=(const LoopPool&) = delete;
-  // Stops and joins. On a thread of its own loops: terminates the process with a message, unless
-  // something that the loop runs has called exit(). In a forked child: only releases.
+  // Stops and joins. On a thread of its own loops it terminates the process with a message, unless
+  // code that the loop runs has called exit(). In a forked child it only releases.
   ZMQLOOP_EXPORT ~LoopPool();
 
   std::size_t size() const noexcept { return threads_.size(); }
@@ -71,7 +71,7 @@ class LoopPool {
 
   // Returns the loops in turn.
   IOLoop& next() noexcept { return threads_[turn_.fetch_add(1) % threads_.size()]->loop(); }
-  // Returns the same loop for the same key, as long as the pool lives; keys are spread evenly.
+  // Returns the same loop for the same key as long as the pool lives; keys are spread evenly.
   ZMQLOOP_EXPORT IOLoop& for_key(std::uint64_t key) noexcept;
   // Returns the loop with the fewest posts pending.
   ZMQLOOP_EXPORT IOLoop& least_loaded() noexcept;
@@ -81,8 +81,8 @@ class LoopPool {
   bool post(F&& f) {
     return next().add_callback(std::forward<F>(f));
   }
-  // Posts to next() and returns a future for the result, or for that of the task or future that `f`
-  // returns; LoopClosedError if it never runs.
+  // Posts to next() and returns a future for the result of `f`, or for the result of the task or
+  // future that `f` returns. The future holds LoopClosedError if `f` never runs.
   template <CallableAgainWith F>
   auto submit(F&& f) {
     return next().submit(std::forward<F>(f));
@@ -98,19 +98,19 @@ class LoopPool {
     return accepted;
   }
 
-  // Lets each loop finish the turn it is in, and end, as LoopThread::stop(). Async-signal-safe.
+  // Lets each loop finish its current turn and end, as LoopThread::stop() does. Async-signal-safe.
   ZMQLOOP_EXPORT void stop() noexcept;
 
-  // Waits until all loops have ended, and returns the sum of what they left undone. Rethrows the
-  // first failure of a loop, after all have ended.
+  // Waits until all loops have ended, and returns the sum of their CloseReports. Rethrows the first
+  // failure of a loop, after all have ended.
   ZMQLOOP_EXPORT CloseReport join();
 
  private:
   void start_thread(const Options& options, std::size_t index, std::optional<int> cpu);
   void end_all() noexcept;
 
-  // Not destroyed when one of the threads has called exit(): that never ends, and main() may be
-  // joining it, until the process has ended.
+  // Keeps the threads undestroyed if one of them has called exit(): that thread never ends, and
+  // main() may be joining it until the process has ended.
   struct Kept {
     union {
       std::vector<std::unique_ptr<LoopThread>> threads = {};

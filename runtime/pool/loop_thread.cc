@@ -51,17 +51,17 @@ LoopThread::~LoopThread() {
       write_error("zmqloop: LoopThread '" + name() + "' destroyed on its own loop's thread\n");
       std::terminate();
     }
-    thread_.abandon();  // this thread, which never goes on with its loop
+    thread_.abandon();  // exit() runs on this thread, which never returns to its loop
   }
   end_with_owner();
 }
 
-// Calls the hooks and runs the loop in between. However this thread is ended, the loop is closed.
+// Calls the hooks and runs the loop in between. Closes the loop however this thread ends.
 void LoopThread::run() {
   LoopAffinity& affinity = loop_.core()->affinity();
   affinity.begin_ownership();
   CurrentLoop::watch_thread();
-  struct End {  // an exception that is none unwinds: pthread_exit(), pthread_cancel()
+  struct End {  // for pthread_exit() and pthread_cancel(), which unwind the stack
     LoopThread* thread;
     ~End() {
       if (thread != nullptr) thread->end();
@@ -92,7 +92,7 @@ void LoopThread::begin() {
 void LoopThread::end() {
   const CancellationHold hold;  // the thread is ending already
   LoopAffinity& affinity = loop_.core()->affinity();
-  struct Leave {  // also if the hook ends the thread: its place in memory is soon another's
+  struct Leave {  // also if the hook ends the thread: another thread may soon reuse its memory
     LoopAffinity& affinity;
     ~Leave() {
       IOLoop::clear_current();

@@ -1,26 +1,27 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// A thread that owns a loop: made, named, pinned, run and closed on that one thread.
+// A thread with a loop of its own. The thread is named and pinned, runs the loop and closes it.
 //
 //   LoopThread io({.name = "io"});
-//   io.loop().add_callback([] { … });       // at once: posts are accepted before the thread runs
+//   io.loop().add_callback([] { … });       // posts are accepted even before the thread runs
 //   io.stop();
 //   CloseReport left = io.join();
 //
-// The loop is that thread's for life: calls that belong to the loop's thread, such as timers and
-// handlers, are std::logic_error on any other, from construction until it is closed. What it needs
-// from the beginning goes into Options, or into on_thread_start.
+// The loop belongs to that thread for life. Calls that belong to the loop's thread, such as timers
+// and handlers, throw std::logic_error on any other thread, from construction until the loop is
+// closed. Set up the loop by Options or in on_thread_start.
 //
-// When the thread ends, by a stop, an exception, pthread_exit() or cancellation, the loop closes on
-// it: what was accepted and not run is destroyed there, and later posts are refused. (on_thread_end is
-// called then as well; if the thread is being unwound, it must not call pthread_exit() itself.)
+// When the thread ends, by a stop, an exception, pthread_exit() or cancellation, it closes the
+// loop: callbacks that were accepted and have not run are destroyed on the thread, and later posts
+// are refused. (on_thread_end is called then as well; while the thread is being unwound, it must
+// not call pthread_exit() itself.)
 //
 // Threads: loop() and stop() any; join() any but the loop's own.
 // Owns: the thread and the loop; the loop lives as long as this object.
-// Errors: std::system_error from the constructor (thread, pinning, descriptors), or what
-// on_thread_start throws, and then there is neither thread nor loop. join() rethrows what left the
-// loop's start(), else what on_thread_end threw.
+// Errors: the constructor throws std::system_error (thread, pinning, descriptors) or the exception
+// of on_thread_start, and then there is neither thread nor loop. join() rethrows the exception that
+// left the loop's start(), else that of on_thread_end.
 // Public.
 
 #ifndef ZMQLOOP_RUNTIME_POOL_LOOP_THREAD_H_
@@ -45,13 +46,14 @@ namespace zmqloop {
 class LoopThread {
  public:
   struct Options {
-    std::string name = {};  // of thread and loop; empty: the loop's
-    // The CPU to run on; empty: any of the process's. Plain threads and programs that its callbacks
-    // start may use that CPU alone, as Linux has it; loops, pools and NamedThreads all of them.
+    std::string name = {};  // of thread and loop; empty: loop.name
+    // The CPU to run on; empty: any CPU of the process. Plain threads and programs started by
+    // callbacks inherit the pin, as usual on Linux. Loops, pools and NamedThreads may use all CPUs.
     std::optional<int> cpu = {};
     LoopOptions loop = {};  // its name is used if `name` is empty
-    // Called on the thread: before the loop runs, with the loop current, so that it may add timers
-    // and handlers; and last, once the loop is closed. The constructor waits for the first.
+    // Called on the thread. on_thread_start: before the loop runs, with the loop current, so it may
+    // add timers and handlers; the constructor waits for it. on_thread_end: last, once the loop is
+    // closed.
     ThreadHook<> on_thread_start = {};
     ThreadHook<> on_thread_end = {};
   };
@@ -65,23 +67,23 @@ class LoopThread {
   explicit LoopThread(Name name) : LoopThread(Options{.name = std::move(name)}) {}
   LoopThread(const LoopThread&) = delete;
   LoopThread& operator=(const LoopThread&) = delete;
-  // Stops and joins. On the loop's own thread: terminates the process with a message, unless
-  // something that the loop runs has called exit(). In a forked child: only releases.
+  // Stops and joins. On the loop's own thread it terminates the process with a message, unless code
+  // that the loop runs has called exit(). In a forked child it only releases.
   ZMQLOOP_EXPORT ~LoopThread();
 
   // ---- any thread ----
 
   IOLoop& loop() noexcept { return loop_; }
-  // Returns whether this is the calling thread, also while it closes its loop.
+  // Returns whether the caller is on this thread; true also while the thread closes its loop.
   bool is_here() const noexcept { return loop_.core()->affinity().is_here(); }
   const std::string& name() const noexcept { return loop_.name(); }
 
-  // Lets the loop finish the turn it is in, and end: what was posted before runs as long as
-  // LoopOptions::turn_budget lasts, and the rest is abandoned, counted. Async-signal-safe.
+  // Lets the loop finish its current turn and end: callbacks posted before run as long as
+  // LoopOptions::turn_budget lasts; the rest are abandoned and counted. Async-signal-safe.
   void stop() noexcept { loop_.stop(); }
 
-  // Waits until the loop has ended and returns what it left undone; the same each time it is
-  // called. std::logic_error on the loop's own thread.
+  // Waits until the loop has ended and returns the report of its undone work; each call returns the
+  // same. Throws std::logic_error on the loop's own thread.
   ZMQLOOP_EXPORT CloseReport join();
 
  private:
@@ -90,23 +92,24 @@ class LoopThread {
   // Starts the thread, but does not wait for on_thread_start.
   struct Unawaited {};
   LoopThread(Options options, Unawaited);
-  // Waits for it; throws what it has thrown, with the thread joined.
+  // Waits for on_thread_start. If that threw, joins the thread and rethrows.
   void wait_for_start();
 
   void run();
   void begin();
   void end();
-  // Stops, and waits for the end; what join() would throw is of no interest.
+  // Stops and waits for the end. Ignores the exceptions that join() would throw.
   void end_with_owner() noexcept;
 
   IOLoop loop_;
 
-  // The loop's thread.
+  // Called and written by the loop's thread only.
   const ThreadHook<> on_thread_start_;
   const ThreadHook<> on_thread_end_;
   bool has_started_ = false;
 
-  // Written by the loop's thread; read after the semaphore was posted, and after it was joined.
+  // Written by the loop's thread; read by others after the semaphore was posted, and after the
+  // thread was joined.
   Semaphore start_is_over_;
   std::exception_ptr start_failure_;
   CloseReport report_;
