@@ -13,9 +13,9 @@ using namespace std::chrono_literals;
 
 namespace {
 
-// Blocking work belongs on a pool; the task awaits it and is back on its own loop afterwards.
+// Blocking work belongs on a pool. The task awaits the result, then continues on its own loop.
 zmqloop::Task<std::string> fetch(zmqloop::LoopPool& workers, int page) {
-  co_await zmqloop::sleep_for(10ms);  // the loop does other things meanwhile
+  co_await zmqloop::sleep_for(10ms);  // the loop does other work meanwhile
   co_return co_await workers.submit([page] { return "page " + std::to_string(page); });
 }
 
@@ -42,7 +42,7 @@ int main() {
     return 1;
   }
 
-  // A task that takes too long: run_sync gives up, the loop can go on.
+  // A task that takes too long: run_sync gives up; the loop can be used again.
   try {
     loop.run_sync([]() -> zmqloop::Task<void> { co_await zmqloop::sleep_for(1h); }, 20ms);
   } catch (const zmqloop::TimeoutError& error) {

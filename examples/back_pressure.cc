@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Back-pressure: a producer that stops where the consumer's queue is full, and goes on when there is
-// room, without a thread that waits or asks again and again.
+// Back-pressure: a producer pauses while the consumer's queue is full, and continues when there is
+// room. No thread blocks, and nothing polls.
 
 #include <cstdio>
 
@@ -12,7 +12,7 @@ namespace {
 
 constexpr int kItems = 10'000;
 
-// Posts numbers to the consumer's loop. Runs on its own loop, and is no thread's to wait for.
+// Posts numbers to the consumer's loop. It runs on a loop of its own, and never blocks it.
 class Producer {
  public:
   Producer(zmqloop::IOLoop& own, zmqloop::IOLoop& consumer) : own_(own), consumer_(consumer) {}
@@ -25,7 +25,7 @@ class Producer {
           break;
         case zmqloop::PostOutcome::kFull:
           ++times_full_;
-          // Called once on the consumer's loop, which tells us.
+          // The consumer's loop calls this once, when its queue is less than half full.
           if (!consumer_.call_when_below(kConsumerLimit / 2, [this] {
                 own_.add_callback([this] { produce(); });
               })) {

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Delayed work: what is to happen once things have been quiet for a while.
+// Delayed work: a function that is called once nothing has happened for a while.
 
 #include <chrono>
 #include <cstdio>
@@ -13,12 +13,12 @@ using namespace std::chrono_literals;
 
 namespace {
 
-// Searches when nothing has been typed for 40 ms. Every key starts the delay anew.
+// Searches once nothing has been typed for 40 ms. Every key restarts the delay.
 class SearchBox {
  public:
   void type(char key) {
     text_ += key;
-    search_.start();  // counts from the last start
+    search_.start();  // counts from the latest start()
   }
   void leave() { search_.stop(); }
   int searches() const { return searches_; }
@@ -28,7 +28,7 @@ class SearchBox {
 
   std::string text_;
   int searches_ = 0;
-  zmqloop::DelayedCallback search_{[this] { search(); }, 40ms};  // on the loop current at start
+  zmqloop::DelayedCallback search_{[this] { search(); }, 40ms};  // on the loop current at start()
 };
 
 }  // namespace

@@ -17,12 +17,12 @@ constexpr int kRequests = 3;
 
 zmq::socket_t make_socket(zmq::context_t& context, zmq::socket_type type) {
   zmq::socket_t socket(context, type);
-  socket.set(zmq::sockopt::linger, 0);             // close() throws away what is not sent
-  socket.set(zmq::sockopt::maxmsgsize, 1L << 20);  // a peer cannot make it allocate more
+  socket.set(zmq::sockopt::linger, 0);             // close() drops unsent messages
+  socket.set(zmq::sockopt::maxmsgsize, 1L << 20);  // a peer cannot make us allocate more
   return socket;
 }
 
-// Readiness is a hint: that nothing is there after all is no error.
+// Readiness is only a hint: finding no message is not an error.
 std::optional<std::string> receive(zmq::socket_t& socket) {
   zmq::message_t message;
   if (!socket.recv(message, zmq::recv_flags::dontwait)) return std::nullopt;
@@ -56,6 +56,6 @@ int main() {
   loop.add_callback(ask);
   loop.start();
 
-  loop.remove_handler(client);  // before the sockets are closed
+  loop.remove_handler(client);  // before its socket is closed
   loop.remove_handler(server);
 }

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Descriptors on a loop: a pipe whose lines are read as they come, until it ends.
+// Descriptors on a loop: reads the lines of a pipe as they arrive, until its end.
 
 #include <array>
 #include <cerrno>
@@ -25,7 +25,7 @@ class LineReader {
   }
 
  private:
-  // Level-triggered: what is left unread is reported again, so one read a call is enough.
+  // Level-triggered: unread bytes are reported again, so one read per call is enough.
   void read_some() {
     std::array<char, 256> buffer;
     const ssize_t size = ::read(fd_, buffer.data(), buffer.size());
@@ -36,7 +36,7 @@ class LineReader {
         text_.erase(0, end + 1);
       }
     } else if (size == 0 || errno != EAGAIN) {
-      loop_.remove_handler(fd_);  // before it is closed
+      loop_.remove_handler(fd_);  // before closing it
       ::close(fd_);
       std::puts("end");
       loop_.stop();

@@ -12,8 +12,8 @@ int main() {
   zmqloop::IOLoop loop;
   std::thread worker([&loop] {
     loop.add_callback([] { std::puts("hello from the loop"); });
-    loop.add_callback([&loop] { loop.stop(); });  // runs after what was posted before it
+    loop.add_callback([&loop] { loop.stop(); });  // runs after the earlier post
   });
-  loop.start();  // until it is stopped
+  loop.start();  // returns once stop() was called
   worker.join();
 }

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Periodic work: an object that does something every 20 ms, on whatever loop it is made for.
+// Periodic work: an object that does something every 20 ms, on the loop you give it.
 
 #include <chrono>
 #include <cstdio>
@@ -12,12 +12,12 @@ using namespace std::chrono_literals;
 
 namespace {
 
-// The PeriodicCallback belongs to the object whose method it calls, and stops when that goes.
+// The PeriodicCallback is a member of the object whose method it calls, so both end together.
 class Heartbeat {
  public:
   explicit Heartbeat(zmqloop::IOLoop& loop = zmqloop::IOLoop::current())
       : periodic_([this] { beat(); }, 20ms, &loop) {
-    periodic_.start();  // the first beat is in 20 ms
+    periodic_.start();  // the first beat comes in 20 ms
   }
   int beats() const { return beats_; }
 
@@ -33,10 +33,10 @@ class Heartbeat {
 int main() {
   zmqloop::IOLoop loop;
   loop.make_current();
-  const Heartbeat heartbeat;  // on this loop, which is current
+  const Heartbeat heartbeat;  // on `loop`, which is current
 
-  // A call that returns a future is not over before that is ready: calls never overlap. Each takes
-  // 50 ms here and misses its next slots; kDelay counts anew from its end.
+  // A call that returns a future lasts until the future is ready, and calls never overlap. Here a
+  // call takes 50 ms and misses its next ticks; kDelay counts the period anew from its end.
   zmqloop::Promise<void> answer;
   int questions = 0;
   zmqloop::PeriodicCallback asking(

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// One loop per core, and the ways to choose which of them runs a callback.
+// One loop per core, and the ways to choose the loop for a callback.
 
 #include <atomic>
 #include <cstdio>
@@ -12,13 +12,13 @@ int main() {
   zmqloop::LoopPool pool({.name = "worker"});
   std::printf("%zu loops\n", pool.size());
 
-  // The next loop in turn.
+  // On the next loop, round-robin.
   std::atomic<int> posts_run{0};
   for (int i = 0; i < 100; ++i) {
     pool.post([&posts_run] { ++posts_run; });
   }
 
-  // The same loop for the same key, so what belongs to a key needs no lock.
+  // On the loop of a key: always the same one, so the data of a key needs no lock.
   const int customer = 4711;
   int balance = 0;  // only that loop touches it
   for (int i = 1; i <= 10; ++i) {
@@ -27,10 +27,10 @@ int main() {
   const int total = pool.for_key(customer).submit([&balance] { return balance; }).get();
   std::printf("balance: %d\n", total);
 
-  // A future for the result.
+  // With a future for the result.
   std::printf("6 * 7 = %d\n", pool.submit([] { return 6 * 7; }).get());
 
-  // Every loop once. It runs after the posts above: each loop keeps their order.
+  // On every loop, once. Each loop keeps the order of its posts, so this runs after those above.
   std::atomic<std::size_t> left{pool.size()};
   zmqloop::Promise<void> all_done;
   pool.broadcast([&left, &all_done](zmqloop::IOLoop& loop) {

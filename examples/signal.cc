@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Signals on a loop: as an event of the loop, and from a signal handler of one's own.
+// Signals on a loop: as an event of the loop, and from your own signal handler.
 
 #include <csignal>
 #include <cstdint>
@@ -14,12 +14,13 @@ namespace {
 zmqloop::IOLoop* the_loop = nullptr;  // set before the handlers are installed
 zmqloop::SignalCallback reload;
 
-// A handler may call almost nothing: it may have interrupted malloc(), or a post to this very loop.
-// These two are made for it, and what they post runs on the loop, where all is allowed.
+// A signal handler may call almost nothing: it may have interrupted malloc(), or a post to this
+// very loop. These two calls are async-signal-safe; their callables run on the loop, where anything
+// is allowed.
 void on_user_signal(int) {
-  // A small callable, copied into the loop's table, first in, first out.
+  // Copies a small callable into the loop's table; the loop runs them first in, first out.
   the_loop->add_callback_from_signal([] { std::puts("posted by a handler"); });
-  // A callable of any kind, prepared beforehand: raises that come together are one call.
+  // Runs a callable of any kind, prepared earlier. Raises in quick succession become one call.
   reload.raise();
 }
 
@@ -33,7 +34,7 @@ int main() {
   });
   std::signal(SIGUSR1, on_user_signal);
 
-  // Without a handler of one's own: the loop's thread hears of SIGINT as of any other event.
+  // Without your own handler: SIGINT reaches the loop's thread like any other event.
   loop.add_signal_handler(SIGINT, [&loop](int signum) {
     std::printf("signal %d: cleaning up, then stopping\n", signum);
     loop.stop();
@@ -46,7 +47,7 @@ int main() {
     std::raise(SIGINT);
   });
   loop.start();
-  loop.remove_signal_handler(SIGINT);  // what Ctrl-C did before, it does again
+  loop.remove_signal_handler(SIGINT);  // Ctrl-C works as before again
   std::signal(SIGUSR1, SIG_DFL);
   reload = zmqloop::SignalCallback();
 }

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Two loops with one slow callback each, and the reports that say which function was to blame.
+// Two loops with one slow callback each, and the reports that name the function to blame.
 
 #include <cerrno>
 #include <chrono>
@@ -16,25 +16,25 @@ using namespace std::chrono_literals;
 
 namespace {
 
-// What a callback must not do: nothing else runs on its loop meanwhile. (To wait, use a timer; for
-// what blocks, a thread of its own.)
+// Callbacks must not do this: nothing else runs on their loop meanwhile. (To wait, use a timer; for
+// blocking calls, use a thread of their own.)
 __attribute__((noinline)) void query_slow_database() {
   timespec left = {0, 300'000'000};
-  // A wait may end early with EINTR: asking the thread for its stack is a signal.
+  // A wait may end early with EINTR: the watchdog asks a thread for its stack by a signal.
   while (::nanosleep(&left, &left) != 0 && errno == EINTR) continue;
 }
 
-// Reports are delivered by one thread, but read by main() in the end.
+// One thread delivers the reports, and main() reads them at the end; hence the mutex.
 class Reports {
  public:
   void add(const zmqloop::StallReport& stall) {
-    zmqloop::IOLoop::log_stack(stall);  // which set_blocking_log_threshold() would do alone
+    zmqloop::IOLoop::log_stack(stall);  // set_blocking_log_threshold() would do only this
     const std::lock_guard lock(mutex_);
     ++(stall.ended ? ended_ : begun_);
     if (stall.stack.text().find("query_slow_database") != std::string::npos) ++named_;
   }
-  // Whether so many stalls were reported, each once while it lasted and once when it had ended,
-  // with the function's name.
+  // Returns whether `stalls` stalls were reported: each once while it lasted and once when it had
+  // ended, both with the function's name.
   bool are_complete(int stalls) {
     const std::lock_guard lock(mutex_);
     std::printf("%d stalls reported while they lasted, %d ends\n", begun_, ended_);
@@ -62,6 +62,6 @@ int main() {
     auto other = pool.loop(1).submit(query_slow_database);
     one.get();
     other.get();
-  }  // the loops close: every report has been delivered then
+  }  // closing the loops waits until every report is delivered
   return reports.are_complete(2) ? 0 : 1;
 }

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Timers: once, again and again, and cancelled in time.
+// Timers: one that fires once, one that repeats, and one that is cancelled in time.
 
 #include <chrono>
 #include <cstdio>
@@ -12,7 +12,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-// Calls itself again every 20 ms: the next time is counted from the last, so it does not drift.
+// Ticks every 20 ms. Each deadline is counted from the previous deadline, so it does not drift.
 class Ticker {
  public:
   explicit Ticker(zmqloop::IOLoop& loop) : loop_(loop), next_(loop.time()) { tick_later(); }
@@ -46,7 +46,7 @@ int main() {
   loop.call_later(50ms, [&] {
     std::puts("alarm cancelled");
     loop.remove_timeout(alarm);
-    loop.remove_timeout(alarm);  // nothing is left to cancel: no harm
+    loop.remove_timeout(alarm);  // cancelling again is harmless
   });
   loop.call_later(200ms, [&] {
     ticker.stop();

@@ -1,10 +1,10 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// checksum: the SHA-256 of files and trees, hashed by one event loop per core.
+// checksum: prints the SHA-256 of files and trees, hashed by one event loop per core.
 //
-// Start reading here, then checksum_job.h: it is the part that uses the library. IOLoop::instance()
-// coordinates, a LoopPool does the work, add_callback() carries both the work and its results.
+// Start reading here; then read checksum_job.h, the part that uses the library. IOLoop::instance()
+// coordinates, a LoopPool does the work, and add_callback() carries both the work and its results.
 
 #include <exception>
 #include <span>
@@ -43,7 +43,7 @@ int print(std::string_view text, int status) {
 }
 
 int hash_files(const CommandLine& line) {
-  Sha256();  // throws here, and not in the loops, if there is none
+  Sha256();  // if OpenSSL has no SHA-256, throws here, not in the loops
   zmqloop::IOLoop& coordinator = zmqloop::IOLoop::instance();
   ProgressBar progress(coordinator);
   ChecksumJob job(coordinator, line.loops, line.paths, [&progress](const FileError& error) {
@@ -53,7 +53,7 @@ int hash_files(const CommandLine& line) {
     const InterruptSignals signals(coordinator, job);
     job.start();
     progress.start(job);
-    coordinator.start();  // until the job stops it
+    coordinator.start();  // returns when the job stops it
     progress.finish();
   }
   const ChecksumJob::Status& status = job.status();

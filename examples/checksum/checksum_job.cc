@@ -17,7 +17,7 @@ namespace {
 constexpr std::size_t kEntriesPerWalk = 256;
 constexpr std::size_t kBufferSize = std::size_t{256} << 10;
 
-// Enough that a loop does not run dry while its results are on their way.
+// Enough files that a loop does not run out of work while its results are on their way.
 constexpr std::size_t kMostFilesPerWorker = 64;
 
 std::size_t descriptors_in_use() {
@@ -26,7 +26,7 @@ std::size_t descriptors_in_use() {
   return error ? 0 : static_cast<std::size_t>(std::distance(begin(open), end(open)));
 }
 
-// Each file in hand may be open: together they take half of the descriptors left, at most.
+// Each file handed out may be open: together they take at most half of the descriptors left.
 std::size_t most_files_per_worker(std::size_t workers) {
   rlimit limit{};
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return 1;

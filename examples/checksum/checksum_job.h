@@ -1,23 +1,23 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// The coordinator: finds the files, has the pool's loops hash them, and collects the digests.
+// The coordinator: finds the files, lets the pool's loops hash them, and collects the digests.
 //
 //   coordinator ── add_callback: "hash this file" ──▶ one of the pool's loops
 //   coordinator ◀── add_callback: "here it is" ────── the same loop
 //
-// There is no lock. A FileHasher belongs to whoever holds it and travels in the callbacks; all
-// other state belongs to the thread of one loop and is touched by no other.
+// There is no lock. A FileHasher travels in the callbacks and belongs to its current holder. All
+// other state belongs to the thread of one loop, and no other thread touches it.
 //
-// No callback takes long. The walk takes a few directory entries at a time, a large file a few
-// megabytes; then each posts itself again, behind whatever has come meanwhile: results, a timer, a
-// signal. And no loop's queue grows long: each has a bounded number of files, and gets another one
-// when it gives one back. Only names wait in greater number, here.
+// No callback takes long. One step of the walk reads a few directory entries, one step of hashing a
+// few megabytes. Then each posts itself again, behind everything that arrived meanwhile: results, a
+// timer, a signal. And no loop's queue grows long: each has a bounded number of files, and gets
+// another file when it returns one. Only file names wait in greater number, here.
 //
-// Threads: marked below. The coordinator must not run once the job is destroyed: what was posted
-//          to it and not run refers to the job.
+// Threads: marked below. Once the job is destroyed, the coordinator must not run: callbacks posted
+//          to it and not yet run refer to the job.
 // Owns: the pool of loops.
-// Errors: files that cannot be read go to the function given for them.
+// Errors: files that cannot be read are reported to the function `on_error`.
 
 #ifndef ZMQLOOP_EXAMPLES_CHECKSUM_CHECKSUM_JOB_H_
 #define ZMQLOOP_EXAMPLES_CHECKSUM_CHECKSUM_JOB_H_
@@ -56,7 +56,7 @@ class ChecksumJob {
   using ErrorFunction = std::function<void(const FileError&)>;
 
   // Starts the loops: one per usable core if `loops` is empty. `on_error` is called on the
-  // coordinator's thread. std::system_error if that many loops cannot be started.
+  // coordinator's thread. Throws std::system_error if that many loops cannot be started.
   ChecksumJob(zmqloop::IOLoop& coordinator, std::optional<std::size_t> loops,
               std::vector<std::string> paths, ErrorFunction on_error);
   ChecksumJob(const ChecksumJob&) = delete;
@@ -64,25 +64,25 @@ class ChecksumJob {
 
   // ---- any thread ----
 
-  // Begins; the coordinator is stopped when all is done.
+  // Begins the job. Stops the coordinator when all is done.
   void start();
 
   // ---- coordinator ----
 
-  // Ends the job now: what the loops are at is given up, and the coordinator is stopped.
+  // Ends the job now: abandons the unfinished files, and stops the coordinator.
   void interrupt();
 
   const Status& status() const { return status_; }
 
-  // Gives away what was hashed, in no order.
+  // Moves out the digests, in no order.
   std::vector<FileDigest> take_digests() { return std::move(digests_); }
 
  private:
-  // A loop of the pool, and what it needs for hashing.
+  // A loop of the pool, and its buffer for hashing.
   struct Worker {
     zmqloop::IOLoop* loop;
     std::unique_ptr<std::byte[]> buffer;  // only that loop's thread touches it
-    std::size_t files = 0;                // given to it; only the coordinator's thread touches it
+    std::size_t files = 0;                // handed to it; only the coordinator's thread touches it
   };
 
   // ---- coordinator ----
@@ -99,7 +99,7 @@ class ChecksumJob {
   // Constant after construction.
   zmqloop::IOLoop& coordinator_;
   const ErrorFunction on_error_;
-  std::vector<Worker> workers_;  // but for what Worker says
+  std::vector<Worker> workers_;  // except for the fields marked in Worker
   std::size_t most_files_per_worker_ = 1;
 
   // Shared.
@@ -107,11 +107,11 @@ class ChecksumJob {
 
   // Coordinator only.
   FileWalker walker_;
-  std::deque<std::string> waiting_;  // found, and not handed out yet
+  std::deque<std::string> waiting_;  // found, but not handed out yet
   std::vector<FileDigest> digests_;
   Status status_;
 
-  zmqloop::LoopPool pool_;  // last: it ends before what its callbacks use is destroyed
+  zmqloop::LoopPool pool_;  // last: its loops end before the members they use are destroyed
 };
 
 }  // namespace checksum

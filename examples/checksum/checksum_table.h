@@ -4,7 +4,7 @@
 // The program's output, in the format of sha256sum.
 //
 // Threads: one at a time.
-// Errors: none but for memory.
+// Errors: only std::bad_alloc.
 
 #ifndef ZMQLOOP_EXAMPLES_CHECKSUM_CHECKSUM_TABLE_H_
 #define ZMQLOOP_EXAMPLES_CHECKSUM_CHECKSUM_TABLE_H_
@@ -21,7 +21,7 @@ struct FileDigest {
   Sha256Digest digest;
 };
 
-// Returns "DIGEST  PATH" for each file, in the order of their paths' bytes. A path that contains a
+// Returns a line "DIGEST  PATH" for each file, sorted by the bytes of the paths. A path with a
 // backslash, newline or carriage return is escaped, and its line begins with a backslash.
 std::string format_table(std::vector<FileDigest> files);
 

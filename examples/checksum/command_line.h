@@ -1,10 +1,10 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// What the user asked for.
+// Parses the command line.
 //
 // Threads: values.
-// Errors: a value: `problem` says what is wrong with the command line.
+// Errors: a value: `problem` describes the mistake in the command line.
 
 #ifndef ZMQLOOP_EXAMPLES_CHECKSUM_COMMAND_LINE_H_
 #define ZMQLOOP_EXAMPLES_CHECKSUM_COMMAND_LINE_H_
@@ -21,14 +21,14 @@ namespace checksum {
 struct CommandLine {
   std::string problem;               // one line; empty if there is none
   bool help = false;                 // --help
-  std::optional<std::size_t> loops;  // --loops N; empty: one per usable core
+  std::optional<std::size_t> loops;  // --loops N; if empty, one per usable core
   std::vector<std::string> paths;
 };
 
 // Reads the arguments after the program's name. Options may stand anywhere before "--".
 CommandLine parse_command_line(std::span<const char* const> arguments);
 
-// Returns what --help prints.
+// Returns the text for --help.
 std::string_view help_text();
 
 }  // namespace checksum

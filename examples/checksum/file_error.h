@@ -20,13 +20,13 @@ struct FileError {
   std::error_code error;
 };
 
-// Returns "PATH: Permission denied": always one line of printable ASCII, the path quoted as by
-// shell_quoted().
+// Returns a text such as "PATH: Permission denied": always one line of printable ASCII, with the
+// path quoted by shell_quoted().
 std::string describe(const FileError& error);
 
-// Returns a name as it could be typed into a shell: as it is, or 'in quotes' where it has special
-// characters, with $'\ooo' for bytes that do not print. An error message cannot forge a second line
-// or send escape sequences to a terminal.
+// Returns a name as you could type it into a shell: as it is, or 'in quotes' if it has special
+// characters, with $'\ooo' for bytes that do not print. So a file name cannot forge a second line
+// of an error message, or send escape sequences to a terminal.
 std::string shell_quoted(std::string_view name);
 
 }  // namespace checksum

@@ -20,13 +20,13 @@ FileHasher::State FileHasher::step(std::span<std::byte> buffer, const std::stop_
   try {
     if (fd_ < 0 && !open(buffer.size())) return State::kFailed;
     return read_some(buffer, stop);
-  } catch (const std::runtime_error&) {  // OpenSSL was there when the program began
+  } catch (const std::runtime_error&) {  // SHA-256 existed at program start, so: memory
     return fail(std::make_error_code(std::errc::not_enough_memory));
   }
 }
 
 bool FileHasher::open(std::size_t buffer_size) {
-  // O_NONBLOCK: a FIFO that took the file's place since it was found must not block the loop.
+  // O_NONBLOCK: if a FIFO has replaced the file since the walk found it, open() must not block.
   fd_ = ::open(path_.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
   struct stat status;
   if (fd_ < 0 || ::fstat(fd_, &status) != 0) {
@@ -38,7 +38,7 @@ bool FileHasher::open(std::size_t buffer_size) {
                                                       : std::errc::invalid_argument));
     return false;
   }
-  // Not for small files: the hint would cost them more than it gains.
+  // Not for small files: there the hint costs more than it gains.
   if (status.st_size > static_cast<off_t>(buffer_size)) {
     static_cast<void>(::posix_fadvise(fd_, 0, 0, POSIX_FADV_SEQUENTIAL));
   }

@@ -1,12 +1,12 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// One file on its way to its SHA-256, a step at a time.
+// Computes the SHA-256 of one file, a step at a time.
 //
-// A step takes milliseconds however large the file is, so that a loop can do other things between
-// two of them. The memory it takes is the caller's buffer: files larger than memory are no problem.
+// A step takes milliseconds, however large the file is, so a loop can do other work between two
+// steps. The only memory needed is the caller's buffer: files larger than memory are no problem.
 //
-// Threads: one at a time. It is handed from loop to loop; whoever holds it may use it.
+// Threads: one at a time. A hasher is handed from loop to loop; its current holder may use it.
 // Owns: the open file.
 // Errors: values.
 
@@ -28,7 +28,7 @@ namespace checksum {
 
 class FileHasher {
  public:
-  // What one step reads at most: some milliseconds of work.
+  // The limit of one step: some milliseconds of work.
   static constexpr std::uint64_t kBytesPerStep = std::uint64_t{4} << 20;
 
   enum class State { kUnfinished, kDone, kFailed };
@@ -39,16 +39,16 @@ class FileHasher {
   FileHasher& operator=(const FileHasher&) = delete;
   ~FileHasher() { close(); }
 
-  // Opens the file if need be, reads and hashes some more of it, and closes it if that was all.
-  // Returns early once a stop is requested. Not to be called again unless kUnfinished.
+  // Opens the file if it is not open, reads and hashes some more of it, and closes it at its end.
+  // Returns early once a stop is requested. Call it again only after kUnfinished.
   State step(std::span<std::byte> buffer, const std::stop_token& stop);
 
-  // Gives the path away.
+  // Moves the path out.
   std::string take_path() { return std::move(path_); }
   std::uint64_t bytes() const { return bytes_; }
-  // Of a file that is kDone.
+  // Valid once step() has returned kDone.
   const Sha256Digest& digest() const { return digest_; }
-  // Why it is kFailed.
+  // The reason for kFailed.
   std::error_code error() const { return error_; }
 
  private:

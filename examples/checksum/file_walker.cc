@@ -24,7 +24,7 @@ std::string take_last(std::vector<std::string>& names) {
   return name;
 }
 
-// Returns the entry's type as DT_…: most file systems tell it with the name.
+// Returns the entry's type as DT_…. Most file systems give it with the name; else we ask fstatat().
 int type_of(DIR* directory, const dirent& entry) {
   if (entry.d_type != DT_UNKNOWN) return entry.d_type;
   struct stat status;
@@ -66,8 +66,8 @@ void FileWalker::look_at_path(std::string path, Found& found) {
 }
 
 void FileWalker::open_directory(std::string path, Found& found) {
-  // O_NOFOLLOW: a directory that was replaced by a link since it was found is an error. A path
-  // given with a slash at its end is followed all the same.
+  // O_NOFOLLOW: it is an error if a link has replaced the directory since the walk found it. A path
+  // given with a slash at its end is still followed.
   const int fd = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
   if (fd >= 0) directory_.reset(::fdopendir(fd));
   if (directory_ == nullptr) {
@@ -80,7 +80,7 @@ void FileWalker::open_directory(std::string path, Found& found) {
 }
 
 void FileWalker::read_entry(Found& found) {
-  errno = 0;  // readdir() returns null at the end, and for an error
+  errno = 0;  // readdir() returns null both at the end and on errors
   const dirent* const entry = ::readdir(directory_.get());
   if (entry == nullptr) {
     if (errno != 0) found.errors.push_back(last_error(prefix_));

@@ -1,19 +1,19 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Finds the regular files below some paths, a few directory entries at a time, as
-// `find PATH… -type f` does.
+// Finds the regular files below some paths, as `find PATH… -type f` does, but a few directory
+// entries at a time.
 //
 //   FileWalker walker({"/usr/include"});
 //   while (!walker.finished()) use(walker.walk(256));
 //
-// Symbolic links are not followed, neither below a path nor as one; "link/" names the directory
-// behind the link. What is found is named PATH/…, with PATH as it was given; what two paths both
-// lead to is found twice. FIFOs, sockets and devices are passed over.
+// Symbolic links are not followed, neither below a path nor as a path; "link/" names the directory
+// behind the link. Found files are named PATH/…, with PATH as it was given; a file that two paths
+// lead to is found twice. FIFOs, sockets and devices are skipped.
 //
 // Threads: one at a time.
-// Owns: at most one open directory, and the names of those still to be read.
-// Errors: values: what cannot be read is reported beside what was found, and the walk goes on.
+// Owns: at most one open directory, and the names of the directories still to be read.
+// Errors: values: unreadable paths are reported beside the found files, and the walk goes on.
 
 #ifndef ZMQLOOP_EXAMPLES_CHECKSUM_FILE_WALKER_H_
 #define ZMQLOOP_EXAMPLES_CHECKSUM_FILE_WALKER_H_
@@ -37,11 +37,11 @@ class FileWalker {
 
   explicit FileWalker(std::vector<std::string> paths);
 
-  // Returns what is found by looking at up to `entries` more directory entries; in no order.
-  // Blocks on the disk for as many.
+  // Examines up to `entries` more directory entries, and returns the files and errors found there,
+  // in no order. Blocks on the disk meanwhile.
   Found walk(std::size_t entries);
 
-  // Returns whether everything was looked at.
+  // Returns whether the whole walk is done.
   bool finished() const { return directory_ == nullptr && directories_.empty() && paths_.empty(); }
 
  private:
@@ -53,10 +53,10 @@ class FileWalker {
   void open_directory(std::string path, Found& found);
   void read_entry(Found& found);
 
-  std::vector<std::string> paths_;                  // not looked at yet, the next one last
-  std::vector<std::string> directories_;            // found, and not read yet
+  std::vector<std::string> paths_;                  // not examined yet, the next one last
+  std::vector<std::string> directories_;            // found, but not read yet
   std::unique_ptr<DIR, CloseDirectory> directory_;  // being read
-  std::string prefix_;                              // of the names in it: its own, and a slash
+  std::string prefix_;                              // of the names in it: its path and a slash
 };
 
 }  // namespace checksum

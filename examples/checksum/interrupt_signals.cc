@@ -9,7 +9,7 @@
 namespace checksum {
 namespace {
 
-// Set before the handler is installed; it only reads them.
+// Set before the handlers are installed; the handlers only read them.
 zmqloop::IOLoop* the_coordinator = nullptr;
 ChecksumJob* the_job = nullptr;
 
@@ -17,7 +17,7 @@ volatile std::sig_atomic_t came = 0;
 
 void on_signal(int) {
   came = 1;
-  // A refusal means that posts of earlier signals wait already: one is enough.
+  // A refusal means that posts of earlier signals are still waiting; one is enough.
   static_cast<void>(the_coordinator->add_callback_from_signal([] { the_job->interrupt(); }));
 }
 

@@ -3,12 +3,12 @@
 
 // Turns SIGINT and SIGTERM into a call of ChecksumJob::interrupt() on the coordinator.
 //
-// A handler may do next to nothing: it can interrupt malloc() or a post to the very loop it wants
-// to reach. add_callback_from_signal() is made for that. From then on it is a callback like any
-// other.
+// A signal handler may do almost nothing: it may have interrupted malloc(), or a post to the very
+// loop it wants to reach. add_callback_from_signal() is made for that. Its callable then runs as an
+// ordinary callback.
 //
-// Threads: one object at a time, made and destroyed on the main thread. The pool's threads are told
-// to block signals (LoopOptions::block_signals), so the handler runs on the main thread, too.
+// Threads: one object at a time, made and destroyed on the main thread. The pool's threads block
+// signals (LoopOptions::block_signals), so the handler runs on the main thread, too.
 // Errors: std::system_error.
 
 #ifndef ZMQLOOP_EXAMPLES_CHECKSUM_INTERRUPT_SIGNALS_H_
@@ -27,10 +27,10 @@ class InterruptSignals {
   InterruptSignals(zmqloop::IOLoop& coordinator, ChecksumJob& job);
   InterruptSignals(const InterruptSignals&) = delete;
   InterruptSignals& operator=(const InterruptSignals&) = delete;
-  // Puts back what the signals did before: from then on Ctrl-C ends the process.
+  // Restores the previous actions of the signals: from then on Ctrl-C ends the process.
   ~InterruptSignals();
 
-  // Returns whether a signal has come, even so late that the coordinator will not hear of it.
+  // Returns whether a signal has arrived, even one too late for the coordinator to see.
   static bool any_came();
 
  private:

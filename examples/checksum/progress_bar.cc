@@ -20,7 +20,7 @@ using namespace std::chrono_literals;
 constexpr auto kTimeBetweenDrawings = 100ms;
 constexpr std::size_t kBarWidth = 24;
 
-// "512 B", "1.5 MiB".
+// Returns a text such as "512 B" or "1.5 MiB".
 std::string format_bytes(double bytes) {
   constexpr const char* kUnits[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
   std::size_t unit = 0;
@@ -30,14 +30,14 @@ std::string format_bytes(double bytes) {
   return text;
 }
 
-// How far, of what is known so far: the walk may still find more.
+// Shows the files done among those found so far; the walk may still find more.
 std::string format_bar(std::uint64_t done, std::uint64_t found) {
   const double share = found == 0 ? 0 : static_cast<double>(done) / static_cast<double>(found);
   const auto filled = static_cast<std::size_t>(share * static_cast<double>(kBarWidth));
   return "[" + std::string(filled, '=') + std::string(kBarWidth - filled, ' ') + "]";
 }
 
-// What fits into a line of the terminal without wrapping.
+// Returns the number of characters that fit into a line of the terminal without wrapping.
 std::size_t terminal_width() {
   winsize size{};
   if (::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return 79;

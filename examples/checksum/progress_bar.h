@@ -1,12 +1,13 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// One line on the terminal that says how far the job is, drawn again ten times a second by a timer
-// of the coordinator. Where standard error is no terminal, nothing is drawn and no timer runs.
+// Draws one line on the terminal that shows the progress of the job. A timer of the coordinator
+// redraws it ten times a second. If standard error is no terminal, nothing is drawn and no timer
+// runs.
 //
-// Threads: the coordinator's; before and after it runs, the one that owns this object.
+// Threads: the coordinator's; before and after it runs, the thread that owns this object.
 // Owns: the timer, and the terminal's last line while it is drawn.
-// Errors: none: a terminal that cannot be written to shows no progress.
+// Errors: none: if the terminal cannot be written to, it shows no progress.
 
 #ifndef ZMQLOOP_EXAMPLES_CHECKSUM_PROGRESS_BAR_H_
 #define ZMQLOOP_EXAMPLES_CHECKSUM_PROGRESS_BAR_H_
@@ -30,7 +31,7 @@ class ProgressBar {
   // Shows the job's progress from now on, until finish().
   void start(const ChecksumJob& job);
 
-  // Ends the drawing and erases the bar. Any number of times.
+  // Stops drawing and erases the bar. May be called again.
   void finish();
 
   // Writes a line to standard error, above the bar if there is one.

@@ -15,7 +15,7 @@ void require(bool succeeded, const char* operation) {
   if (!succeeded) throw std::runtime_error(std::string("OpenSSL: ") + operation + " failed");
 }
 
-// Looked up once: OpenSSL would search its providers for each file.
+// Looked up once: otherwise OpenSSL would search its providers for each file.
 const EVP_MD* algorithm() {
   static const EVP_MD* const sha256 = ::EVP_MD_fetch(nullptr, "SHA256", nullptr);
   return sha256;

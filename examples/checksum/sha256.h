@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// SHA-256 of bytes that come in pieces, computed by OpenSSL.
+// Computes the SHA-256 of bytes that come in pieces, by OpenSSL.
 //
 // Threads: one at a time.
 // Owns: OpenSSL's state.
@@ -27,7 +27,7 @@ class Sha256 {
 
   void update(std::span<const std::byte> bytes);
 
-  // Returns the digest of all that was given to update(); ends the computation.
+  // Returns the digest of all bytes given to update(), and ends the computation.
   Sha256Digest finish();
 
  private:

@@ -15,7 +15,7 @@ void prepare_standard_streams() {
   std::signal(SIGPIPE, SIG_IGN);
   for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
     if (::fcntl(fd, F_GETFD) >= 0) continue;
-    // Takes the lowest free number, which is `fd`. Read-only: writing still fails, with EBADF.
+    // open() returns the lowest free number, which is `fd`. Read-only: writing still fails (EBADF).
     static_cast<void>(::open("/dev/null", O_RDONLY));
   }
 }

@@ -1,10 +1,10 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Standard output and standard error, without stdio's buffers: each write is seen at once, and its
-// failure where it happens.
+// Writes to standard output and standard error without stdio's buffers: each write is visible at
+// once, and reports its own failure.
 //
-// Threads: any; what several threads write is not interleaved by a lock.
+// Threads: any; no lock keeps the writes of several threads apart.
 // Errors: values.
 
 #ifndef ZMQLOOP_EXAMPLES_CHECKSUM_STANDARD_STREAMS_H_
@@ -15,12 +15,12 @@
 
 namespace checksum {
 
-// Makes descriptors 0 to 2 open, and writing to a closed pipe an error instead of the process's
-// end. Call it first: a descriptor that was closed when the program began would be given to the
-// next socket, and what is printed would be written to that.
+// Opens each of descriptors 0 to 2 that is closed, and makes writing to a closed pipe an error
+// instead of the end of the process. Call it first: otherwise the next socket would get the number
+// of a closed descriptor, and our output would go to that socket.
 void prepare_standard_streams();
 
-// Writes all of `text`; waits where the descriptor is non-blocking.
+// Writes all of `text`; waits for room if the descriptor is non-blocking.
 std::error_code write_all(int fd, std::string_view text);
 
 }  // namespace checksum
