@@ -32,7 +32,7 @@ class OpenFile {
   }
   bool is_open() const { return fd_ >= 0; }
 
-  // These return false, with errno set, when they fail.
+  // On failure these return false and set errno.
   bool write_all(std::string_view text) const {
     while (!text.empty()) {
       const ssize_t written = ::write(fd_, text.data(), text.size());
@@ -47,7 +47,7 @@ class OpenFile {
   const int fd_;
 };
 
-// A file beside the target that is gone at the end of its scope unless it took the target's place.
+// A file beside the target. The destructor deletes it unless it has replaced the target.
 class Beside {
  public:
   explicit Beside(const std::string& target)

@@ -3,12 +3,12 @@
 
 // Writes a file as a whole or not at all.
 //
-// The text goes to a new file beside the target, which then takes its place: who reads the target
-// sees the old text or the new one. A symbolic link is followed. What is no regular file (a pipe,
-// /dev/stdout) is written to directly.
+// The text goes to a new file beside the target, which then replaces the target: a reader sees
+// either the old text or the new one. A symbolic link is followed. A target that is no regular file
+// (a pipe, /dev/stdout) is written to directly.
 //
 // Threads: one.
-// Owns: nothing between the calls; no file is left behind, whatever fails.
+// Owns: nothing between the calls; no failure leaves a file behind.
 // Errors: std::system_error naming the file and the reason.
 // Internal.
 
@@ -22,7 +22,7 @@ namespace zmqloop::bench {
 
 class AtomicFile {
  public:
-  // Throws if the file could not be written now; does not change it.
+  // Throws if the file cannot be written at this time; does not change it.
   explicit AtomicFile(std::string name);
 
   // Replaces the file's content.
@@ -31,7 +31,7 @@ class AtomicFile {
  private:
   std::string name_;    // as given, for messages
   std::string target_;  // with links resolved
-  bool replace_;        // else written to directly
+  bool replace_;        // false: written to directly
 };
 
 }  // namespace zmqloop::bench

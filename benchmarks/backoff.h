@@ -1,9 +1,9 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Waits for another thread: spins first, then lets it have the core.
+// Waits for another thread: spins first, then yields the core to it.
 //
-// Threads: each thread its own.
+// Threads: each thread has its own.
 // Errors: none.
 // Internal.
 
@@ -26,7 +26,7 @@ class Backoff {
       sched_yield();
     }
   }
-  // Says that what was waited for has come.
+  // Call this when the wait was successful: the next wait spins again.
   void reset() noexcept { waits_ = 0; }
 
  private:

@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// The floors of latency: one word that goes back and forth between two bare threads, which either
-// spin for it or sleep in an eventfd.
+// The floors of latency: one word goes back and forth between two bare threads, which either spin
+// for it or sleep in an eventfd.
 //
 // Threads, errors: as in workload.h.
 // Internal.
@@ -22,7 +22,7 @@
 
 namespace zmqloop::bench {
 
-// What travels: the number of the hop, or kQuit, and when it was sent.
+// The item that travels: the number of the hop, or kQuit, and the time it was sent.
 struct Ball {
   static constexpr std::uint64_t kQuit = ~std::uint64_t{0};
   std::uint64_t hop;
@@ -38,7 +38,7 @@ class SpinChannel {
  private:
   alignas(128) std::atomic<std::uint64_t> hop_{0};
   std::int64_t sent_at_ = 0;
-  alignas(128) std::uint64_t received_ = 0;  // the receiver's
+  alignas(128) std::uint64_t received_ = 0;  // the receiver's only
 };
 
 // Hands a ball over; the receiver sleeps in read().
@@ -98,7 +98,7 @@ void BarePingPong<Channel>::play(std::size_t side) {
     if (ball.hop == Ball::kQuit) return;
     if (ball.hop != expected) ++self.corrupt;
     self.run.add();
-    // One reading of the clock ends a hop and begins the next, as in circuit.h.
+    // One clock reading ends a hop and begins the next, as in circuit.h.
     const std::int64_t time = sampling() ? now() : kUntimed;
     if (time != kUntimed && ball.sent_at != kUntimed) self.latency.record(time - ball.sent_at);
     if (stopped()) return out.send({.hop = Ball::kQuit, .sent_at = kUntimed});

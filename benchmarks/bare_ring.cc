@@ -14,7 +14,7 @@ namespace {
 
 constexpr std::uint64_t kSampleEvery = 128;
 
-// What running a post does in flood.h and circuit.h.
+// Does the same work as running a post in flood.h and circuit.h.
 void run(const RingItem& item, std::int64_t received_at) {
   if (item.check != ~item.sequence) ++item.end->corrupt;
   if (received_at != 0) item.end->latency.record(received_at - item.sent_at);
@@ -75,7 +75,7 @@ void RingFlood::pop_all() {
       if (item.sequence != ++expected) ++item.end->corrupt;
       run(item, item.sent_at != kUntimed ? now() : kUntimed);
     }
-    // Unless much has piled up meanwhile. The lengths were found by trying.
+    // Let items pile up, unless many have already. The lengths were found by experiment.
     if (batch < slots_ / 8) {
       for (std::size_t i = 0; i < std::min<std::size_t>(slots_ / 16, 256); ++i) cpu_relax();
     }
@@ -95,7 +95,7 @@ Tally RingFlood::finish() {
 
 RingExchange::RingExchange(const WorkloadOptions& options, std::size_t items_each_way)
     : items_(2 * items_each_way),
-      // Beside all items, as many places may wait to be given back.
+      // Room for all items, and for an equal number of slots that wait to be given back.
       rings_{Ring(2 * items_), Ring(2 * items_)},
       items_left_([this] {
         for (std::size_t i = 0; i < items_; ++i) {

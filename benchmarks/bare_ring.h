@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// The floors of throughput: the same posts through bare rings, without any library.
+// The floors of throughput: the same posts go through bare rings, without any library.
 //
 // Threads, errors: as in workload.h.
 // Internal.
@@ -22,17 +22,17 @@
 
 namespace zmqloop::bench {
 
-// What a ring's receiving side counts.
+// The counts of a ring's receiving side.
 struct alignas(128) RingEnd {
   Counter run;
-  std::uint64_t sent = 0;  // by the same thread, to elsewhere
+  std::uint64_t sent = 0;  // items that this side's thread pushed
   std::uint64_t corrupt = 0;
   LatencyHistogram latency;
 };
 
 // The payload of a post: a pointer and 24 bytes.
 struct RingItem {
-  RingEnd* end;  // null: nothing comes after this
+  RingEnd* end;  // null: no item comes after this one
   std::uint64_t sequence;
   std::int64_t sent_at;
   std::uint64_t check;
@@ -41,11 +41,11 @@ static_assert(sizeof(RingItem) == sizeof(void*) + 24);
 
 using Ring = SpscRing<RingItem>;
 
-// One thread pushes as fast as it can, another pops. The consumer lets items pile up a little: one
-// that takes each as it comes pays, and makes the producer pay, a cache-line transfer for each.
+// One thread pushes as fast as it can, another pops. The consumer lets items pile up a little:
+// taking each item as it comes would cost both sides a cache-line transfer per item.
 class RingFlood : public Workload {
  public:
-  // A large ring is faster: the sides meet less often.
+  // A large ring is faster: the two sides touch each other's cache lines less often.
   static constexpr std::size_t kLarge = std::size_t{1} << 14;
 
   explicit RingFlood(const WorkloadOptions& options, std::size_t slots = kLarge);
@@ -64,7 +64,8 @@ class RingFlood : public Workload {
   Team team_;                            // last: it uses the other members
 };
 
-// Two threads pop from a ring each and push to the other's: a fixed number of items goes round.
+// Two threads, each with a ring: each pops from its own ring and pushes to the other's. A fixed
+// number of items goes round.
 class RingExchange : public Workload {
  public:
   RingExchange(const WorkloadOptions& options, std::size_t items_each_way);

@@ -16,7 +16,7 @@
 namespace zmqloop::bench {
 namespace {
 
-// Starts it with its standard output going to `output`.
+// Starts `program` with its standard output going to `output`.
 pid_t start(std::string program, std::string argument, int output) {
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);

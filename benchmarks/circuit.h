@@ -3,10 +3,10 @@
 
 // Callables that go round from loop to loop: each posts its successor to the next loop.
 //
-// One loop: a callback that re-posts itself. Two loops: ping-pong, or as many closures in flight
-// each way as there are tokens. Each token carries a pointer and 24 bytes.
+// One loop: a callback re-posts itself. Two loops: ping-pong with one token; with more tokens, half
+// of them are in flight each way. Each token carries a pointer and 24 bytes.
 //
-// Threads, errors: as in workload.h. `Loop`: contender.h says what is asked of it.
+// Threads, errors: as in workload.h. `Loop`: contender.h lists its requirements.
 // Internal.
 
 #ifndef ZMQLOOP_BENCHMARKS_CIRCUIT_H_
@@ -26,8 +26,8 @@
 namespace zmqloop::bench {
 
 struct CircuitShape {
-  std::size_t tokens;          // in all; put on the loops in turn
-  std::uint64_t sample_every;  // of a token's hops, the one that is timed
+  std::size_t tokens;          // in total; put on the loops in turn
+  std::uint64_t sample_every;  // of a token's hops, every n-th is timed
 };
 
 template <class Loop>
@@ -45,7 +45,7 @@ class Circuit : public Workload {
   Tally finish() override;
 
  private:
-  // A stop on the way round: one loop, and what that loop's thread alone writes.
+  // A stop on the way round: one loop, and the data that only this loop's thread writes.
   struct alignas(128) Station {
     Circuit* circuit = nullptr;
     Loop* loop = nullptr;
@@ -66,7 +66,7 @@ class Circuit : public Workload {
   static_assert(sizeof(Token) == sizeof(void*) + 24);
 
   void pass(Station& here, const Token& token);
-  // Takes a token out; with the last one the loops end.
+  // Takes a token out. The last one ends the loops.
   void retire(const Token& token) {
     hops_of_retired_.add(token.hop);
     if (--tokens_left_ == 0) loops_.finish();
@@ -113,7 +113,7 @@ void Circuit<Loop>::pass(Station& here, const Token& token) {
   const std::uint64_t hop = token.hop + 1;
   if (hop % sample_every_ != 0 || !sampling()) {
     sent_at = kUntimed;
-  } else if (sent_at == kUntimed) {  // else one reading ends a hop and begins the next
+  } else if (sent_at == kUntimed) {  // else one clock reading ends a hop and begins the next
     sent_at = now();
   }
   if (here.next->loop->post(Token{here.next, hop, sent_at, ~hop})) {
@@ -137,7 +137,7 @@ Tally Circuit<Loop>::finish() {
     tally.corrupt += station->corrupt;
     tally.latency.merge(station->latency);
   }
-  // Each token has counted its own hops.
+  // Each token counted its own hops; the sum must match.
   if (hops_of_retired_.get() != tally.run) ++tally.corrupt;
   return tally;
 }

@@ -1,22 +1,22 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// A loop library that takes part in the dispatch benchmarks, and the list of those that do.
+// A loop library that takes part in the dispatch benchmarks, and the list of all of them.
 //
-// This library is always in the list. A rival enters it from its own file in rivals/:
+// This library is always in the list. A rival adds itself, from its own file in rivals/:
 //
 //   const Registration kRegistration(make_contender<OnThread<LibuvLoop>>("libuv"));
 //
-// What is asked of a Loop, which is a loop on a thread of its own:
+// The requirements of a Loop, which is a loop on its own thread:
 //
-//   explicit Loop(const LoopSetup&);     starts the thread; destroying it ends it
+//   explicit Loop(const LoopSetup&);     starts the thread; the destructor ends it
 //   template <class F> bool post(F f);   any thread: runs f, a trivially copyable callable of 32
 //                                        bytes, on the loop, in order; false if it never will
-//   void finish();                       any thread: lets the loop run what was posted, and end
-//   void join();                         waits for that; may be called again
+//   void finish();                       any thread: lets the loop run its posts, then end
+//   void join();                         waits for that end; may be called again
 //
-// The workloads are templates, instantiated here once per contender, so that a post costs what it
-// costs that library's user: no virtual call, no conversion.
+// The workloads are templates, instantiated here once per contender. So a post costs the same as
+// for a user of that library: no virtual call, no conversion.
 //
 // Threads: the list is filled before main() and constant afterwards.
 // Internal.
@@ -42,7 +42,7 @@ namespace zmqloop::bench {
 
 struct Contender {
   std::string name;
-  std::string only;  // the one workload it takes part in; empty: all
+  std::string only;  // the only workload it takes part in; if empty, all
   StartedWorkload (*flood)(const WorkloadOptions& options, FloodShape shape) = nullptr;
   StartedWorkload (*circuit)(const WorkloadOptions& options, CircuitShape shape) = nullptr;
   void (*start_and_join)() = nullptr;
@@ -69,10 +69,10 @@ Contender make_contender(std::string name, std::string only = "") {
   };
 }
 
-// The contenders of a workload, this library first.
+// Returns the contenders of a workload, this library first.
 std::vector<Contender> contenders_in(std::string_view workload);
 
-// Adds one to the list.
+// Adds a contender to the list.
 class Registration {
  public:
   explicit Registration(Contender contender);

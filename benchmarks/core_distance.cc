@@ -21,13 +21,13 @@ namespace {
 constexpr std::uint64_t kHops = 200;
 constexpr int kRounds = 20;
 
-// A word that two threads take turns in adding to.
+// A word that two threads increment in turn.
 class Turns {
  public:
-  // Adds at every second count, `parity` being 0 or 1, until `hops` are counted.
+  // Increments every second count, beginning at `parity`, until `hops` is reached.
   void play(std::uint64_t parity, std::uint64_t hops) {
     for (std::uint64_t count = parity; count < hops; count += 2) {
-      // acquire, release: as any hand-over, though nothing is beside it.
+      // acquire, release: pair with each other, as in any hand-over; no other data is published.
       for (Backoff backoff; count_.load(std::memory_order_acquire) != count;) backoff.wait();
       count_.store(count + 1, std::memory_order_release);
     }

@@ -1,13 +1,14 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// How long a cache line takes from one core to another, now.
+// Measures the time that a cache line currently takes from one core to another.
 //
-// A virtual machine's host moves its CPUs about: onto two threads of one core, onto cores of one
-// cache, or of two. Whatever is handed from core to core then takes 15, 40 or 230 ns, for every
-// library alike. Measured beside each result, this tells which results compare.
+// The host of a virtual machine moves its CPUs about: onto two threads of one core, onto two cores
+// that share a cache, or onto cores of two caches. A hand-over from core to core then takes 15, 40
+// or 230 ns, for every library alike. Measured beside each result, the time shows which results can
+// be compared.
 //
-// Threads: any; starts one of its own.
+// Threads: any; starts two of its own.
 // Errors: std::system_error from starting or pinning a thread.
 // Internal.
 
@@ -16,7 +17,7 @@
 
 namespace zmqloop::bench {
 
-// Returns nanoseconds, from the first usable CPU to the second; 0 if there is but one. Takes about
+// Returns nanoseconds, from the first usable CPU to the second; 0 if there is only one. Takes about
 // a millisecond.
 double core_distance_ns();
 

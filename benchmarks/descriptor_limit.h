@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// The limit on open descriptors of this process, which the benchmarks with many of them need.
+// Raises this process's limit on open descriptors, for the benchmarks that need many.
 //
 // Threads: any.
 // Internal.
@@ -13,11 +13,11 @@
 
 namespace zmqloop::bench {
 
-// Raises the limit as far as this process may; returns what it is then.
+// Raises the limit as far as this process may; returns the new limit.
 std::size_t raise_descriptor_limit();
 
-// Returns whether so many can be opened beside the few that every program has; says so on standard
-// error if not, naming what must go without.
+// Returns whether `count` descriptors can be opened beside the few that every program has. If not,
+// says on standard error that `for_what` is left out.
 bool can_open_descriptors(std::size_t count, const char* for_what);
 
 }  // namespace zmqloop::bench

@@ -4,9 +4,9 @@
 // How long is it from posting a callable to another core's loop until it runs, with nothing else to
 // do there? (ns per hop, p50/p99/p99.9)
 //
-// One callable goes back and forth between two loops. W4: as the library is by default; W4-asleep:
-// with loops that never spin, so that each hop wakes a thread; W4-onecore: both loops on one core,
-// where a hop is a wake-up and a context switch. Rivals do not spin by themselves: for them W4 and
+// One callable goes back and forth between two loops. W4: with the library's defaults. W4-asleep:
+// with loops that never spin, so each hop wakes a thread. W4-onecore: both loops on one core, where
+// a hop is a wake-up and a context switch. Rivals do not spin by themselves: for them W4 and
 // W4-asleep are the same.
 
 #include <memory>

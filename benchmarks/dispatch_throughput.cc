@@ -1,9 +1,9 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// How many callables per second run on a loop that other threads or loops post them to? (posts/s)
+// How many callables per second run on a loop if other threads or loops post them? (posts/s)
 //
-// W1, W1w, W2 and W3 of docs/performance.md; benchmarks/README.md has the rules all rows keep.
+// W1, W1w, W2 and W3 of docs/performance.md; benchmarks/README.md has the rules for all rows.
 
 #include <cstddef>
 #include <cstdint>
@@ -23,12 +23,12 @@ constexpr std::uint64_t kWindow = 1024;
 constexpr std::size_t kEachWay = 256;
 constexpr CircuitShape kExchange = {.tokens = 2 * kEachWay, .sample_every = 128};
 
-// As many threads as cores: each has one of its own.
+// One core per thread: each thread is pinned to its own.
 WorkloadOptions pinned(std::size_t producers, std::size_t loops) {
   return {.loops = loops, .producers = producers, .cpus = usable_cpus()};
 }
 
-// More threads than cores: where they run is for the system to decide.
+// More threads than cores: the kernel decides where they run.
 WorkloadOptions crowded(std::size_t producers) { return {.loops = 1, .producers = producers}; }
 
 void add_floors(Measurement& measurement) {

@@ -1,10 +1,10 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// What the timer, descriptor and socket benchmarks give a contender to call.
+// The interface that a contender of the timer, descriptor and socket benchmarks calls per event.
 //
-// One virtual call per event, the same for every contender and every floor, so that a workload is
-// compiled once and does the same work under all of them.
+// It costs one virtual call per event, the same for every contender and every floor. So a workload
+// is compiled once and does the same work under all of them.
 //
 // Threads: the loop's.
 // Internal.
@@ -19,7 +19,7 @@ namespace zmqloop::bench {
 class EventSink {
  public:
   // Called when timer `source` has fired, or descriptor or socket `source` is readable. Returns
-  // whether the loop should go on; once it has returned false, the loop's run() is to return.
+  // whether the loop should go on; once this has returned false, the contender's run() must return.
   virtual bool on_event(std::size_t source) = 0;
 
  protected:

@@ -3,7 +3,7 @@
 
 // How many readiness events of descriptors can a loop hand to their handlers in a second?
 //
-// W7 of docs/performance.md. The floor: epoll_wait and a loop over what it reports.
+// W7 of docs/performance.md. The floor: epoll_wait, and a `for` loop over its reports.
 
 #include <array>
 #include <cerrno>

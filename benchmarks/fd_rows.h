@@ -1,16 +1,16 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// What `fd_dispatch` asks of every contender, in one form for all of them.
+// The rows of `fd_dispatch`, written once for all contenders.
 //
 //   W7-pairs   64 tokens go round 64 socket pairs: every poll finds many descriptors ready
 //   W7-idle    one token goes round one socket pair, beside 10,000 idle descriptors
-//   scale-fds  the same beside N of them
+//   scale-fds  the same beside N idle descriptors
 //
 // A contender is a class with
 //
 //   explicit Contender(TokenRing& ring);   watches ring.watched() for reading, level-triggered
-//   void run();                            calls ring.on_event(i), until that returns false
+//   void run();                            calls ring.on_event(i) until it returns false
 //
 // Threads: one.
 // Internal.

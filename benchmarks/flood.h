@@ -1,12 +1,12 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Threads that post to loops as fast as they can, each within a limit of posts outstanding.
+// Threads that post to loops as fast as they can, each within a limit of outstanding posts.
 //
-// Each post carries a pointer and 24 bytes. The loop checks that a producer's posts come complete
-// and in order; one in 127 carries the time it was posted.
+// Each post carries a pointer and 24 bytes. The loop checks that a producer's posts arrive complete
+// and in order. One in 127 carries the time it was posted.
 //
-// Threads, errors: as in workload.h. `Loop`: contender.h says what is asked of it.
+// Threads, errors: as in workload.h. `Loop`: contender.h lists its requirements.
 // Internal.
 
 #ifndef ZMQLOOP_BENCHMARKS_FLOOD_H_
@@ -26,19 +26,19 @@
 
 namespace zmqloop::bench {
 
-// Enough that no producer waits for it while its loop runs, and no machine runs out of memory while
-// it does not: 64 MiB of slots, shared by all producers.
+// Large enough that no producer hits the limit while its loop runs; small enough that no machine
+// runs out of memory while the loop is not running: 64 MiB of slots, shared by all producers.
 inline constexpr std::uint64_t kUnlimited = std::uint64_t{1} << 20;
 
 struct FloodShape {
-  std::uint64_t outstanding = kUnlimited;  // of all producers together: accepted and not yet run
+  std::uint64_t outstanding = kUnlimited;  // accepted and not yet run, of all producers together
   bool to_all_loops = false;               // each producer posts to all loops in turn
 };
 
 template <class Loop>
 class Flood : public Workload {
  public:
-  // Producer i posts to loop i modulo `options.loops`, or to all.
+  // Producer i posts to loop i modulo `options.loops`, or to all loops.
   Flood(const WorkloadOptions& options, FloodShape shape);
   ~Flood() override { request_stop(); }
 
@@ -53,16 +53,16 @@ class Flood : public Workload {
   // Prime, so that no rhythm of batches or windows coincides with it.
   static constexpr unsigned kSampleEvery = 127;
 
-  // Of one producer at one loop, on cache lines of its own.
+  // The posts of one producer at one loop, on cache lines of their own.
   struct alignas(128) Inbox {
     Inbox(std::uint64_t outstanding, bool crowded) : window(outstanding, crowded) {}
-    // The loop's.
+    // The loop's only.
     Counter run;
     std::uint64_t corrupt = 0;
     LatencyHistogram latency;
-    // Both sides'.
+    // Used by both sides.
     alignas(128) PostWindow window;
-    // The producer's, read once it has ended.
+    // The producer's only; read by others once it has ended.
     alignas(128) std::uint64_t accepted = 0;
     std::uint64_t refused = 0;
   };
@@ -88,8 +88,8 @@ class Flood : public Workload {
   void produce(std::size_t producer);
 
   const std::size_t fan_out_;                    // the number of loops that a producer posts to
-  std::vector<std::unique_ptr<Inbox>> inboxes_;  // producer by producer
-  LoopGroup<Loop> loops_;  // after what its callbacks use: they may run until it is destroyed
+  std::vector<std::unique_ptr<Inbox>> inboxes_;  // grouped by producer
+  LoopGroup<Loop> loops_;  // after inboxes_: callbacks may use those until this is destroyed
   Team producers_;         // last: its parts use the other members
 };
 
@@ -135,7 +135,7 @@ template <class Loop>
 Tally Flood<Loop>::finish() {
   request_stop();
   producers_.join();
-  // Posted last, runs last: whatever was accepted has run by then.
+  // finish() posts last, so it runs last: all accepted posts have run by then.
   loops_.finish();
   loops_.join();
   Tally tally;

@@ -1,12 +1,12 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// What do loops cost that have little to do? (bytes per idle loop, ns to make and end one, % of CPU
-// time while idle) And what does a post cost, both sides together? (ns of CPU time)
+// How much do idle loops cost? (bytes per idle loop, ns to make and end one, % of CPU time while
+// idle) And how much does a post cost, both sides together? (ns of CPU time)
 //
-// W9-memory and W9-idle: 64 loops, each on a thread of its own, which counts, and each having run
+// W9-memory and W9-idle: 64 loops, each on its own thread, which is counted too; each loop has run
 // one callable. W9-start: a loop is made on a thread, runs one callable, ends and is joined. CPU:
-// as W1 in dispatch_throughput.cc. The floors are bare threads.
+// as W1 in dispatch_throughput.cc. The floors are bare threads, and a bare ring for CPU.
 
 #include <algorithm>
 #include <atomic>
@@ -61,8 +61,9 @@ class SleepingThreads {
   std::vector<std::thread> threads_;
 };
 
-// A loop more is what counts: what a process has once, such as a context's threads and pages of code
-// that were never run before, comes with a first loop, which is not counted.
+// Returns the memory of one more loop. A first loop is made before and not counted: it brings the
+// things that a process has only once, such as the threads of a context, and code pages run for the
+// first time.
 std::uint64_t bytes_per_loop(const MakeIdle& make) {
   const std::shared_ptr<void> first = make(1);
   const std::uint64_t before = resident_bytes();
@@ -73,7 +74,7 @@ std::uint64_t bytes_per_loop(const MakeIdle& make) {
 
 void measure_idle(benchmark::State& state, const MakeIdle& make, Duration window) {
   const std::shared_ptr<void> loops = make(kLoops);
-  // What a library still does after its last callable, spinning for one, ends meanwhile.
+  // Meanwhile, work that a library still does after its last callable, such as spinning, ends.
   std::this_thread::sleep_for(window / 2);
   const std::uint64_t switches_before = voluntary_switches_of_others();
   const double cpu_before = process_cpu_ns();

@@ -16,7 +16,7 @@ unsigned byte_at(std::string_view text, std::size_t i) {
   return i < text.size() ? static_cast<unsigned char>(text[i]) : 0U;
 }
 
-// Returns the length of the UTF-8 sequence that `text` starts with; 0 if it starts with none.
+// Returns the length of the UTF-8 sequence at the start of `text`; 0 if it is not valid.
 std::size_t utf8_length(std::string_view text) {
   const unsigned lead = byte_at(text, 0);
   if (lead < 0x80) return 1;
@@ -27,7 +27,7 @@ std::size_t utf8_length(std::string_view text) {
   for (std::size_t i = 1; i < length; ++i) {
     if ((byte_at(text, i) & 0xC0) != 0x80) return 0;
   }
-  // Overlong forms, surrogates, and what lies beyond the last code point.
+  // Refuse overlong forms, surrogates, and values beyond the last code point.
   const unsigned second = byte_at(text, 1);
   if (lead == 0xE0 && second < 0xA0) return 0;
   if (lead == 0xED && second > 0x9F) return 0;

@@ -9,13 +9,13 @@
 //   json.end_array().end_object();
 //   std::fputs(json.text().c_str(), file);
 //
-// Numbers are written so that reading them back gives the same value; what JSON has no number for
-// (infinities, NaN) becomes null. Strings are UTF-8; bytes that are not become U+FFFD.
+// Numbers are written so that reading them back gives the same value. Numbers that JSON cannot
+// express (infinities, NaN) become null. Strings are UTF-8; invalid bytes become U+FFFD.
 //
 // Threads: one.
 // Owns: the text.
-// Errors: std::logic_error for a call where JSON allows none (a value without a key, an end without
-// its begin).
+// Errors: std::logic_error for a call that JSON does not allow there (a value without a key, an end
+// without its begin).
 // Internal.
 
 #ifndef ZMQLOOP_BENCHMARKS_JSON_WRITER_H_
@@ -49,7 +49,7 @@ class JsonWriter {
   }
   JsonWriter& null() { return word("null"); }
 
-  // Returns the document, with a newline at its end; std::logic_error if it is not complete.
+  // Returns the document, with a newline at its end. Throws std::logic_error if it is not complete.
   std::string text() const;
 
  private:

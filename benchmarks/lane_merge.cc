@@ -3,12 +3,12 @@
 
 // How long does a loop take to find its next post among the lanes of many threads? (ns)
 //
-// scale-merge: a large batch in which every next post lies in another lane; ns per post.
-// scale-scan: batches of one post, each in another lane than the last; ns per batch, two clock
-// reads included. Posting is not measured: one thread posts after the other. The mailbox tries the
-// four lanes it took from last before it looks at all of them.
+// scale-merge: a large batch in which consecutive posts lie in different lanes; ns per post.
+// scale-scan: batches of one post, each in a different lane from the one before; ns per batch,
+// including two clock reads. Posting is not measured: the threads post in turn. The mailbox tries
+// the four lanes it took from last before it examines all lanes.
 //
-// The mailbox alone, without a loop around it: see threading/mailbox/mailbox.h.
+// This measures the mailbox alone, without a loop around it: see threading/mailbox/mailbox.h.
 
 #include <chrono>
 #include <cstddef>
@@ -28,7 +28,7 @@
 namespace zmqloop::bench {
 namespace {
 
-// Threads that post when they are told to, one at a time; each has a lane of its own.
+// Threads that post on request, one at a time; each has its own lane.
 class Posters {
  public:
   Posters(Mailbox& mailbox, std::size_t count) : mailbox_(mailbox), turns_(count) {
@@ -45,7 +45,7 @@ class Posters {
     for (std::thread& thread : threads_) thread.join();
   }
 
-  // Posts from the thread of that number; it has posted when this returns.
+  // Lets thread `number` post; the post is complete when this returns.
   void post_from(std::size_t number) {
     turns_[number].begin.release();
     turn_ended_.acquire();
@@ -67,8 +67,8 @@ class Posters {
   }
 
   Mailbox& mailbox_;
-  std::uint64_t run_ = 0;  // written where the batch is run
-  bool ending_ = false;    // handed over with the turns
+  std::uint64_t run_ = 0;  // written by the thread that runs the batch
+  bool ending_ = false;    // published by the turns
   std::vector<Turn> turns_;
   std::binary_semaphore turn_ended_{0};
   std::vector<std::thread> threads_;
@@ -79,7 +79,7 @@ struct Batch {
   Duration time = {};
 };
 
-// Runs what was posted, as a loop does.
+// Runs the waiting posts, as a loop does.
 Batch run_batch(Mailbox& mailbox) {
   Batch batch;
   const TimePoint begin = Clock::now();
@@ -92,7 +92,7 @@ Batch run_batch(Mailbox& mailbox) {
   return batch;
 }
 
-// Does rounds until `window` has passed; a round posts, and runs one batch.
+// Does rounds until `window` has passed. A round posts, then runs one batch.
 template <class Round>
 void measure_for(benchmark::State& state, Duration window, const Round& round) {
   const TimePoint begin = Clock::now();

@@ -1,11 +1,12 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Several loops of one library, each on a thread of its own.
+// Several loops of one library, each on its own thread.
 //
-// Threads: made and joined by one thread; the loops are for any.
+// Threads: one thread makes and joins the group; any thread may use the loops.
 // Owns: the loops and their threads.
-// Errors: the constructor passes on what making a loop or thread throws; those made before end.
+// Errors: the constructor passes on exceptions from making a loop or thread, once the loops made
+// before have ended.
 // Internal.
 
 #ifndef ZMQLOOP_BENCHMARKS_LOOP_GROUP_H_
@@ -32,7 +33,7 @@ class LoopGroup {
 
   LoopGroup(const LoopGroup&) = delete;
   LoopGroup& operator=(const LoopGroup&) = delete;
-  // Ends them all before it destroys the first: they post to each other.
+  // Ends all loops before it destroys the first: they post to each other.
   ~LoopGroup() {
     finish();
     join();
@@ -41,7 +42,7 @@ class LoopGroup {
   std::size_t size() const noexcept { return loops_.size(); }
   Loop& operator[](std::size_t i) noexcept { return *loops_[i]; }
 
-  // Lets each loop run what was posted to it before, and end.
+  // Lets each loop run its earlier posts, then end.
   void finish() {
     for (const std::unique_ptr<Loop>& loop : loops_) loop->finish();
   }

@@ -1,10 +1,10 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Loops that are made, hold still, and end: what having them costs.
+// Loops that are made, stay idle, and end: measures the cost of having loops.
 //
 // Threads: one, beside the loops' own.
-// Errors: pass on what making a loop or thread throws.
+// Errors: exceptions from making a loop or thread are passed on.
 // Internal.
 
 #ifndef ZMQLOOP_BENCHMARKS_LOOP_LIVES_H_
@@ -21,14 +21,14 @@
 
 namespace zmqloop::bench {
 
-// What a posted callable does here; 32 bytes, as in flood.h.
+// The callable that is posted here; 32 bytes, as in flood.h.
 struct CountDown {
   std::latch* latch;
   unsigned char payload[24];
   void operator()() const { latch->count_down(); }
 };
 
-// Makes a loop on a thread, has it run one callable, ends it.
+// Makes a loop on a thread, lets it run one callable, and ends it.
 template <class Loop>
 void start_and_join() {
   std::latch ran(1);
@@ -39,8 +39,8 @@ void start_and_join() {
   ran.wait();
 }
 
-// Makes loops that have run one callable each and have nothing more to do. They end with what is
-// returned.
+// Makes loops that have run one callable each and have nothing more to do. They end when the
+// returned object is destroyed.
 template <class Loop>
 std::shared_ptr<void> make_idle_loops(std::size_t count) {
   auto loops = std::make_shared<LoopGroup<Loop>>(WorkloadOptions{.loops = count});

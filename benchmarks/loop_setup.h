@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// What a workload asks of each loop it makes, whichever library the loop comes from.
+// The options of each loop that a workload makes, the same for every library.
 //
 // Threads: values.
 // Internal.
@@ -16,7 +16,7 @@
 namespace zmqloop::bench {
 
 struct LoopSetup {
-  std::optional<int> cpu = {};             // the CPU to run on; empty: any
+  std::optional<int> cpu = {};             // the CPU to run on; if empty, any
   std::optional<Duration> idle_spin = {};  // LoopOptions::idle_spin; for libraries that can spin
 };
 

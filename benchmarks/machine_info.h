@@ -1,10 +1,10 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// What a measurement was made on.
+// Describes the machine that a measurement ran on.
 //
 // Threads: any.
-// Errors: none; what cannot be found out is called "unknown".
+// Errors: none; a fact that cannot be found out is "unknown".
 // Internal.
 
 #ifndef ZMQLOOP_BENCHMARKS_MACHINE_INFO_H_
@@ -23,7 +23,7 @@ struct MachineInfo {
   std::string libzmq;    // the version at run time
 };
 
-// Reads it from the system.
+// Reads the facts from the system.
 MachineInfo describe_machine();
 
 }  // namespace zmqloop::bench

@@ -16,7 +16,7 @@ alignas(128) std::atomic<std::uint64_t> allocations{0};
 
 }  // namespace
 
-// relaxed, all of them: a statistic; which allocation is the first to be counted does not matter.
+// relaxed, all of them: a statistic; it does not matter which allocation is counted first.
 MallocCounter::MallocCounter() noexcept {
   allocations.store(0, std::memory_order_relaxed);
   counting.store(true, std::memory_order_relaxed);
@@ -42,8 +42,8 @@ void count_one() noexcept {
 
 }  // namespace
 
-// The names are glibc's: what its own malloc and its like are called beside their usual names. The
-// usual free() takes what they return.
+// These are glibc's second names for its own malloc and relatives. The usual free() accepts their
+// memory.
 extern "C" {
 
 void* __libc_malloc(std::size_t size);

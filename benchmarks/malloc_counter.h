@@ -1,10 +1,10 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Counts the heap allocations of the whole process, those of C libraries included.
+// Counts the heap allocations of the whole process, including those of C libraries.
 //
-// The program's malloc and its like are replaced by ones that look at a flag and call the C
-// library's. While the flag is off, that look is all they cost.
+// Replaces malloc and its relatives by functions that check a flag and call the C library's. While
+// the flag is off, they cost only this check.
 //
 // Threads: any.
 // Errors: none.
@@ -17,8 +17,8 @@
 
 namespace zmqloop::bench {
 
-// Counts the allocations made by all threads while it exists; one at a time. Counts nothing under
-// a sanitizer or another C library than glibc, which has a malloc of its own.
+// Counts the allocations of all threads while this object exists; one object at a time. Counts
+// nothing under a sanitizer, which has a malloc of its own, or with a C library other than glibc.
 class MallocCounter {
  public:
   MallocCounter() noexcept;

@@ -1,11 +1,12 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// What threads that post cost a loop beside their posts: those that come, post once and go, and
-// those that post to many loops.
+// Measures the costs of posting threads beyond their posts: of threads that start, post once and
+// end, and of threads that post to many loops.
 //
-// Threads: one calls; it starts and joins the others.
-// Errors: pass on what making loops or threads throws; std::runtime_error if a post was lost.
+// Threads: one caller; it starts and joins the others.
+// Errors: exceptions from making loops or threads are passed on; std::runtime_error if a post was
+// lost.
 // Internal.
 
 #ifndef ZMQLOOP_BENCHMARKS_MANY_PRODUCERS_H_
@@ -27,7 +28,7 @@
 
 namespace zmqloop::bench {
 
-// Starts `count` threads, a few at a time, that run `part` once and end.
+// Starts `count` threads, a few at a time; each runs `part` once and ends.
 inline void run_short_threads(std::size_t count, const std::function<void()>& part) {
   constexpr std::size_t kAtATime = 16;
   std::vector<std::thread> threads;
@@ -38,7 +39,7 @@ inline void run_short_threads(std::size_t count, const std::function<void()>& pa
   }
 }
 
-// Has that many threads post to one loop, once each.
+// Lets `count` threads post to one loop, once each.
 template <class Loop>
 void post_from_short_threads(std::size_t count) {
   std::latch ran(static_cast<std::ptrdiff_t>(count));
@@ -49,8 +50,8 @@ void post_from_short_threads(std::size_t count) {
   if (!ran.try_wait()) throw std::runtime_error("posts of threads that have ended were lost");
 }
 
-// Has each thread post once to each loop, and returns the memory that this took, in bytes for each
-// pair of thread and loop.
+// Lets each thread post once to each loop. Returns the memory that this took, in bytes per pair of
+// thread and loop.
 template <class Loop>
 std::uint64_t bytes_per_pair(std::size_t producers, std::size_t loop_count) {
   LoopGroup<Loop> loops(WorkloadOptions{.loops = loop_count});

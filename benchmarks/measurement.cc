@@ -28,16 +28,16 @@
 namespace zmqloop::bench {
 namespace {
 
-// Set when a benchmark failed; Google Benchmark itself only prints it.
+// Set when a benchmark failed; Google Benchmark itself only prints failures.
 std::atomic<bool> failed{false};
 
-constexpr int kWarmUpPart = 2;         // the time before the window: this part of it
-constexpr int kCountMallocsPart = 10;  // the time after it, likewise
+constexpr int kWarmUpPart = 2;         // warm-up time: window / kWarmUpPart
+constexpr int kCountMallocsPart = 10;  // the time afterwards: window / this
 
-// What one run of a workload showed.
+// The results of one run of a workload.
 struct Outcome {
   Span window = {};
-  double core_distance_ns = 0;  // the larger of before and after
+  double core_distance_ns = 0;  // the larger of two: before and after
   double mallocs_per_op = 0;
   Tally tally = {};
 };
@@ -95,7 +95,7 @@ void report(benchmark::State& state, const Outcome& outcome, bool with_latency) 
 }  // namespace
 
 Measurement::Measurement(int argc, char** argv) : arguments_(argv, argv + argc) {
-  // Google Benchmark keeps the flag's value to itself.
+  // We parse the flag ourselves: Google Benchmark does not expose its value.
   std::string window;
   for (const std::string& argument : arguments_) {
     if (argument.starts_with(kWindowFlag)) {

@@ -9,9 +9,9 @@
 //     return measurement.run();
 //   }
 //
-// A workload runs unmeasured for a while, then for the measured window, whose length is
-// --benchmark_min_time, then shortly with its allocations counted; then it ends, and its counts are
-// checked. Each repetition makes it afresh. benchmarks/README.md says what is reported.
+// A workload first runs unmeasured for a while, then for the measured window, whose length is
+// --benchmark_min_time, then briefly while its allocations are counted. Then it ends, and its
+// counts are checked. Each repetition makes a new workload. benchmarks/README.md lists the results.
 //
 // Threads: main.
 // Errors: a workload that lost posts, or could not be started, fails its benchmark with the reason;
@@ -40,34 +40,35 @@ using Measure = std::function<void(benchmark::State& state)>;
 
 class Measurement {
  public:
-  // Reads the length of the window, and leaves the rest of the flags to Google Benchmark.
+  // Reads the length of the window, and leaves all other flags to Google Benchmark.
   Measurement(int argc, char** argv);
 
-  // Adds a benchmark whose answer is a rate: items_per_second. `least`: a shorter window than this
-  // is made so long.
+  // Adds a benchmark whose result is a rate: items_per_second. `least` is the minimum length of its
+  // window.
   void add_rate(const std::string& name, StartWorkload start, Duration least = {});
-  // Adds one whose answer is a latency: p50_ns, p99_ns, p999_ns; items_per_second too.
+  // Adds one whose result is a latency: p50_ns, p99_ns, p999_ns; and items_per_second.
   void add_latency(const std::string& name, StartWorkload start);
-  // Adds one whose answer is how long `operation` takes: p50_ns, p99_ns, p999_ns. It is called
-  // again and again, for as long as the window.
+  // Adds one whose result is the duration of `operation`: p50_ns, p99_ns, p999_ns. Calls it
+  // repeatedly, for the length of the window.
   void add_duration(const std::string& name, std::function<void()> operation);
-  // Adds one whose answer is an amount of memory: bytes. `measure` is called in a process of its
-  // own, where nothing was allocated or freed before.
+  // Adds one whose result is an amount of memory: bytes. Calls `measure` in a fresh process, which
+  // has not allocated or freed memory before.
   void add_bytes(const std::string& name, std::function<std::uint64_t()> measure);
-  // Adds one that measures by itself. Exceptions fail the benchmark.
+  // Adds one that does its own measuring. Exceptions fail the benchmark.
   void add(const std::string& name, Measure measure);
 
   // The length of the measured window.
   Duration window() const { return window_; }
 
-  // Runs those that the flags select; returns the program's exit status.
+  // Runs the benchmarks that the flags select; returns the program's exit status.
   int run();
 
  private:
   static constexpr const char* kWindowFlag = "--benchmark_min_time=";
   static constexpr const char* kDefaultWindow = "0.3";
 
-  // A flag with the name of one of add_bytes(), for such a process: it prints the bytes alone.
+  // The flag for the fresh process of add_bytes(), with the benchmark's name: the process prints
+  // only the bytes.
   static constexpr const char* kOnlyBytesFlag = "--only-bytes-of=";
 
   void add_workload(const std::string& name, StartWorkload start, Duration window,

@@ -9,12 +9,12 @@
 namespace zmqloop::bench {
 namespace {
 
-// What a handler receives before it lets others have their turn.
+// The most messages that a handler receives before other handlers get their turn.
 constexpr int kFairShare = 256;
 
 constexpr int kOwnSockets = 16;
 
-// A message of any other size is counted as wrong.
+// A message of any other size counts as wrong.
 bool is_right(const Message& message, int size, std::uint64_t number) {
   return size == static_cast<int>(sizeof message) && message.number == number &&
          message.complement == ~number;
@@ -48,7 +48,7 @@ MessageStream::MessageStream(const std::string& address) : Inbox(kOwnSockets) {
 
 MessageStream::~MessageStream() {
   stopped_ = true;
-  // A sender that waits for room ends too.
+  // This also ends a sender that waits for room.
   context_.shutdown();
   sender_.join();
 }

@@ -1,13 +1,13 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Messages from a PUSH to a PULL socket: what a socket's handler does in `zmq_dispatch`.
+// Messages from a PUSH to a PULL socket: the work of a socket's handler in `zmq_dispatch`.
 //
-// Every message is 16 bytes, its number and the number's complement, so that one that is lost,
-// damaged or out of order is noticed. Socket calls are libzmq's own, the same for every contender.
+// Every message is 16 bytes, its number and the number's complement, so that we notice a lost,
+// damaged or reordered message. Socket calls are libzmq's own, the same for every contender.
 //
-// Threads: one, but for the sender of MessageStream.
-// Owns: context and sockets.
+// Threads: one, except for the sender of MessageStream.
+// Owns: the context and the sockets.
 // Errors: zmq::error_t from making sockets; std::runtime_error from require_order().
 // Internal.
 
@@ -33,22 +33,22 @@ struct Message {
   static Message of(std::uint64_t number) { return {number, ~number}; }
 };
 
-// The receiving end: checks what comes and counts it.
+// The receiving end: checks and counts the messages.
 class Inbox : public EventSink {
  public:
   Inbox(const Inbox&) = delete;
   Inbox& operator=(const Inbox&) = delete;
 
-  // All that is to be watched for reading. A contender calls on_event(i) when the i-th is ready.
+  // The sockets that a contender watches for reading. It calls on_event(i) when the i-th is ready.
   const std::vector<zmq::socket_ref>& watched() const { return watched_; }
 
-  // Begins a round: on_event() returns false once so many messages have come.
+  // Begins a round: on_event() returns false once `messages` more have arrived.
   void begin_round(std::uint64_t messages) { end_at_ = received_ + messages; }
   std::uint64_t received() const { return received_; }
   // Throws if a message was lost, damaged or out of order.
   void require_order() const;
 
-  // Receives one message; false if there is none and the flag is ZMQ_DONTWAIT.
+  // Receives one message. Returns false if there is none and the flag is ZMQ_DONTWAIT.
   bool receive(int flags);
   // Returns whether the round goes on.
   bool wants_more() const { return received_ < end_at_; }
@@ -74,7 +74,7 @@ class MessageStream final : public Inbox {
   explicit MessageStream(const std::string& address);
   ~MessageStream();
 
-  // Receives what there is, but no more than a fair share.
+  // Receives the waiting messages, but no more than a fair share.
   bool on_event(std::size_t socket) override;
 
  private:
@@ -82,15 +82,15 @@ class MessageStream final : public Inbox {
 
   std::string address_;
   std::atomic<bool> stopped_{false};
-  std::thread sender_;  // last: it uses the others
+  std::thread sender_;  // last: it uses the other members
 };
 
-// One message that is under way at a time, sent by whoever received it; among sockets that never
-// receive any.
+// One message at a time: the handler that receives it sends the next one. Beside it there are idle
+// sockets, which never receive any.
 class MessageEcho final : public Inbox {
  public:
-  // `to_the_end`: receives until there is nothing left before it sends the next, so that the socket
-  // has to signal it. The idle ones are of type `idle_type`, PULL or REP.
+  // `to_the_end`: the handler receives until no message is left, then sends the next one, so the
+  // socket has to signal that one. The idle sockets have type `idle_type`, PULL or REP.
   MessageEcho(std::size_t idle, bool to_the_end,
               zmq::socket_type idle_type = zmq::socket_type::pull);
   ~MessageEcho() = default;
@@ -103,7 +103,7 @@ class MessageEcho final : public Inbox {
   const bool to_the_end_;
   std::uint64_t sent_ = 0;
   zmq::socket_t push_;
-  zmq::socket_t silent_;  // what the idle ones are connected to
+  zmq::socket_t silent_;  // the peer of the idle sockets
   std::vector<zmq::socket_t> idle_;
 };
 

@@ -1,13 +1,13 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// What does a post cost as loops and producers grow far beyond the cores? (posts/s, and fairness
+// How much does a post cost with far more loops and producers than cores? (posts/s, and fairness
 // among the producers; threads/s that post once; bytes per pair of thread and loop)
 //
-// scale-posts: as many producers as loops, each posting to all loops in turn, for at least a
-// second: so long do 128 threads on two cores need until each had its turns. scale-threads: 10^5
-// threads that post once to the same loop and end, 16 at a time. scale-memory: 64 threads have
-// posted once to each of 64 loops.
+// scale-posts: one producer per loop, each posting to all loops in turn, for at least a second: 128
+// threads on two cores need that long until each had its turns. scale-threads: 10^5 threads that
+// post once to the same loop and end, 16 at a time. scale-memory: 64 threads have posted once to
+// each of 64 loops.
 
 #include <chrono>
 #include <cstddef>

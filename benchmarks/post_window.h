@@ -1,12 +1,12 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Keeps a producer within a number of posts outstanding.
+// Limits the number of outstanding posts of a producer.
 //
-// The loop says how far it is a few times per window, not once per post: a producer that
-// watched each post would take the cache line from the loop each time, and slow it down. Where a
-// window takes long to be run, the producer sleeps meanwhile, so that it leaves the core, and the
-// count of CPU time, to the loop.
+// The loop publishes its progress a few times per window, not once per post: a producer that
+// watched each post would take the cache line from the loop each time, and slow it down. If the
+// loop needs long to run a window, the producer sleeps meanwhile: it leaves the core to the loop,
+// and adds nothing to the measured CPU time.
 //
 // Threads: one producer, one loop.
 // Errors: none.
@@ -26,7 +26,7 @@ namespace zmqloop::bench {
 
 class PostWindow {
  public:
-  // `crowded`: there are more threads than cores, so that a wait is not for the next microseconds.
+  // `crowded`: there are more threads than cores, so a wait takes longer than microseconds.
   PostWindow(std::uint64_t posts, bool crowded)
       : posts_(std::max<std::uint64_t>(posts, 1)),
         sleeps_(crowded || posts_ >= kLarge),
@@ -38,7 +38,7 @@ class PostWindow {
   void wait_for(std::uint64_t sequence) {
     if (sequence - run_seen_ <= posts_) return;
     for (Backoff backoff;; backoff.wait()) {
-      // relaxed: how far the loop is; nothing is published with it.
+      // relaxed: only the loop's progress, stored in ran(); no other data is published with it.
       run_seen_ = run_.load(std::memory_order_relaxed);
       if (sequence - run_seen_ <= posts_) return;
       // relaxed: as above.
@@ -58,15 +58,15 @@ class PostWindow {
  private:
   static constexpr std::uint64_t kLarge = std::uint64_t{1} << 14;
 
-  // Constant.
+  // Constant after construction.
   const std::uint64_t posts_;
   const bool sleeps_;
   const std::uint64_t step_;
 
-  // The producer's.
+  // Producer only.
   std::uint64_t run_seen_ = 0;
 
-  // The loop's.
+  // Written by the loop only.
   alignas(128) std::atomic<std::uint64_t> run_{0};
 };
 

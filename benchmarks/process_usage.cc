@@ -14,7 +14,7 @@
 namespace zmqloop::bench {
 namespace {
 
-// Returns the number after `key` in a file of "key: number unit" lines; -1 if it is not there.
+// Returns the number after `key` in a file of "key: number unit" lines; -1 if the key is missing.
 std::int64_t read_number(const std::string& file, std::string_view key) {
   std::ifstream lines(file);
   for (std::string line; std::getline(lines, line);) {
@@ -32,7 +32,7 @@ double process_cpu_ns() {
 }
 
 std::uint64_t resident_bytes() {
-  // Not /proc/self/statm: the kernel brings its counters up to date only every so many pages.
+  // Not /proc/self/statm: the kernel updates its counters only once in a number of pages.
   const std::int64_t kilobytes = read_number("/proc/self/smaps_rollup", "Rss:");
   if (kilobytes < 0) throw std::runtime_error("cannot read Rss in /proc/self/smaps_rollup");
   return static_cast<std::uint64_t>(kilobytes) * 1024;
@@ -43,7 +43,7 @@ std::uint64_t voluntary_switches_of_others() {
   const std::string self = std::to_string(gettid());
   for (const auto& thread : std::filesystem::directory_iterator("/proc/self/task")) {
     if (thread.path().filename() == self) continue;
-    // A thread that has just ended has no file any more.
+    // A thread that has just ended no longer has a file.
     const std::int64_t its =
         read_number((thread.path() / "status").string(), "voluntary_ctxt_switches:");
     if (its > 0) switches += static_cast<std::uint64_t>(its);

@@ -1,11 +1,11 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// One line on a terminal that says what runs, how far it is and how long it will take.
+// Draws one line on a terminal: the current activity, its progress and the remaining time.
 //
 // Threads: one.
-// Owns: nothing; the stream is the caller's.
-// Errors: none; what the terminal refuses is not worth a failure.
+// Owns: nothing; the stream belongs to the caller.
+// Errors: none; a failed write to the terminal is ignored.
 // Internal.
 
 #ifndef ZMQLOOP_BENCHMARKS_PROGRESS_LINE_H_
@@ -20,17 +20,17 @@ namespace zmqloop::bench {
 
 class ProgressLine {
  public:
-  // Writes to `stream` if that is a terminal, else nothing ever. Null: nothing.
+  // Writes to `stream` if that is a terminal. Otherwise, or if it is null, never writes anything.
   explicit ProgressLine(std::FILE* stream);
   ProgressLine(const ProgressLine&) = delete;
   ProgressLine& operator=(const ProgressLine&) = delete;
   // Clears the line.
   ~ProgressLine() { clear(); }
 
-  // Shows the line anew, ten times a second at most.
+  // Redraws the line, at most ten times a second.
   void show(std::string_view activity, double fraction_done, Duration remaining);
 
-  // Removes the line, so that something else can be printed in its place.
+  // Removes the line, so that other text can be printed in its place.
   void clear();
 
  private:

@@ -1,15 +1,15 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// The rows of a benchmark program that measures rounds of work on one thread, and how a row is
-// measured.
+// The rows of a benchmark program that measures rounds of work on one thread, and the measurement
+// of a row.
 //
-// The program adds this library's rows and its floors; a rival adds its own from its file in
-// rivals/:
+// The program adds the rows of this library and of the floors. A rival adds its own rows, from its
+// file in rivals/:
 //
 //   const RowRegistration kRegistration(timer_rows<LibevTimers>("libev"));
 //
-// Threads: the list is filled before main() runs rows, and constant then.
+// Threads: the list is filled before main() runs rows, and constant from then on.
 // Errors: a row whose checks fail throws, and fails its benchmark with the reason.
 // Internal.
 
@@ -28,8 +28,8 @@
 namespace zmqloop::bench {
 
 struct Row {
-  std::string name;  // WORKLOAD/CONTENDER, and /AXIS:VALUE for each axis
-  // Measures for about so long, and reports one iteration.
+  std::string name;  // WORKLOAD/CONTENDER, then /AXIS:VALUE for each axis
+  // Measures for about `window`, and reports one iteration.
   std::function<void(benchmark::State& state, Duration window)> measure;
 };
 
@@ -38,17 +38,17 @@ class RowRegistration {
   explicit RowRegistration(std::vector<Row> rows);
 };
 
-// Runs the registered rows behind those of the program itself; returns its exit status.
+// Runs the rows of the program itself, then the registered rows; returns the exit status.
 int run_rows(int argc, char** argv, std::vector<Row> of_program);
 
-// What one round of a workload did: so many operations, and what they took.
+// One round of a workload: its number of operations, and the time they took.
 struct Round {
   std::uint64_t operations = 0;
   Duration time = {};
 };
 
-// Does one round unmeasured, then rounds until `window` of their time has passed, then one whose
-// allocations are counted. Reports items_per_second, cpu_ns_per_op, allocs_per_op and ops.
+// Runs one round unmeasured, then rounds until their times add up to `window`, then one round with
+// its allocations counted. Reports items_per_second, cpu_ns_per_op, allocs_per_op and ops.
 void measure_rounds(benchmark::State& state, Duration window, const std::function<Round()>& round);
 
 }  // namespace zmqloop::bench

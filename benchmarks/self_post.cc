@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// How often per second does a callback post itself to its own loop again? (posts/s)
+// How often per second can a callback re-post itself to its own loop? (posts/s)
 //
 // W5. One callback is in flight; the loop has nothing else to do.
 

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// What is read at the beginning and at the end of a measured window.
+// The values read at the beginning and at the end of a measured window.
 //
 // Threads: values; read by one thread while a workload runs.
 // Errors: none.
@@ -17,7 +17,7 @@
 
 namespace zmqloop::bench {
 
-// The difference of two moments.
+// The difference between two snapshots.
 struct Span {
   double posts;
   double seconds;

@@ -1,13 +1,13 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// A bare single-producer, single-consumer ring: the least that handing an item to another thread
-// costs.
+// A bare single-producer, single-consumer ring: the minimum cost of handing an item to another
+// thread.
 //
-// The benchmark's floor: no type erasure, no order among producers, no sleeping, no closing. Items
-// lie side by side and are written and read in place. Each side keeps a copy of the other's index
-// and looks again only when the ring seems full or empty; the consumer takes what it finds then as
-// one batch, and says only at its end that it is done with it.
+// This is the benchmark's floor: no type erasure, no order among producers, no sleeping, no
+// closing. Items lie side by side and are written and read in place. Each side keeps a copy of the
+// other's index, and reads that index again only when the ring seems full or empty. The consumer
+// then takes all available items as one batch, and gives their slots back only at its end.
 //
 // Threads: one producer, one consumer.
 // Owns: the items.
@@ -29,12 +29,12 @@ namespace zmqloop::bench {
 template <class T>
 class SpscRing {
  public:
-  // `slots`: rounded up to a power of two.
+  // `slots` is rounded up to a power of two.
   explicit SpscRing(std::size_t slots) : items_(std::bit_ceil(slots)), mask_(items_.size() - 1) {}
 
   // ---- producer ----
 
-  // Returns the place to write the next item to, in place; null if the ring is full.
+  // Returns the slot for the next item, to be written in place; null if the ring is full.
   T* next_free() noexcept {
     // relaxed: only the producer writes this index.
     const std::uint64_t write = write_.load(std::memory_order_relaxed);
@@ -45,7 +45,7 @@ class SpscRing {
     }
     return &items_[write & mask_];
   }
-  // Publishes the item written there.
+  // Publishes the item in that slot.
   void push() noexcept {
     // relaxed: only the producer writes this index.
     const std::uint64_t write = write_.load(std::memory_order_relaxed);
@@ -55,30 +55,30 @@ class SpscRing {
 
   // ---- consumer ----
 
-  // Gives the last batch's places back and returns the size of the next, which is all there is.
-  // Each item of the last one must have been popped.
+  // Gives the slots of the last batch back, and returns the size of the next batch: all available
+  // items. Each item of the last batch must have been popped.
   std::size_t begin_batch() noexcept {
     // release: our reads of the slots precede their reuse; pairs with acquire in next_free().
     read_.store(next_, std::memory_order_release);
     // acquire: the items are visible; pairs with release in push().
     return write_.load(std::memory_order_acquire) - next_;
   }
-  // Returns the oldest item of the batch and goes on to the next. It stays valid until
-  // begin_batch().
+  // Returns the oldest item of the batch and advances to the next. The item stays valid until the
+  // next begin_batch().
   const T& pop() noexcept { return items_[next_++ & mask_]; }
 
  private:
   static_assert(std::is_trivially_copyable_v<T>);
 
-  // Shared; the vector itself and the mask are constant.
+  // The items are shared; the vector itself and the mask are constant.
   std::vector<T> items_;
   const std::size_t mask_;
 
-  // Producer's: its index, and the consumer's as last seen.
+  // The producer's: its index, and its copy of the consumer's index.
   alignas(128) std::atomic<std::uint64_t> write_{0};
   std::uint64_t read_seen_ = 0;
 
-  // Consumer's: its index as the producer sees it, and as it is.
+  // The consumer's: its index as published to the producer, and its current index.
   alignas(128) std::atomic<std::uint64_t> read_{0};
   std::uint64_t next_ = 0;
 };

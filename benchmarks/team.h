@@ -1,11 +1,11 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Threads that begin together: none runs its part before all of them exist.
+// Threads that begin together: no thread runs its part before all threads exist.
 //
-// Threads: made and joined by one thread.
+// Threads: one thread makes and joins the team.
 // Owns: the threads.
-// Errors: the constructor throws std::system_error when a thread cannot be made or pinned; then no
+// Errors: the constructor throws std::system_error if a thread cannot be made or pinned; then no
 // part has run and no thread is left.
 // Internal.
 
@@ -25,10 +25,10 @@ namespace zmqloop::bench {
 
 class Team {
  public:
-  // Runs part(0), part(1), … part(size - 1), each on a thread of its own: thread i on CPU
-  // cpus[i % cpus.size()], or anywhere if there are none.
+  // Runs part(0), part(1), … part(size - 1), each on its own thread: thread i on CPU
+  // cpus[i % cpus.size()], or on any CPU if `cpus` is empty.
   Team(std::size_t size, std::vector<int> cpus, std::function<void(std::size_t)> part);
-  // Joins; the parts must be about to end.
+  // Joins the threads; their parts must be about to end.
   ~Team() { join(); }
 
   // Waits until all parts have ended. May be called again.
@@ -40,7 +40,7 @@ class Team {
   bool cancelled_ = false;
 
   absl::Notification go_;
-  std::vector<std::unique_ptr<NamedThread>> threads_;  // last: they use the other members
+  std::vector<std::unique_ptr<NamedThread>> threads_;  // last: threads use the other members
 };
 
 }  // namespace zmqloop::bench

@@ -39,7 +39,7 @@ constexpr int kInterrupted = 128 + SIGINT;
 std::atomic<bool> interrupted{false};
 static_assert(std::atomic<bool>::is_always_lock_free);
 
-// The first Ctrl-C ends the run in an orderly way, a second one the process.
+// The first Ctrl-C ends the run in an orderly way; a second one ends the process.
 void end_run_on_interrupt() {
   struct sigaction action = {};
   action.sa_handler = [](int) { interrupted = true; };

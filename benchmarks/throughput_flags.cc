@@ -19,7 +19,7 @@ constexpr std::size_t kMostThreads = LoopPool::kMostLoops;
 constexpr double kMostSeconds = 86'400;
 constexpr std::uint64_t kMostSpinMicroseconds = 1'000'000;
 
-// Whether all of `text` is a number; `value` is set if so.
+// Returns whether all of `text` is a number; sets `value` if so.
 template <class Number>
 bool read_number(std::string_view text, Number& value) {
   const char* const end = text.data() + text.size();
@@ -27,7 +27,7 @@ bool read_number(std::string_view text, Number& value) {
   return error == std::errc() && stopped_at == end;
 }
 
-// What the user typed, shown in full but for what no line should hold.
+// Returns the user's text for an error message: cut after kMost bytes, control characters as '?'.
 std::string quoted(std::string_view text) {
   constexpr std::size_t kMost = 60;
   std::string shown(text.substr(0, kMost));
@@ -82,7 +82,7 @@ std::vector<std::string> read_scenarios(std::string_view flag, std::string_view 
   }
 }
 
-// Sets a flag that stands alone; false if `flag` is none.
+// Sets a flag that takes no value; false if `flag` is none.
 bool set_switch(ThroughputFlags& flags, std::string_view flag) {
   bool* const found = flag == "--pin"    ? &flags.pin
                       : flag == "--list" ? &flags.list

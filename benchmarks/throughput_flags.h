@@ -4,7 +4,7 @@
 // The command line of the throughput benchmark.
 //
 // Threads: values.
-// Errors: FlagError, whose text is one line for the user.
+// Errors: FlagError; its text is one line for the user.
 // Internal.
 
 #ifndef ZMQLOOP_BENCHMARKS_THROUGHPUT_FLAGS_H_
@@ -28,8 +28,8 @@ struct ThroughputFlags {
   double seconds = 10;
   bool pin = false;
   std::optional<Duration> idle_spin = {};   // as LoopOptions::idle_spin
-  std::vector<std::string> scenarios = {};  // empty: all
-  std::string json = {};                    // a file's name; empty: none
+  std::vector<std::string> scenarios = {};  // if empty, all
+  std::string json = {};                    // a file name; if empty, none
   bool list = false;
   bool help = false;
 };
@@ -39,8 +39,8 @@ class FlagError : public std::invalid_argument {
   using std::invalid_argument::invalid_argument;
 };
 
-// Reads the arguments after the program's name. `scenarios` are the names that --scenario may say;
-// `cores` is what --loops and --producers default to.
+// Reads the arguments after the program's name. `scenarios` are the valid names for --scenario;
+// `cores` is the default of --loops and --producers.
 ThroughputFlags parse_throughput_flags(std::span<const char* const> arguments,
                                        std::span<const std::string_view> scenarios,
                                        std::size_t cores);

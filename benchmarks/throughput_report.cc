@@ -61,7 +61,7 @@ struct Unit {
   const char* name;
 };
 
-// Three significant digits and the largest unit that leaves at least one before the point.
+// Returns three significant digits, in the largest unit in which the number is at least 1.
 std::string with_unit(double value, std::span<const Unit> units) {
   if (std::isnan(value)) return "-";
   const Unit* unit = &units.back();
@@ -117,8 +117,8 @@ std::string row(const ThroughputResult& result, const ScenarioResult& scenario) 
   return line + "\n";
 }
 
-// Whether a scenario came out better than its floor: then threads waited for a core, not for each
-// other.
+// Returns whether a scenario came out better than its floor. If so, threads waited for a core, not
+// for each other.
 bool beats_its_floor(const ThroughputResult& result, const ScenarioResult& scenario) {
   const double ratio = summarize(ratios_to_floor(result, scenario)).median;
   return scenario.scenario->compared == Scenario::Compared::kMedianHop ? ratio < 1 : ratio > 1;

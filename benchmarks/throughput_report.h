@@ -1,10 +1,10 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// What the throughput benchmark prints: a table for people, JSON for machines.
+// The output of the throughput benchmark: a table for people, JSON for machines.
 //
 // Threads: pure functions.
-// Errors: none but std::bad_alloc.
+// Errors: only std::bad_alloc.
 // Internal.
 
 #ifndef ZMQLOOP_BENCHMARKS_THROUGHPUT_REPORT_H_
@@ -20,18 +20,18 @@
 
 namespace zmqloop::bench {
 
-// Returns how a scenario compares with its floor, round by round; empty without a floor, NaN where
-// either measured nothing.
+// Returns the ratios of a scenario to its floor, round by round. Empty if it has no floor; NaN for
+// a round in which either of the two measured nothing.
 std::vector<double> ratios_to_floor(const ThroughputResult& result, const ScenarioResult& scenario);
 
-// Returns the table, with what to know about it below.
+// Returns the table, with notes about it below.
 std::string format_table(const ThroughputResult& result, const MachineInfo& machine);
 
-// Returns everything measured, all samples included, as a JSON document.
+// Returns all results, including every sample, as a JSON document.
 std::string format_json(const ThroughputResult& result, const MachineInfo& machine,
                         const ThroughputFlags& flags, std::span<const char* const> command);
 
-// Returns the names of all scenarios and what they ask, a line each.
+// Returns one line for each scenario: its name and its question.
 std::string format_scenario_list();
 
 }  // namespace zmqloop::bench

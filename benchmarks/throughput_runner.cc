@@ -17,12 +17,12 @@ namespace {
 
 constexpr std::size_t kFewestRounds = 5;
 constexpr std::size_t kMostRounds = 51;
-constexpr int kWarmUpPart = 4;   // the warm-up before the rounds: this part of a run
-constexpr int kUnmeasured = 10;  // the beginning of a run: this part of it
-// How soon an interruption is noticed.
+constexpr int kWarmUpPart = 4;   // warm-up before the rounds: a run's length / this
+constexpr int kUnmeasured = 10;  // beginning of a run: its length / this
+// The interval at which we check for an interruption.
 constexpr Duration kLook = std::chrono::milliseconds(20);
 
-// Rounds of a tenth of a second, but not fewer or more than are useful.
+// Returns the number of rounds of about a tenth of a second, between the two limits above.
 std::size_t rounds_for(std::size_t scenarios, Duration total) {
   constexpr Duration kComfortable = std::chrono::milliseconds(100);
   const auto fitting = total / (kComfortable * std::max<std::size_t>(scenarios, 1));

@@ -1,15 +1,15 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Runs scenarios in interleaved rounds and collects what each round measured.
+// Runs scenarios in interleaved rounds and collects the results of each round.
 //
-// A round runs each scenario once for the same length of time. So whatever slows the machine down
-// meanwhile slows a scenario and its floor alike, and their ratio is taken round by round. Before
-// the first round each scenario runs shortly without being measured; the first tenth of each later
-// run is not measured either.
+// A round runs each scenario once for the same length of time. So a disturbance of the machine
+// slows a scenario and its floor alike; their ratio is taken round by round. Before the first round
+// each scenario runs briefly without being measured. The first tenth of each later run is not
+// measured either.
 //
 // Threads: one.
-// Errors: CountError when a scenario's counts disagree; std::system_error from starting one.
+// Errors: CountError if a scenario's counts disagree; std::system_error from starting a scenario.
 // Internal.
 
 #ifndef ZMQLOOP_BENCHMARKS_THROUGHPUT_RUNNER_H_
@@ -29,7 +29,7 @@
 
 namespace zmqloop::bench {
 
-// What one round measured of one scenario. NaN where nothing was run.
+// The results of one scenario in one round. NaN if nothing was run.
 struct Sample {
   double posts_per_second;
   double cpu_ns_per_post;  // of all threads together
@@ -60,7 +60,7 @@ class CountError : public std::runtime_error {
 
 class ThroughputRunner {
  public:
-  // `interrupted` may be set by a signal handler: run() then returns soon.
+  // A signal handler may set `interrupted`: run() then returns soon.
   ThroughputRunner(const WorkloadOptions& options, const std::atomic<bool>& interrupted,
                    ProgressLine& progress)
       : options_(options), interrupted_(interrupted), progress_(progress) {}
@@ -70,7 +70,7 @@ class ThroughputRunner {
 
  private:
   bool measure(ScenarioResult& result, Duration length, bool keep);
-  // Waits; false if interrupted.
+  // Waits for `length`. Returns false if interrupted.
   bool wait(const Scenario& scenario, Duration length);
 
   const WorkloadOptions options_;

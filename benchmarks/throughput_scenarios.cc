@@ -18,7 +18,7 @@ namespace {
 
 constexpr std::uint64_t kWindow = 1024;
 constexpr std::size_t kEachWay = 256;
-constexpr std::uint64_t kSparse = 128;  // a clock reading costs as much as several posts
+constexpr std::uint64_t kSparse = 128;  // reading the clock costs as much as several posts
 
 WorkloadOptions with(WorkloadOptions options, std::size_t producers, std::size_t loops) {
   options.producers = producers;

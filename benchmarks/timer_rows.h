@@ -1,10 +1,10 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// What `timers` asks of every contender, in one form for all of them.
+// The rows of `timers`, written once for all contenders.
 //
 //   W6-arm-cancel  10^6 timers are armed, then cancelled in the order they were armed
-//   W6-fire        200,000 timers are armed, fall due while nobody looks, and fire
+//   W6-fire        200,000 timers are armed, fall due while the loop does not run, then fire
 //   W6-lateness    a timer of 1 ms that arms itself again: how long after its deadline it fires
 //   scale-timers   1,000 timers are armed and cancelled while N others are armed
 //
@@ -13,13 +13,14 @@
 //   Contender(std::size_t timers, EventSink& sink);
 //   void arm(std::size_t timer, std::chrono::milliseconds delay);   // one that is not armed
 //   void cancel(std::size_t timer);                                 // one that is armed
-//   void run();      // fires timers, each by sink.on_event(timer), until that returns false
-//   void settle();   // if there is one: does what cancelled timers have left to do
+//   void run();      // fires timers by sink.on_event(timer), until that returns false
+//   void settle();   // optional: does the remaining work for cancelled timers
 //
-// What its library leaves to its user (handles, timer structures) it keeps in memory taken once.
+// A contender allocates once, up front, the memory that its library leaves to the user (handles,
+// timer structures).
 //
 // Threads: one.
-// Errors: std::runtime_error if a cancelled timer fires, or one does not fire exactly once.
+// Errors: std::runtime_error if a cancelled timer fires, or a timer does not fire exactly once.
 // Internal.
 
 #ifndef ZMQLOOP_BENCHMARKS_TIMER_ROWS_H_
@@ -41,13 +42,13 @@
 
 namespace zmqloop::bench {
 
-// The same delays for every contender: 1 ms to `longest`, in no order.
+// Returns the same delays for every contender: 1 ms to `longest`, in no order.
 std::vector<std::chrono::milliseconds> random_delays(std::size_t count,
                                                      std::chrono::milliseconds longest);
 inline constexpr std::chrono::milliseconds kLongestArmed{60'000};
 inline constexpr std::chrono::milliseconds kLongestFired{50};
 
-// Counts what fires, and knows whether each of `timers` fired once.
+// Counts the timers that fire, and checks that each of `timers` fired once.
 class FireCount final : public EventSink {
  public:
   explicit FireCount(std::size_t timers) : timers_(timers) {}
@@ -79,7 +80,7 @@ class ArmCancel {
       : others_(others),
         delays_(random_delays(others + cancelled, kLongestArmed)),
         contender_(delays_.size(), sink_) {
-    // None of the others may fall due: what settles a contender fires it.
+    // None of the others may fall due: settle() would fire it.
     for (std::size_t timer = 0; timer < others; ++timer) {
       contender_.arm(timer, (kLongestArmed + delays_[timer]) / 2);
     }
@@ -104,7 +105,7 @@ class ArmCancel {
   Contender contender_;
 };
 
-// Timers that all fire. Waiting until the last of them is due is not part of a round's time.
+// Timers that all fire. A round's time does not include the wait until the last of them is due.
 template <class Contender>
 class Fire {
  public:
@@ -118,7 +119,7 @@ class Fire {
       contender_.arm(timer, delays_[timer]);
     }
     const TimePoint armed = Clock::now();
-    // What counts whole milliseconds may round up.
+    // Contenders that count whole milliseconds may round up.
     std::this_thread::sleep_until(armed + kLongestFired + std::chrono::milliseconds(2));
     const TimePoint due = Clock::now();
     contender_.run();
@@ -142,7 +143,7 @@ class Chain final : public EventSink {
   Round round(std::uint64_t links) {
     const TimePoint start = Clock::now();
     links_left_ = links;
-    timed_ = false;  // the first link is armed from outside of the loop
+    timed_ = false;  // the first link is armed outside of the loop
     arm();
     contender_.run();
     return {links, Clock::now() - start};
@@ -195,7 +196,7 @@ Row arm_cancel_row(const std::string& name, std::size_t cancelled, std::size_t o
           }};
 }
 
-// The rows of a contender that has no descriptor to wait for.
+// The rows of a contender that has no descriptor to wait on.
 template <class Contender>
 std::vector<Row> timer_cost_rows(const std::string& name) {
   std::vector<Row> rows;

@@ -75,7 +75,7 @@ class WheelTimers {
   std::uint64_t done_;  // the last tick whose timers have fired
 };
 
-// One timer: a timerfd that is set, and read until it expires.
+// One timer, a timerfd: arm() sets it, and run() blocks in read() until it expires.
 class TimerfdTimers {
  public:
   TimerfdTimers(std::size_t, EventSink& sink)

@@ -3,11 +3,11 @@
 
 // The floor of timers: a hashed wheel of intrusive lists, with a tick of one millisecond.
 //
-// Little could arm or cancel in fewer instructions: a timer is linked into the list of its tick,
-// and unlinked from it. It has no descriptor to wait for.
+// Hardly anything could arm or cancel in fewer instructions: arming links a timer into the list of
+// its tick, cancelling unlinks it. The wheel has no descriptor to wait on.
 //
 // Threads: one.
-// Owns: its lists; timers are its user's.
+// Owns: its lists; timers belong to the user.
 // Internal.
 
 #ifndef ZMQLOOP_BENCHMARKS_TIMING_WHEEL_H_
@@ -44,7 +44,7 @@ class TimingWheel {
     timer.next->previous = timer.previous;
   }
 
-  // Calls fire(timer) for what is due from tick `first` to tick `last`.
+  // Calls fire(timer) for each timer that is due from tick `first` to tick `last`.
   template <class F>
   void advance(std::uint64_t first, std::uint64_t last, F&& fire) {
     for (std::uint64_t tick = first; tick <= last; ++tick) {

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// How many ZeroMQ messages can be received in a second by a socket's handler on a loop?
+// How many ZeroMQ messages per second can a socket's handler on a loop receive?
 //
 // W8 of docs/performance.md. The floors: zmq_recv in a loop, and zmq_poll in a loop.
 

@@ -1,19 +1,19 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// What `zmq_dispatch` asks of every contender, in one form for all of them.
+// The rows of `zmq_dispatch`, written once for all contenders.
 //
-//   W8-inproc, W8-tcp  a stream of messages from another thread, received as they come
-//   W8-one             one message at a time, on one thread: received, and the next one sent
-//   W8-idle            the same, each message received to the end so that the next one has to be
-//                      signalled, beside N sockets that receive nothing
+//   W8-inproc, W8-tcp  a stream of messages from another thread, received as they arrive
+//   W8-one             one message at a time, on one thread: received, then the next one sent
+//   W8-idle            the same, but the handler receives until no message is left, so the next
+//                      one has to be signalled; beside N sockets that receive nothing
 //   W8-idle-rep        the same beside N idle REP sockets, which can become ready without a signal
-//   scale-sockets      the same beside more of them
+//   scale-sockets      W8-idle beside more idle sockets
 //
 // A contender is a class with
 //
 //   explicit Contender(Inbox& inbox);   watches inbox.watched() for reading
-//   void run();                         calls inbox.on_event(i), until that returns false
+//   void run();                         calls inbox.on_event(i) until it returns false
 //
 // Threads: one, and the sender of the stream.
 // Internal.

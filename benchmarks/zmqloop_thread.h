@@ -3,7 +3,7 @@
 
 // This library as a contender of the benchmarks: a LoopThread.
 //
-// Threads, owns: as LoopThread; contender.h says what is asked of it.
+// Threads, owns: as LoopThread. It meets the requirements in contender.h.
 // Internal.
 
 #ifndef ZMQLOOP_BENCHMARKS_ZMQLOOP_THREAD_H_

@@ -3,8 +3,9 @@
 
 // asio as a contender: an io_context run by one thread, and asio::post().
 //
-// Concurrency hint 1 says that one thread runs it, so that its own posts skip the lock and the
-// wake-up; other threads may still post. Beside it, where they are the fastest asio can do:
+// Concurrency hint 1 tells asio that one thread runs the context, so that thread's own posts skip
+// the lock and the wake-up; other threads may still post. Two variants take part where they are the
+// fastest that asio can do:
 //
 //   asio-polling  never sleeps, but polls all the time. In W4.
 //   asio-unsafe   takes no locks: no other thread may post. In W5, where none does.
@@ -49,7 +50,7 @@ class AsioUnsafeLoop : public AsioLoop {
  public:
   AsioUnsafeLoop() : AsioLoop(ASIO_CONCURRENCY_HINT_UNSAFE) {}
 
-  // Begins with the first post, which is the only one by another thread.
+  // Waits for the first post, the only one by another thread, before it runs.
   void run() {
     first_post_.acquire();
     context_.run();

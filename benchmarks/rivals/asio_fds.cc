@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// asio's descriptors: a stream_descriptor each, waited for again once its token has been passed on;
-// or (asio-read) read by asio itself.
+// asio's descriptors: a stream_descriptor each, waited for again once its token has been passed on.
+// With asio-read, asio itself reads the token.
 
 #include <cstddef>
 #include <vector>
@@ -26,7 +26,7 @@ class AsioDescriptors {
   AsioDescriptors(const AsioDescriptors&) = delete;
   AsioDescriptors& operator=(const AsioDescriptors&) = delete;
   ~AsioDescriptors() {
-    for (stream_descriptor& each : descriptors_) each.release();  // they are the ring's to close
+    for (stream_descriptor& each : descriptors_) each.release();  // the ring closes them
   }
 
   void run() {

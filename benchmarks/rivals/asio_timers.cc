@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// asio's timers: a steady_timer each, made once and armed again, on a context that is told that one
-// thread runs it.
+// asio's timers: a steady_timer each, made once and armed again, on a context with concurrency hint
+// 1: one thread runs it.
 
 #include <chrono>
 #include <cstddef>

@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// asio with ZeroMQ sockets, as azmq does it: a stream_descriptor for each ZMQ_FD, and ZMQ_EVENTS
-// asked before waiting for it, since it tells of changes only.
+// asio with ZeroMQ sockets, as azmq does it: a stream_descriptor for each ZMQ_FD. Before each wait
+// it asks ZMQ_EVENTS, since ZMQ_FD signals only changes.
 
 #include <cstddef>
 #include <vector>
@@ -27,7 +27,7 @@ class AsioSockets {
   AsioSockets(const AsioSockets&) = delete;
   AsioSockets& operator=(const AsioSockets&) = delete;
   ~AsioSockets() {
-    // They are libzmq's to close.
+    // libzmq closes the descriptors.
     for (asio::posix::stream_descriptor& descriptor : descriptors_) descriptor.release();
   }
 
@@ -40,7 +40,8 @@ class AsioSockets {
   bool is_readable(std::size_t i) {
     return (inbox_.watched()[i].get(zmq::sockopt::events) & ZMQ_POLLIN) != 0;
   }
-  // Has the socket's handler called in the context's next turn, or once the descriptor tells.
+  // Calls the socket's handler in the context's next turn if the socket is readable, else once the
+  // descriptor signals.
   void look(std::size_t i) {
     if (is_readable(i)) {
       asio::post(context_, [this, i] { handle(i); });

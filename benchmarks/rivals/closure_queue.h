@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// The queue that a rival without one of its own is given: callables in a vector under a mutex, all
-// taken at once.
+// The queue for rivals that have none of their own: callables in a vector under a mutex, all taken
+// at once.
 //
 // Threads: push() any, run_all() the loop's.
 // Owns: the callables.
@@ -24,8 +24,8 @@ namespace zmqloop::bench {
 template <class Callable>
 class ClosureQueue {
  public:
-  // Returns whether the queue was empty: then the loop is to be told. One that is told empties the
-  // queue.
+  // Returns whether the queue was empty. If so, the caller must wake the loop, which then empties
+  // the queue.
   template <class F>
   bool push(const F& f) {
     const std::lock_guard lock(mutex_);
@@ -45,13 +45,13 @@ class ClosureQueue {
  private:
   std::mutex mutex_;
   std::vector<Callable> waiting_;  // guarded by mutex_
-  std::vector<Callable> running_;  // the loop's; empty between calls
+  std::vector<Callable> running_;  // the loop's only; empty between calls
 };
 
-// What users write.
+// The queue that users typically write.
 using FunctionQueue = ClosureQueue<std::function<void()>>;
 
-// A callable small enough, and trivial enough, that a hand-written queue need not allocate for it.
+// A callable so small and trivial that a hand-written queue need not allocate for it.
 class InlineCallable {
  public:
   template <class F>

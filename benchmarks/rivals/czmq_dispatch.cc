@@ -1,11 +1,11 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// czmq's zloop as a contender: a reader on a PULL socket, and for each thread that posts to the
-// loop a PUSH socket connected to it, since sockets are not for sharing.
+// czmq's zloop as a contender: a reader on a PULL socket, and one PUSH socket connected to it for
+// each thread that posts to the loop, since threads cannot share a socket.
 //
-// A callable travels by value, as a message; the reader takes all that have come, which zloop's
-// documentation leaves to it: one message a call is slower.
+// A callable travels by value, as a message. The reader takes all waiting messages; zloop's
+// documentation leaves this choice to the reader, and one message per call is slower.
 
 #include <algorithm>
 #include <array>
@@ -31,7 +31,7 @@ struct DestroySocket {
 };
 using Socket = std::unique_ptr<zsock_t, DestroySocket>;
 
-// For the process, and before its first socket.
+// Prepares the whole process; call it before the first socket.
 void prepare_czmq() {
   static const bool prepared = [] {
     zsys_handler_set(nullptr);  // leave Ctrl-C to the program
@@ -62,7 +62,7 @@ class CzmqLoop {
     zloop_reader(loop_, inbox_.get(), &CzmqLoop::on_messages, this);
   }
   ~CzmqLoop() {
-    // Those of other threads go with their threads.
+    // Outlets of other threads end with their threads.
     std::erase_if(outlets, [this](const auto& outlet) { return outlet.first == id_; });
     zloop_destroy(&loop_);
   }
@@ -78,7 +78,7 @@ class CzmqLoop {
 
  private:
   static inline std::atomic<std::uint64_t> last_id{0};
-  // The calling thread's sockets, by the loop they lead to.
+  // The calling thread's sockets, keyed by the id of the loop they are connected to.
   static inline thread_local std::vector<std::pair<std::uint64_t, Socket>> outlets;
 
   zsock_t* outlet() {
@@ -102,7 +102,7 @@ class CzmqLoop {
   const std::string endpoint_;
   const Socket inbox_;
   zloop_t* loop_;
-  bool stopped_ = false;  // the loop's
+  bool stopped_ = false;  // the loop thread's only
 };
 
 const Registration kRegistration(make_contender<OnThread<CzmqLoop>>("czmq"));

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// czmq's zloop: a poller for each socket. zmq_poll is inside.
+// czmq's zloop with ZeroMQ sockets: a poller for each. zloop calls zmq_poll inside.
 
 #include <cstddef>
 #include <czmq.h>
@@ -16,7 +16,7 @@ class CzmqSockets {
  public:
   explicit CzmqSockets(Inbox& inbox)
       : inbox_(inbox), loop_(zloop_new()), sources_(inbox.watched().size()) {
-    zloop_set_nonstop(loop_, true);  // signals are not its business
+    zloop_set_nonstop(loop_, true);  // leaves signals to the program
     for (std::size_t i = 0; i < sources_.size(); ++i) {
       sources_[i] = {this, i};
       zmq::socket_ref socket = inbox.watched()[i];

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// libev as a contender: callables in a locked queue, and ev_async_send() for the first of them.
+// libev as a contender: callables in a locked queue, and ev_async_send() if the queue was empty.
 
 #include <ev.h>
 #include <stdexcept>

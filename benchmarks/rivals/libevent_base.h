@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// An event_base that frees itself.
+// A libevent event_base that frees itself.
 //
 // Internal.
 

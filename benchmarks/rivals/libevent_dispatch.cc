@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// libevent as a contender: callables in a locked queue, and event_active() on one event for the
-// first of them.
+// libevent as a contender: callables in a locked queue, and event_active() on one event if the
+// queue was empty.
 
 #include <stdexcept>
 
@@ -15,7 +15,7 @@
 namespace zmqloop::bench {
 namespace {
 
-// Without it a base has no lock, and other threads cannot wake it.
+// Without evthread_use_pthreads() a base has no lock, and other threads cannot wake it.
 event_base* make_base() {
   static const int prepared = evthread_use_pthreads();
   event_base* const base = prepared == 0 ? event_base_new() : nullptr;

@@ -45,7 +45,7 @@ class LibeventFds {
 
   TokenRing& ring_;
   std::vector<Watcher> watchers_;
-  const LibeventBase base_;  // last: freeing it looks at the watchers
+  const LibeventBase base_;  // last: freeing it reads the watchers
 };
 
 const RowRegistration kRegistration(fd_rows<LibeventFds>("libevent"));

@@ -51,7 +51,7 @@ class LibeventTimers {
 
   EventSink& sink_;
   std::vector<Timer> timers_;
-  const LibeventBase base_;  // last: freeing it looks at the timers
+  const LibeventBase base_;  // last: freeing it reads the timers
 };
 
 const RowRegistration kRegistration(timer_rows<LibeventTimers>("libevent"));

@@ -1,10 +1,10 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// libuv as a contender: callables in a locked queue, and uv_async_send(), the one function that
+// libuv as a contender: callables in a locked queue, and uv_async_send(), the only function that
 // other threads may call.
 //
-// libuv coalesces sends by itself; sending only where the queue was empty was seen to be slower.
+// libuv coalesces sends by itself; sending only if the queue was empty was measured to be slower.
 // "libuv-inline" is the same with a hand-written callable that, unlike std::function, does not
 // allocate.
 

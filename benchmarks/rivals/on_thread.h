@@ -1,12 +1,12 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Runs a rival's loop on a thread of its own.
+// Runs a rival's loop on its own thread.
 //
-// `Core` is the rival's loop: run() runs it until stop(), which is called by one of its own
-// callbacks; post(f) may be called by any thread, before run() too.
+// `Core` is the rival's loop: run() runs it until one of its own callbacks calls stop(). Any thread
+// may call post(f), also before run().
 //
-// Threads: post() and finish() any; join() the maker's.
+// Threads: post() and finish() any; join() the thread that made the object.
 // Owns: the loop and its thread.
 // Errors: std::system_error from starting or pinning the thread.
 // Internal.

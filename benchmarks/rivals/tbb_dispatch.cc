@@ -1,10 +1,11 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// TBB as a contender: a task_arena of as many slots as there are loops, and enqueue().
+// TBB as a contender: a task_arena with one slot per loop, and enqueue().
 //
-// Its workers are a pool, not loops of their own: nothing says which one runs a task, or in which
-// order. So it takes part only where work is given to a pool, and its order is not checked.
+// Its workers are a pool, not separate loops: TBB promises neither the worker that runs a task nor
+// the order of tasks. So it takes part only where work is given to a pool, and the order is not
+// checked.
 
 #include <atomic>
 #include <cstddef>
@@ -74,7 +75,7 @@ class ArenaFlood : public Workload {
     }
   }
 
-  tbb::global_control workers_;  // as many as loops, beside the calling thread
+  tbb::global_control workers_;  // one per loop, beside the calling thread
   tbb::task_arena arena_;
   std::vector<std::unique_ptr<Inbox>> inboxes_;
   Team producers_;  // last: its parts use the other members

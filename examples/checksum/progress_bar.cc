@@ -20,7 +20,7 @@ using namespace std::chrono_literals;
 constexpr auto kTimeBetweenDrawings = 100ms;
 constexpr std::size_t kBarWidth = 24;
 
-// Returns a text such as "512 B" or "1.5 MiB".
+// "512 B", "1.5 MiB".
 std::string format_bytes(double bytes) {
   constexpr const char* kUnits[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
   std::size_t unit = 0;
@@ -37,7 +37,7 @@ std::string format_bar(std::uint64_t done, std::uint64_t found) {
   return "[" + std::string(filled, '=') + std::string(kBarWidth - filled, ' ') + "]";
 }
 
-// Returns the number of characters that fit into a line of the terminal without wrapping.
+// The number of characters that fit into a terminal line without wrapping.
 std::size_t terminal_width() {
   winsize size{};
   if (::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return 79;
