@@ -48,7 +48,8 @@ class LoopThread {
   struct Options {
     std::string name = {};  // of thread and loop; empty: loop.name
     // The CPU to run on; empty: any CPU of the process. Plain threads and programs started by
-    // callbacks inherit the pin, as usual on Linux. Loops, pools and NamedThreads may use all CPUs.
+    // callbacks inherit the pin, as usual on Linux. LoopThreads, LoopPools and NamedThreads that
+    // they make may use all CPUs of the process.
     std::optional<int> cpu = {};
     LoopOptions loop = {};  // its name is used if `name` is empty
     // Called on the thread. on_thread_start: before the loop runs, with the loop current, so it may

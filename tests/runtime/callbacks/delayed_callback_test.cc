@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Delayed callbacks: one call per last start, really stopped, and whoever goes first.
+// Delayed callbacks: one call per last start, none after a stop, and either side destroyed first.
 
 #include "zmqloop/runtime/callbacks/delayed_callback.h"
 
@@ -266,7 +266,7 @@ TEST_P(DelayedCallbackTest, UsesTheLoopThatIsCurrentAtEachStart) {
 
   delayed.start();
   loop_.make_current();
-  delayed.start();  // leaves the other loop
+  delayed.start();  // moves it away from the other loop
   IOLoop::clear_current();
   run_clocked();
   EXPECT_EQ(calls_, 1);
@@ -281,7 +281,7 @@ TEST_P(DelayedCallbackTest, UsesTheRunningLoopIfStartedThere) {
   EXPECT_EQ(calls_, 1);
 }
 
-// ---- who goes first ----
+// ---- order of destruction ----
 
 TEST_P(DelayedCallbackTest, IsStoppedByItsDestructor) {
   const auto alive = std::make_shared<int>();
@@ -366,7 +366,7 @@ TEST_P(DelayedCallbackTest, MayBeOwnedByACallbackOfTheLoopThatIsDestroyed) {
 
 TEST_P(DelayedCallbackTest, IsRefusedOnAnotherThreadWhileTheLoopRuns) {
   LoopThread thread({.name = "busy", .loop = options()});
-  thread.loop().submit([] {}).get();  // it runs
+  thread.loop().submit([] {}).get();  // so that the loop runs
   DelayedCallback delayed([] {}, 1h, &thread.loop());
   EXPECT_THAT(error_of<std::logic_error>([&] { delayed.start(); }), HasSubstr("'busy'"));
   thread.loop().submit([&] { delayed.start(); }).get();

@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // PeriodicCallback and DelayedCallback destroyed on any thread, at any moment of their loop's life:
-// the callable is destroyed once, never under a call's feet, a call under way finishes, none begins
-// afterwards, and nobody waits.
+// the callable is destroyed once and never during a call, a running call finishes, none begins
+// afterwards, and no thread waits.
 
 #include "zmqloop/runtime/callbacks/owned_timer.h"
 
@@ -33,7 +33,7 @@
 namespace zmqloop::testing {
 namespace {
 
-// Which of the two, and what its callable returns.
+// The class under test and the result type of its callable.
 enum class Kind { kPeriodic, kPeriodicTask, kPeriodicFuture, kDelayed, kDelayedTask, kDelayedFuture };
 constexpr Kind kKinds[] = {Kind::kPeriodic, Kind::kPeriodicTask, Kind::kPeriodicFuture,
                            Kind::kDelayed,  Kind::kDelayedTask,  Kind::kDelayedFuture};
@@ -49,20 +49,20 @@ std::string kind_name(Kind kind) {
   return kNames[static_cast<std::size_t>(kind)];
 }
 
-// What has become of a callable and its calls. Outlives them.
+// Counts the calls and destructions of a callable. Outlives it.
 class Account {
  public:
-  // In each call, on the loop's thread; before the await, if it has one.
+  // Runs in each call, on the loop's thread; before the await, if there is one.
   std::function<void()> in_call = [] {};
-  // Whether calls that return something asynchronous wait for the gate.
+  // Makes calls that return a task or a future wait for the gate.
   std::atomic<bool> parks{false};
 
   int begun() const { return begun_; }
   int ended() const { return ended_; }
   int destroyed() const { return destroyed_; }
-  // No call may begin any more.
+  // From now on, no call may begin.
   void owner_is_gone() { gone_ = true; }
-  // A loop that closes does not wait for a future that a call has returned: that is under way still.
+  // A closing loop does not wait for a returned future, whose call then goes on after the close.
   void loop_leaves_futures_behind(Kind kind) {
     leaves_future_ = kind == Kind::kPeriodicFuture || kind == Kind::kDelayedFuture;
   }
@@ -82,19 +82,19 @@ class Account {
   }
 
   Future<void> gate() const { return gate_.get_future(); }
-  // Lets the call that is parked go on, on any thread, and all later ones.
+  // Lets the parked call and all later ones go on, on any thread.
   void open_gate() {
     parks = false;
     gate_.set_value();
   }
 
-  // Of one callable that was made, used and destroyed, in any kind of call.
+  // Checks one callable that was made, called in any way and destroyed.
   void expect_over() const {
     expect_over_but_for_a_call_under_way();
     EXPECT_EQ(late_, 0) << "a call has begun after the end of the owner";
   }
-  // The same where a call may have been under way: the loop had chosen to call, and its thread was
-  // held up before the first instruction of the callable. Nobody waits for it.
+  // The same if a call may have been running: the loop had decided to call, and its thread was held
+  // up before the first instruction of the callable. The owner does not wait for it.
   void expect_over_but_for_a_call_under_way() const {
     EXPECT_EQ(destroyed_, 1);
     EXPECT_EQ(wrong_, 0);
@@ -106,14 +106,14 @@ class Account {
   std::atomic<int> begun_{0};
   std::atomic<int> ended_{0};
   std::atomic<int> destroyed_{0};
-  std::atomic<int> wrong_{0};  // calls of what was destroyed, destructions under a call's feet
-  std::atomic<int> late_{0};   // calls that began after the end of the owner
+  std::atomic<int> wrong_{0};  // calls of a destroyed callable, destructions during a call
+  std::atomic<int> late_{0};   // calls that began after the owner was destroyed
   std::atomic<bool> gone_{false};
   std::atomic<bool> leaves_future_{false};
   Promise<void> gate_;
 };
 
-// A callable that keeps account. A call is under way while a Call exists.
+// A callable that reports to its Account. A call is running while a Call exists.
 class Accounted {
  public:
   explicit Accounted(Account& account) : account_(&account) {}
@@ -161,7 +161,7 @@ struct FutureCallable : Accounted {
     Call call(*account_);
     account_->in_call();
     if (account_->parks) {
-      // Ends it before the loop is told.
+      // Ends the Call before the loop learns that the future is ready.
       account_->gate().on_ready([under_way = std::make_unique<Call>(std::move(call))]() mutable {
         under_way.reset();
       });
@@ -222,7 +222,7 @@ class OwnedTimerTest : public ::testing::TestWithParam<std::tuple<Kind, PollerKi
     make(&*loop_, 24h);
     subject_->start();
   }
-  // Runs until a call has begun that goes on after the callable has returned.
+  // Runs until a call has begun whose task or future goes on after the callable has returned.
   void run_until_parked() {
     account_.parks = true;
     account_.in_call = [&] { loop_->stop(); };
@@ -333,7 +333,7 @@ TEST_P(OwnedTimerTest, KeepsItsCallableWhenItsLoopClosesUnderACallThatIsParked) 
   account_.expect_over();
 }
 
-// The call that the first loop took with it does not count any more.
+// The call on the first loop, which was destroyed, no longer counts.
 TEST_P(OwnedTimerTest, DestroyedOnASecondLoopDestroysItsCallableThereAndThen) {
   if (!returns_async(kind())) GTEST_SKIP() << "its call is over when it returns";
   {
@@ -364,7 +364,7 @@ TEST_P(OwnedTimerTest, DestroyedOnASecondLoopDestroysItsCallableThereAndThen) {
   account_.expect_over();
 }
 
-// A task that has gone to another loop goes with that one if it closes: a call that never ends.
+// A task that has moved to another loop is destroyed when that one closes: its call never ends.
 TEST_P(OwnedTimerTest, IsOverWithACallWhoseTaskHasGoneWithAnotherLoop) {
   if (kind() != Kind::kPeriodicTask && kind() != Kind::kDelayedTask) GTEST_SKIP() << "no task";
   for (const bool owner_is_gone : {false, true}) {
@@ -443,7 +443,8 @@ TEST_P(OwnedTimerTest, DestroyedByItsOwnCallThatThrowsLivesUntilThatIsOver) {
   EXPECT_EQ(recording.close(), CloseReport());
 }
 
-// Copied while it is given to the loop, which another thread is then setting up.
+// This thread sets the loop up by adding a callable. The copy constructor of that callable lets
+// another thread destroy the timer.
 TEST_P(OwnedTimerTest, DestroyedWhileAnotherThreadSetsTheLoopUpWaitsForNobody) {
   struct DestroysWhenCopied {
     std::optional<Subject>* subject;
@@ -494,7 +495,7 @@ TEST_P(OwnedTimerTest, DestroyedOnceItsLoopIsClosedOrGone) {
   }
 }
 
-// What the callable owns may be the last owner of its loop.
+// The callable may be the last owner of its loop.
 TEST_P(OwnedTimerTest, DestroyedTogetherWithTheLoopThatItsCallableOwns) {
   auto loop = std::make_shared<IOLoop>(options());
   IOLoop& reference = *loop;
@@ -531,7 +532,7 @@ TEST_P(OwnedTimerTest, ItsCallThatEndsTheThreadIsOverAndIsCountedOnce) {
   EXPECT_EQ(subject_->is_running(), is_periodic(kind()));
   if (!is_periodic(kind())) subject_->start();
   account_.in_call = [&] { loop_->stop(); };
-  loop_->start();  // another thread goes on with it
+  loop_->start();  // this thread continues the loop
   EXPECT_EQ(account_.begun(), 2) << "one chain of ticks";
   subject_.reset();
   EXPECT_EQ(account_.destroyed(), 1) << "no call is under way";
@@ -551,7 +552,7 @@ TEST_P(OwnedTimerTest, DestroyedByItsOwnCallThatEndsTheThreadIsDestroyedOnce) {
   EXPECT_EQ(loop_->close(), CloseReport());
 }
 
-// ---- a loop that is a thread's own ----
+// ---- a loop of a LoopThread or a pool ----
 
 class TimerOfAnOwnedLoop
     : public ::testing::TestWithParam<std::tuple<Kind, OwnerKind>> {
@@ -593,7 +594,7 @@ TEST_P(TimerOfAnOwnedLoop, DestroyedNeverStartedIsDestroyedThere) {
   EXPECT_EQ(owner.stop_and_join(), CloseReport());
 }
 
-// It is called all the time meanwhile: once in many rounds destructor and call meet.
+// It is called all the time, so that the destructor meets a call once in many rounds.
 TEST_P(TimerOfAnOwnedLoop, DestroyedElsewhereBetweenItsCallsOrInOneIsNotCalledAgain) {
   LoopOwner owner(owner_kind(), {});
   for (int round = 0; round < 50; ++round) {
@@ -602,8 +603,8 @@ TEST_P(TimerOfAnOwnedLoop, DestroyedElsewhereBetweenItsCallsOrInOneIsNotCalledAg
     on_loop(owner, [&] { subject->start(); });
     while (is_periodic(kind()) && account.begun() == 0) std::this_thread::yield();
     subject.reset();
-    on_loop(owner, [] {});  // a call that was under way is over
-    on_loop(owner, [] {});  // and what its task had posted
+    on_loop(owner, [] {});  // a running call is over
+    on_loop(owner, [] {});  // and the posts of its task have run
     account.expect_over_but_for_a_call_under_way();
   }
   EXPECT_EQ(owner.stop_and_join(), CloseReport());
@@ -621,7 +622,7 @@ TEST_P(TimerOfAnOwnedLoop, DestroyedElsewhereDuringACallWaitsForNobody) {
   std::optional<Subject> subject(std::in_place, kind(), account, &owner.loop());
   on_loop(owner, [&] { subject->start(); });
   while (!inside) std::this_thread::yield();
-  elsewhere([&] { subject.reset(); });  // and returns
+  elsewhere([&] { subject.reset(); });  // must return
   EXPECT_EQ(account.destroyed(), 0) << "a call is under way";
   EXPECT_EQ(account.ended(), 0);
   may_return = true;
@@ -746,7 +747,7 @@ TEST_P(TimerOfAnOwnedLoop, ItsCallThatEndsTheLoopsThreadIsOverWhenThatHasEnded) 
   }
 }
 
-// Wherever the end of the loop comes.
+// The destruction may meet any stage of the loop's end.
 // Failures: C10
 TEST_P(TimerOfAnOwnedLoop, DestroyedElsewhereAtAnyMomentOfTheLoopsEnd) {
   const std::uint64_t rounds = stress_count(100) + 5;

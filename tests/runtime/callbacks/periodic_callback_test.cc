@@ -1,7 +1,8 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Periodic callbacks: one chain of ticks, missed ones, futures, and whoever goes first.
+// Periodic callbacks: one chain of ticks, missed ticks, futures, and either the callback or its
+// loop destroyed first.
 
 #include "zmqloop/runtime/callbacks/periodic_callback.h"
 
@@ -61,19 +62,18 @@ class PeriodicCallbackTest : public OnBothPollers {
   }
   void run_clocked() { run(clocked_); }
 
-  // Runs the loop in steps of a quarter of a millisecond, until that time; callbacks may take their
-  // share of it.
+  // Runs the loop until the time `end`, in steps of 0.25 ms. Callbacks may advance the clock too.
   void run_until(milliseconds end) {
     for (run_clocked(); clock_.now() < start_ + end; run_clocked()) clock_.advance(250us);
   }
-  // Sets the clock without running what it passes over.
+  // Sets the clock without running the ticks it skips.
   void jump_to(milliseconds time) { clock_.set(start_ + time); }
 
   void tick() { ticks_.push_back(duration<double, std::milli>(clock_.now() - start_).count()); }
   auto ticking() {
     return [this] { tick(); };
   }
-  // Ticks, and takes as long as each of these in turn, then no time.
+  // Returns a callable that ticks and takes each of the durations (ms) in turn, then no time.
   auto taking(std::vector<int> durations) {
     return [this, durations = std::move(durations)] {
       tick();
@@ -82,14 +82,14 @@ class PeriodicCallbackTest : public OnBothPollers {
       }
     };
   }
-  // Ticks, and is over when the last promise is kept.
+  // Returns a callable that ticks and returns the future of a new last promise.
   auto promising() {
     return [this] {
       tick();
       return promises_.emplace_back().get_future();
     };
   }
-  // Keeps the last promise, and lets the loop notice.
+  // Sets the last promise, and lets the loop notice.
   void keep_promise() {
     promises_.back().set_value();
     run_clocked();
@@ -352,7 +352,7 @@ TEST_P(PeriodicCallbackTest, DrawsOtherPeriodsThanItsTwin) {
   EXPECT_NE(times[0], times[1]);
 }
 
-// ---- what it is made of ----
+// ---- parameters and callables ----
 
 TEST_P(PeriodicCallbackTest, RefusesPeriodsThatAreNotAboveZeroAndNamesThem) {
   const auto refusal = [this](auto period) {
@@ -571,7 +571,7 @@ TEST_P(PeriodicCallbackTest, HandsWhatFuturesHoldInsteadOfAValueToTheLoopAndTick
   run_until(10ms);
   promises_.back().set_exception(std::make_exception_ptr(std::runtime_error("refused")));
   run_until(20ms);
-  promises_.back() = Promise<void>();  // dropped
+  promises_.back() = Promise<void>();  // breaks the promise
   run_until(30ms);
   ASSERT_EQ(clocked_.errors.size(), 2u);
   EXPECT_EQ(clocked_.what(0), "refused");
@@ -787,7 +787,7 @@ TEST_P(PeriodicCallbackTest, CanBeStartedOnAnotherLoopWhenTheOneItWaitedOnIsGone
   EXPECT_THAT(ticks_, ElementsAre(10, 20));
 }
 
-// ---- who goes first ----
+// ---- order of destruction ----
 
 TEST_P(PeriodicCallbackTest, IsStoppedByItsDestructor) {
   const auto alive = std::make_shared<int>();
@@ -862,7 +862,7 @@ TEST_P(PeriodicCallbackTest, MayBeOwnedByACallbackOfTheLoopThatIsDestroyed) {
 
 TEST_P(PeriodicCallbackTest, IsRefusedOnAnotherThreadWhileTheLoopRuns) {
   LoopThread thread({.name = "busy", .loop = options()});
-  thread.loop().submit([] {}).get();  // it runs
+  thread.loop().submit([] {}).get();  // so that the loop runs
   PeriodicCallback periodic([] {}, 1h, &thread.loop());
   EXPECT_THAT(error_of<std::logic_error>([&] { periodic.start(); }), HasSubstr("'busy'"));
   thread.loop().submit([&] { periodic.start(); }).get();
@@ -872,7 +872,7 @@ TEST_P(PeriodicCallbackTest, IsRefusedOnAnotherThreadWhileTheLoopRuns) {
   EXPECT_EQ(thread.join().timers_abandoned, 1u);
 }
 
-// It ticks all the time meanwhile: once in many rounds destructor and tick meet.
+// It ticks all the time, so that the destructor meets a tick once in many rounds.
 TEST_P(PeriodicCallbackTest, IsStoppedByItsDestructorOnAnotherThreadToo) {
   LoopThread thread({.name = "busy", .loop = options()});
   const auto alive = std::make_shared<int>();
@@ -905,7 +905,7 @@ TEST_P(PeriodicCallbackTest, IsHarmlessInAForkedChild) {
   EXPECT_THAT(ticks_, ElementsAre(10, 20));
 }
 
-// In the child, leaves the process when the callback has returned and start() has thrown.
+// The child exits once the callback has returned and start() has thrown.
 TEST_P(PeriodicCallbackTest, EndsQuietlyInAChildThatItsCallbackForks) {
   const pid_t parent = ::getpid();
   pid_t child = -1;
@@ -933,7 +933,8 @@ TEST_P(PeriodicCallbackTest, EndsQuietlyInAChildThatItsCallbackForks) {
 
 // ---- an instance that nobody runs ----
 
-// What a process writes in which `f` is called after it has made an instance with that clock.
+// Makes an instance with a fake clock in a child process and calls `f(clock)` there. Returns the
+// output to standard error.
 template <class F>
 std::string complaints_of(F f) {
   const ChildResult child = run_in_child([&] {

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// The arithmetic of periodic callbacks: slots, missed slots, jitter, and the ends of time.
+// The arithmetic of periodic callbacks: slots, missed slots, jitter, and both ends of time.
 
 #include "zmqloop/runtime/callbacks/periodic_schedule.h"
 
@@ -33,8 +33,8 @@ TimePoint at(Milliseconds ms) { return to_time_point(TimePoint(to_duration(ms)))
 double ms(TimePoint when) { return Milliseconds(when.time_since_epoch()).count(); }
 TimePoint ticks(Duration::rep count) { return TimePoint(Duration(count)); }
 
-// Starts at `start` and returns the times of all ticks and of the next, for callbacks that take as
-// long as given. A deadline in the past runs at once.
+// Starts at `start` and returns the times of all ticks and of the next one. Tick i's callback takes
+// callbacks_take[i]. A deadline in the past runs at once.
 std::vector<double> trace(const PeriodicSchedule& schedule, Milliseconds start,
                           const std::vector<double>& callbacks_take) {
   TimePoint now = at(start);
@@ -102,7 +102,7 @@ TEST(PeriodicSchedule, DoesNotDriftWithWhatCallbacksTake) {
   }
 }
 
-// A loop over the slots would take centuries as well.
+// A loop over the missed slots would itself take centuries.
 TEST(PeriodicSchedule, PassesAJumpOfCenturiesInOneStep) {
   const TimePoint last = ticks(5);
   const TimePoint now = last + std::chrono::hours(24 * 365 * 250) + 1ns;

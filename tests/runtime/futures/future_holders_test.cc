@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Futures with several holders, promises that go early, and how often values are copied.
+// Futures with several holders, promises destroyed early, and how often values are copied.
 
 #include <array>
 #include <atomic>
@@ -26,8 +26,8 @@
 #include "zmqloop/runtime/pool/loop_pool.h"
 #include "zmqloop/runtime/pool/loop_thread.h"
 
-// Lets a test hold up the thread that notifies those who wait for a future. Sanitizers have a
-// function of their own in that place.
+// Lets a test hold up the thread that notifies the waiters of a future. Not under sanitizers, which
+// replace pthread_cond_broadcast() themselves.
 namespace {
 std::atomic<bool> notifiers_are_held_up{false};
 std::atomic<const void*> notified_now{nullptr};
@@ -62,10 +62,10 @@ class FutureHolders : public ::testing::Test {
   const LoopWatchdog watchdog_;
 };
 
-// ---- who takes, takes alone --------------------------------------------------------------------
+// ---- one taker only ----------------------------------------------------------------------------
 
-// Has two threads call `take` for each round's future at the same time, and checks that one of them
-// got the value. `make` makes a round's value, `is` whether that is what was got.
+// Lets two threads call `take` for each round's future at the same time, and checks that one of
+// them got the value. `make` makes a round's value, `is` compares it with the result.
 template <class T, class Make, class Take, class Is>
 void race_for_the_value(int rounds, Make make, Take take, Is is) {
   std::optional<Future<T>> future;
@@ -121,7 +121,7 @@ TEST_F(FutureHolders, OfACopyableValueThatTakeAtOnceAreOneThatGetsItAndOneThatIs
       [&](const std::string& got, int round) { return got == text(round); });
 }
 
-// A value of two halves, whose copies take so long that a move comes in between.
+// A value of two halves. Copying it takes so long that a move comes in between.
 struct TwoHalves {
   explicit TwoHalves(int number) : first(number), second(number) {}
   TwoHalves(const TwoHalves& other) : first(other.first) {
@@ -157,7 +157,7 @@ TEST_F(FutureHolders, ThatCopyWhileAnotherTakesGetAWholeValueOrAreRefused) {
             ++torn;
           }
         } catch (const std::logic_error&) {
-          // taken before
+          // the value was already taken
         }
         step.arrive_and_wait();
       }
@@ -180,7 +180,7 @@ TEST_F(FutureHolders, ThatCopyWhileAnotherTakesGetAWholeValueOrAreRefused) {
   EXPECT_GT(copied, 0) << "nobody has read anything";
 }
 
-// Throws when it is moved, once it may.
+// Throws when it is moved, once `throws` is set.
 struct ThrowsWhenTaken {
   ThrowsWhenTaken() = default;
   ThrowsWhenTaken(const ThrowsWhenTaken&) = default;
@@ -205,7 +205,7 @@ TEST_F(FutureHolders, StillFindAValueThatCouldNotBeMovedOut) {
   EXPECT_THROW(future.get(), std::logic_error);
 }
 
-// A reader may look at the very moment when the value is put back.
+// A reader may read at the very moment when the value is put back.
 TEST_F(FutureHolders, StillFindAValueThatCouldNotBeMovedOutWhileTheyCopied) {
   Promise<ThrowsWhenTaken> promise;
   const Future<ThrowsWhenTaken> future = promise.get_future();
@@ -219,7 +219,7 @@ TEST_F(FutureHolders, StillFindAValueThatCouldNotBeMovedOutWhileTheyCopied) {
         try {
           (void)future.get();
         } catch (const std::logic_error&) {
-          // being taken
+          // the value was being taken
         }
       }
     });
@@ -229,7 +229,7 @@ TEST_F(FutureHolders, StillFindAValueThatCouldNotBeMovedOutWhileTheyCopied) {
     try {
       (void)Future<ThrowsWhenTaken>(future).get();
     } catch (const std::range_error&) {
-      // it is still there
+      // the value is still there
     } catch (const std::logic_error&) {
       ++refused;
     }
@@ -241,9 +241,9 @@ TEST_F(FutureHolders, StillFindAValueThatCouldNotBeMovedOutWhileTheyCopied) {
   EXPECT_NO_THROW((void)future.get());
 }
 
-// ---- promises that go as soon as their future is ready -----------------------------------------
+// ---- promises destroyed as soon as their future is ready ---------------------------------------
 
-// The one who waits owns the promise, and is done with it while the one who sets is still at it.
+// The waiting thread owns the promise, and destroys it while the setting thread still uses it.
 // Failures: L3
 TEST_F(FutureHolders, MayDestroyThePromiseWhileItsSetterNotifies) {
   if (!kHoldsUpNotifiers) GTEST_SKIP() << "sanitizers have this function to themselves";
@@ -254,7 +254,7 @@ TEST_F(FutureHolders, MayDestroyThePromiseWhileItsSetterNotifies) {
     std::optional<Promise<int>> promise(std::in_place);
     std::optional<Future<int>> future(promise->get_future());
     std::atomic<bool> state_is_gone{false};
-    // What hangs on the state goes with it.
+    // Destroyed together with the shared state.
     const auto hung_on = std::make_shared<AtDestruction>([&] { state_is_gone = true; });
     notifiers_are_held_up = true;
     std::thread setter([&] {
@@ -267,7 +267,7 @@ TEST_F(FutureHolders, MayDestroyThePromiseWhileItsSetterNotifies) {
     } else {
       EXPECT_EQ(future->get(), 42);
     }
-    // Reused memory would be written to by the notification.
+    // Reuses the memory, which a late notification would overwrite.
     future.reset();
     promise.reset();
     std::vector<std::unique_ptr<std::array<char, 256>>> reused(64);
@@ -282,7 +282,7 @@ TEST_F(FutureHolders, MayDestroyThePromiseWhileItsSetterNotifies) {
   }
 }
 
-// The same by means that every build has: the setter is held up in a continuation.
+// The same in a way that works in every build: a continuation holds up the setter.
 // Failures: L10
 TEST_F(FutureHolders, MayDestroyThePromiseWhileItsSetterCallsContinuations) {
   for (const bool fails : {false, true}) {
@@ -324,7 +324,7 @@ TEST_F(FutureHolders, MayDestroyThePromiseAsSoonAsTheyHaveTheValue) {
     }
   });
   for (int round = 0; round < kRounds; ++round) {
-    Promise<int> promise;  // "on the stack"
+    Promise<int> promise;  // on the stack, destroyed at once
     Future<int> future = promise.get_future();
     to_set = &promise;
     EXPECT_EQ(std::move(future).get(), round);
@@ -332,7 +332,7 @@ TEST_F(FutureHolders, MayDestroyThePromiseAsSoonAsTheyHaveTheValue) {
   setter.join();
 }
 
-// The value's own constructor tells the waiter, before the future is ready.
+// The value's constructor lets the waiter look while the value is half made.
 TEST_F(FutureHolders, AreNotReadyBeforeTheValueIsWhole) {
   struct TellsWhenMade {
     explicit TellsWhenMade(std::latch& made, std::latch& looked) {
@@ -357,7 +357,7 @@ TEST_F(FutureHolders, AreNotReadyBeforeTheValueIsWhole) {
   setter.join();
 }
 
-// ---- submit's callable goes first --------------------------------------------------------------
+// ---- submit() destroys its callable first ------------------------------------------------------
 
 class SubmittedCallables : public OnBothPollers {
  protected:
@@ -526,7 +526,7 @@ TEST_P(Copies, OfWhatATaskAwaitsAreNoneIfNobodyElseHoldsIt) {
   });
 }
 
-// A promise that lives may give out another future.
+// A living promise may give out another future, so values are copied.
 TEST_P(Copies, AreMadeWhileThePromiseMayGiveOutMore) {
   Promise<std::string> promise;
   const auto ask = [&promise] { return promise.get_future(); };

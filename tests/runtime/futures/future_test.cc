@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Futures and promises by themselves, and as what submit() returns.
+// Futures and promises by themselves, and futures returned by submit().
 
 #include <atomic>
 #include <memory>
@@ -59,7 +59,7 @@ TEST_F(FutureTest, GivesNothingForVoid) {
 }
 
 TEST_F(FutureTest, HoldsNoReferences) {
-  // What returns a reference is copied: a reference could outlive what it refers to unnoticed.
+  // A reference result is copied: a reference could outlive its object unnoticed.
   int original = 1;
   LoopThread thread;
   auto future = thread.loop().submit([&]() -> int& { return original; });
@@ -205,7 +205,7 @@ TEST_F(FutureTest, CallsContinuationsOnceInOrderOutsideItsLock) {
   future.on_ready([&] {
     log += 'a';
     EXPECT_EQ(future.get(), 1);
-    future.on_ready([&] { log += 'i'; });  // ready: here and now
+    future.on_ready([&] { log += 'i'; });  // is ready, so calls it at once
   });
   future.on_ready([&] { log += 'b'; });
   EXPECT_EQ(log, "");

@@ -236,7 +236,7 @@ TEST_P(RunInExecutor, BringsMoveOnlyResultsBack) {
 }
 
 TEST_P(RunInExecutor, KeepsTheLoopFreeWhileTheFunctionBlocks) {
-  // The function there ends only when a callback here has run.
+  // The function in the executor ends only after a callback on this loop has run.
   std::binary_semaphore here(0);
   loop_.run_sync([&] {
     loop_.add_callback([&] { here.release(); });

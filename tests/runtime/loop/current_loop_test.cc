@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// instance() and current(): which loop a thread means when it names none.
+// instance() and current(): the loop a thread gets if it names none.
 
 #include <atomic>
 #include <cstdlib>
@@ -141,7 +141,7 @@ TEST_F(CurrentLoopTest, ForgetsALoopThatIsDestroyed) {
 TEST_F(CurrentLoopTest, ForgetsADestroyedLoopOnOtherThreadsToo) {
   auto loop = std::make_unique<IOLoop>();
   IOLoop another;
-  LoopThread elsewhere;  // runs what is to happen on the other thread
+  LoopThread elsewhere;  // runs the steps of the other thread
   std::atomic<int> step{0};
   std::thread other([&] {
     loop->make_current();

@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Loops and the limit of descriptors (RLIMIT_NOFILE): it stays as the program has set it, unless
-// LoopOptions::raise_descriptor_limit says that it may be raised; then it is where that helps.
+// Loops and the limit of descriptors (RLIMIT_NOFILE). It stays as the program has set it, unless
+// LoopOptions::raise_descriptor_limit allows to raise it; then it is raised where that helps.
 
 #include <algorithm>
 #include <cerrno>
@@ -28,8 +28,7 @@ namespace {
 
 constexpr rlim_t kHard = 1'000;
 
-// From one number of free descriptors to the next that is tried. Under sanitizers a child costs a
-// second.
+// Step between the numbers of free descriptors to try. Under sanitizers each child takes a second.
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
 constexpr int kStep = 5;
 #else
@@ -45,7 +44,7 @@ bool limit_is(rlim_t soft, rlim_t hard) {
   return limit_now().rlim_cur == soft && limit_now().rlim_max == hard;
 }
 
-// A process under a soft limit that leaves so many descriptors free. In a child.
+// Sets a soft limit that leaves `free` descriptors free. Use in a child only.
 class FewDescriptors {
  public:
   explicit FewDescriptors(int free, rlim_t hard = kHard) {
@@ -73,7 +72,7 @@ class FewDescriptors {
   bool is_set_ = false;
 };
 
-// The limit that a program sees which this process starts.
+// Returns whether a program started by this process sees the soft limit `soft`.
 bool child_program_sees(rlim_t soft) {
   const std::string command = "test \"$(ulimit -n)\" = " + std::to_string(soft);
   return std::system(command.c_str()) == 0;
@@ -99,7 +98,7 @@ class DescriptorLimitOfLoops : public ::testing::TestWithParam<PollerKind> {
     return result;
   }
 
-  // Makes a loop; returns the errno that it could not be made for, or zero if it works.
+  // Makes a loop; returns zero, or the errno of the failure.
   static int error_of_making(bool raise) {
     try {
       IOLoop loop(options(raise));
@@ -224,7 +223,7 @@ TEST_P(DescriptorLimitOfLoops, IsAnErrorWhereItIsAsHighAsItMayBe) {
   EXPECT_TRUE(child.ok()) << child;
 }
 
-// This process has made no loop: each child meets the limit where ZeroMQ is started for it.
+// This process has made no loop, so each child meets the limit while it starts ZeroMQ.
 TEST_P(DescriptorLimitOfLoops, IsRaisedForTheFirstLoopOfAProcessWhereverItLacksOne) {
   for (int free = 0; free <= 20; free += kStep) {
     for (const bool raise : {false, true}) {
@@ -246,7 +245,7 @@ TEST_P(DescriptorLimitOfLoops, IsRaisedForTheFirstLoopOfAProcessWhereverItLacksO
   }
 }
 
-// What loops leave behind for others spares some, but not all that the next one needs.
+// A destroyed loop leaves some descriptors for the next one to reuse, but not all that it needs.
 TEST_P(DescriptorLimitOfLoops, IsRaisedForLaterLoopsWhereverTheyLackOne) {
   for (std::size_t free = 0; free <= 10; free += free < 2 ? 1 : kStep) {
     for (const bool raise : {false, true}) {

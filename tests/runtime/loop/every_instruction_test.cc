@@ -3,9 +3,9 @@
 
 // Signal handlers that post after every single instruction of the calls they interrupt.
 //
-// A loop whose posts are interrupted, and another one, count what was accepted and check that each
-// of it runs once and in order: a post that returned before another began runs before it, whether
-// it was made in a handler or in the code that the handler interrupts.
+// Two loops, one of them with the interrupted posts, count the accepted posts and check that each
+// runs once and in order: a post that returned before another began runs before it, whether it was
+// made in a handler or in the interrupted code.
 
 #include "tests/support/every_instruction.h"
 
@@ -113,8 +113,8 @@ TEST_F(EveryInstructionHarness, StepsThroughTheKernelAndNotThroughHandlers) {
 
 // ---- loops that keep books ----
 
-// A loop on a thread of its own, which starts it again whenever it was stopped; what was given to
-// it, and what of it has run.
+// A loop on its own thread, which restarts it after each stop. Counts the posts it was given and
+// those that have run.
 class Target {
  public:
   explicit Target(IOLoop::Options options)
@@ -154,7 +154,7 @@ class Target {
 
   SignalCallback& raised() { return raised_; }
   void count_raise(bool accepted) { ++(accepted ? raises_accepted_ : raises_refused_); }
-  // Says that the interrupted code posts as handlers do, and is to be counted so.
+  // Counts the posts of the interrupted code as posts of handlers: it uses the same function.
   void expect_ordinary_posts_from_signals() { ordinary_is_from_signal_ = true; }
 
   // Keeps the loop busy with one callback until release().
@@ -174,7 +174,7 @@ class Target {
   // Returns how often the loop was stopped, end() included.
   std::uint64_t stops() const { return stops_; }
 
-  // Stops the loop for good; what is accepted from now on waits.
+  // Stops the loop for good; posts accepted from now on wait.
   void end() {
     if (!runner_.joinable()) return;
     ended_ = true;
@@ -182,7 +182,7 @@ class Target {
     runner_.join();
   }
 
-  // Lets the loop run all that was given to it, and compares the books.
+  // Lets the loop run all its posts, and compares the counts.
   void expect_all_run() {
     if (!loop_.is_closed()) loop_.submit([] {}).get();
     EXPECT_EQ(out_of_order_, 0u) << loop_.name();
@@ -226,7 +226,7 @@ class Target {
       stops_.notify_all();
     }
   }
-  // Of the raises of a closed loop, the first is refused by it and the others know.
+  // Of the raises after close(), only the first asks the loop and is counted there as refused.
   std::uint64_t first_raises_refused() const { return raises_refused_ != 0 ? 1 : 0; }
 
   // Shared.
@@ -236,7 +236,7 @@ class Target {
   std::atomic<bool> ended_{false};
   pid_t thread_ = 0;
 
-  // Of the thread that posts, and of the handlers that interrupt it.
+  // Posting thread only, and the handlers that interrupt it.
   bool ordinary_is_from_signal_ = false;
   std::uint64_t ordinary_accepted_ = 0;
   std::uint64_t ordinary_refused_ = 0;
@@ -245,7 +245,7 @@ class Target {
   std::uint64_t raises_accepted_ = 0;
   std::uint64_t raises_refused_ = 0;
 
-  // The loop's thread's, and others' once it has run all.
+  // Loop thread only; any thread once the loop has run everything.
   std::uint64_t ordinary_run_ = 0;
   std::uint64_t signals_run_ = 0;
   std::uint64_t raises_run_ = 0;
@@ -284,16 +284,16 @@ class EveryInstructionOf : public ::testing::TestWithParam<std::tuple<PollerKind
     options.name = name;
     options.idle_spin = Duration::zero();
     options.signal_slots = 1 << 16;
-    options.turn_budget = Duration::max();  // a turn that is cut has posts of handlers run early
+    options.turn_budget = Duration::max();  // a turn cut short would run handlers' posts early
     return options;
   }
 
-  // A retry loop over compare-and-swap never ends if each of its attempts is interrupted by one
-  // that succeeds, so after this many instructions of a call some in a row are left alone.
+  // A compare-and-swap loop never ends if a successful post interrupts each of its attempts. So
+  // after kWithoutPause instructions of a call, every other kPause instructions are left alone.
   static constexpr std::uint64_t kWithoutPause = 10'000;
   static constexpr std::uint64_t kPause = 64;
 
-  // What the signal handler does.
+  // The body of the signal handler.
   void interrupt(const EveryInstruction::Point& point) {
     if (point.next == reinterpret_cast<std::uintptr_t>(&zmq_send)) ringing_ = true;
     if (!ringing_ && only_while_ringing_) return;
@@ -319,7 +319,7 @@ class EveryInstructionOf : public ::testing::TestWithParam<std::tuple<PollerKind
     points_ += points;
     longest_ = std::max(longest_, points);
   }
-  // Calls `post(Ordinary)`, interrupted after each instruction; returns how many there were.
+  // Calls `post(Ordinary)`, interrupted after each instruction; returns the number of instructions.
   template <class F>
   std::uint64_t interrupt_everywhere(F&& post) {
     const Target::Ordinary next = here_.next_ordinary();
@@ -329,16 +329,16 @@ class EveryInstructionOf : public ::testing::TestWithParam<std::tuple<PollerKind
     count(points);
     return points;
   }
-  // How many instructions to go on by from call to call: their cost grows with the square of the
-  // call's length, which is several times as long when it was not optimised.
+  // Instructions to advance from call to call. The cost grows with the square of the call's length,
+  // which is several times as long in an unoptimised build.
 #if defined(__OPTIMIZE__)
   static constexpr std::uint64_t kStride = 1;
 #else
   static constexpr std::uint64_t kStride = 7;
 #endif
 
-  // Calls it again and again, interrupted after one instruction, each in its turn. The last turn is
-  // when several calls ended before it, as some take a shorter way than others.
+  // Calls `post` repeatedly, interrupted once: after instruction 1, then 1 + kStride and so on.
+  // Ends once five calls were over before the interruption, as some calls take a shorter path.
   template <class F>
   void interrupt_once_everywhere(F&& post) {
     for (std::uint64_t k = 1, shorter = 0; shorter < 5;) {
@@ -385,7 +385,7 @@ TEST_P(EveryInstructionOf, Rel_E1_E6_AddCallback) {
   expect_all_run();
 }
 
-// Owns memory, and tells when it is destroyed.
+// Owns memory and counts its destruction.
 class Owner {
  public:
   Owner(const Target::Ordinary& post, std::uint64_t& destroyed)
@@ -419,7 +419,7 @@ TEST_P(EveryInstructionOf, AddCallbackOfACallableThatIsTooLargeForItsSlot) {
     std::array<std::uint64_t, 20> more;
     void operator()() const { post(); }
   };
-  for (int call = 0; call < 20; ++call) {  // too long for one instruction in each call
+  for (int call = 0; call < 20; ++call) {  // too slow for interrupt_once_everywhere()
     interrupt_everywhere([this](const Target::Ordinary& post) {
       return here_.loop().add_callback(Large{post, {}});
     });
@@ -427,7 +427,7 @@ TEST_P(EveryInstructionOf, AddCallbackOfACallableThatIsTooLargeForItsSlot) {
   expect_all_run();
 }
 
-// Threads that post for the first time, while those before them still live: each takes a new lane.
+// Threads that post for the first time while earlier ones still live: each takes a new lane.
 TEST_P(EveryInstructionOf, TheFirstAddCallbackOfAThread) {
   const std::function<void(int)> post_and_go_on = [&](int threads) {
     interrupt_everywhere(
@@ -435,12 +435,12 @@ TEST_P(EveryInstructionOf, TheFirstAddCallbackOfAThread) {
     if (threads > 1) std::thread(post_and_go_on, threads - 1).join();
   };
   std::thread(post_and_go_on, 8).join();
-  // These take the lanes that the others left behind.
+  // These threads take over the lanes of the ended ones.
   for (int i = 0; i < 8; ++i) std::thread(post_and_go_on, 1).join();
   expect_all_run();
 }
 
-// A loop that does not come to it lets a lane grow, by ever larger segments.
+// The loop is busy and does not drain the lane, so that it grows by ever larger segments.
 TEST_P(EveryInstructionOf, AddCallbackAtTheEndOfALanesSegment) {
   constexpr int kPosts = 200;
   here_.hold();
@@ -464,7 +464,8 @@ TEST_P(EveryInstructionOf, AddCallbackAtTheEndOfALanesSegment) {
 
 TEST_P(EveryInstructionOf, AddCallbackThatWakesTheLoop) {
   constexpr int kWakes = 20;
-  // From the first instruction on: a handler that posts to the same loop wakes it first.
+  // Interrupts from the first instruction on, so a handler that posts to the same loop wakes it
+  // before the interrupted post does.
   for (int i = 0; i < kWakes; ++i) {
     ASSERT_TRUE(here_.falls_asleep());
     interrupt_everywhere(
@@ -473,7 +474,7 @@ TEST_P(EveryInstructionOf, AddCallbackThatWakesTheLoop) {
   expect_all_run();
 }
 
-// The handler keeps still until the post has begun to send its wake-up.
+// The handler does nothing until the post has begun to send its wake-up.
 TEST_P(EveryInstructionOf, Rel_E2_AddCallbackInTheMiddleOfTheWakeUp) {
   constexpr int kWakes = 20;
   only_while_ringing_ = true;
@@ -501,13 +502,13 @@ TEST_P(EveryInstructionOf, AddCallbackToAClosedLoop) {
   here_.end();
   here_.loop().close();
   interrupt_both_ways(post);
-  std::thread([&] { interrupt_both_ways(post); }).join();  // has none, and gets none
+  std::thread([&] { interrupt_both_ways(post); }).join();  // this one never gets a lane
   expect_all_run();
   EXPECT_EQ(destroyed, posted);
   EXPECT_EQ(here_.loop().stats().posts_refused, posted - 1);
 }
 
-// ---- what signal handlers themselves may call ----
+// ---- calls that signal handlers themselves may make ----
 
 TEST_P(EveryInstructionOf, AddCallbackFromSignal) {
   here_.expect_ordinary_posts_from_signals();
@@ -533,7 +534,7 @@ TEST_P(EveryInstructionOf, AddCallbackFromSignalThatWakesTheLoop) {
   expect_all_run();
 }
 
-// Also by raises of the same callback.
+// The interrupting handler may raise the same callback.
 TEST_P(EveryInstructionOf, RaiseOfASignalCallback) {
   bool errno_kept = true;
   bool accepted = false;
@@ -576,8 +577,8 @@ TEST_P(EveryInstructionOf, Stop) {
   EXPECT_TRUE(errno_kept);
 }
 
-// Found by tests/model/signal_callback.pml: a raise that joined another was answered by its call,
-// and told false by the loop that had been closed since.
+// Found by tests/model/signal_callback.pml: a raise joined an earlier one, whose call counted both.
+// Then the loop was closed, and the second raise() returned false although it was counted.
 TEST_F(EveryInstructionHarness, FindsNoRaiseThatIsAnsweredAndDenied) {
   const LoopWatchdog watchdog;
   bool interrupted_it = true;

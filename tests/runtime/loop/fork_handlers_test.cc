@@ -1,9 +1,8 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Users' own handlers of fork(): they may do with loops what they like, whenever they were
-// registered, also before this library's; and children that are no forked ones, which notice
-// nothing.
+// The user's own fork() handlers may use loops freely, even if they were registered before this
+// library's. And children made otherwise than by fork() do not affect the loops.
 
 #include <atomic>
 #include <cstdio>
@@ -37,17 +36,16 @@ struct Handlers {
   ForkHandler child = nullptr;
 };
 
-// Called by the handlers that were registered before any constructor of this program or its
-// libraries ran.
+// Called by the handlers registered before any constructor of this program or its libraries ran.
 constinit Handlers first_of_all;
-// Called by those that a test registers.
+// Called by the handlers that a test registers.
 constinit Handlers registered_later;
 
 void call(ForkHandler handler) {
   if (handler != nullptr) handler();
 }
 
-// The sanitizers' runtimes are not there yet.
+// Not instrumented: the sanitizers' runtimes are not initialised yet.
 [[gnu::no_sanitize("address", "thread", "undefined")]] void register_first_of_all() {
   ::pthread_atfork([] { call(first_of_all.prepare); }, [] { call(first_of_all.parent); },
                    [] { call(first_of_all.child); });
@@ -64,9 +62,9 @@ void register_later() {
 namespace zmqloop::testing {
 namespace {
 
-// ---- what they do ----------------------------------------------------------------------------
+// ---- the handlers' actions -------------------------------------------------------------------
 
-// Of the processes that tests fork.
+// The loops of the processes that tests fork.
 std::unique_ptr<IOLoop> loop;
 std::unique_ptr<LoopThread> thread;
 std::unique_ptr<LoopPool> pool;
@@ -196,7 +194,7 @@ class ForkHandlers : public ::testing::TestWithParam<Tested> {
 #endif
   }
 
-  // Has the scenario's handlers called from the next fork() on, in this process and its children.
+  // Lets fork() call the scenario's handlers from now on, in this process and its children.
   static void set_up() {
     const Scenario& scenario = GetParam().scenario;
     if (GetParam().when == When::kBeforeTheFirstLoop) register_later();
@@ -205,7 +203,7 @@ class ForkHandlers : public ::testing::TestWithParam<Tested> {
     (GetParam().when == When::kFirstOfAll ? first_of_all : registered_later) = scenario.handlers;
   }
 
-  // Forks children, which do the same, and finds that what the handlers have made works in all.
+  // Forks children, which do the same, and checks that the handlers' loops work in each.
   static int fork_generations(int generations) {
     for (int i = 0; generations > 0 && i < 2; ++i) {
       const auto live = [&] {
@@ -258,17 +256,17 @@ TEST_P(ForkHandlers, MayDoSoWhileOtherThreadsMakeAndDestroyLoops) {
 
 // ---- children that are not forked ------------------------------------------------------------
 
-// Calls of handlers, which such children do without.
+// Calls of fork handlers; such children cause none.
 constinit std::atomic<int> handler_calls{0};
 
-// A process with loops; made in a child, so that others of this program have had none before.
+// A process with loops. Made in a child, so that this program itself has used no loop before.
 class Undisturbed {
  public:
   Undisturbed() {
     const ForkHandler count = [] { ++handler_calls; };
     first_of_all = {count, count, count};
   }
-  // Returns 0 if nothing was noticed, and everything goes on.
+  // Returns 0 if all loops work as if there had been no child.
   int check() {
     ZMQLOOP_CHILD_EXPECT(handler_calls == 0);
     ZMQLOOP_CHILD_EXPECT(fork_generation() == generation);
@@ -295,7 +293,7 @@ TEST(ChildThatIsNotForked, ButSharesTheMemoryNoticesNothing) {
   const ChildResult process = run_in_child([] {
     Undisturbed undisturbed;
     for (int i = 0; i < 10; ++i) {
-      // As vfork() is used: the child does nothing but ask, and ends.
+      // As is usual after vfork(): the child only asks and ends.
       const pid_t child = ::vfork();
       if (child == 0) {
         ::_exit(fork_generation() == undisturbed.generation && !undisturbed.own.is_closed() ? 0

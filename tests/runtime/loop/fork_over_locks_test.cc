@@ -1,14 +1,14 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// A child that is forked while another thread holds a lock of the library, whichever it is, does
-// everything a process may do: no lock and no static guard keeps it waiting.
+// A child that is forked while another thread holds any lock of the library can do everything a
+// process may do: no lock and no static guard keeps it waiting.
 //
-// Each operation below is performed by a thread that stops with every lock it takes, and so are
-// those of the threads that it starts: the library's own mutexes and those of libzmq, of the
-// libraries below that, guards of static variables, and the calls of sigaction() under the lock of
-// the signal handlers. Each time, the process is forked, and the child goes through the whole menu.
-// The locks that were met are printed.
+// Each operation below runs on a thread that stops at every lock it takes, as do the threads it
+// starts. The locks are the library's own mutexes, those of libzmq and the libraries below it,
+// guards of static variables, and the calls of sigaction() under the lock of the signal handlers.
+// At each stop the process is forked, and the child performs the whole menu. The test prints the
+// locks.
 
 #include <array>
 #include <atomic>
@@ -71,7 +71,7 @@ LoopPool::Options pool_options(std::string name) {
   return result;
 }
 
-// Stops here as with a lock: in code of the user's that the library calls or copies.
+// Stops as at a lock. For user code that the library calls or copies.
 void stop_in_users_code() { LockStops::stop_here("user's code", nullptr); }
 
 // Stops while it is copied, moved or destroyed.
@@ -83,7 +83,7 @@ struct StopsWhenHandled {
   ~StopsWhenHandled() { stop_in_users_code(); }
 };
 
-// ---- what a process has before the fork ------------------------------------------------------
+// ---- the process before the fork -------------------------------------------------------------
 
 struct Parents {
   Parents() {
@@ -128,14 +128,14 @@ struct Parents {
   std::optional<Future<int>> future = promise.get_future();
   Promise<StopsWhenHandled> stopping;
   std::optional<Future<StopsWhenHandled>> stopping_future = stopping.get_future();
-  // A thread that shares nothing waits for this one.
+  // Awaited by a thread that shares nothing else.
   std::optional<Promise<int>> awaited{std::in_place};
   std::optional<Future<int>> awaited_future = awaited->get_future();
 };
 
-// ---- what a child does -----------------------------------------------------------------------
+// ---- the menu of a child ---------------------------------------------------------------------
 
-// Returns whether a signal does to this process what it does by default.
+// Returns whether `signum` has its default action in this process.
 bool is_default(int signum) {
   struct sigaction action = {};
   ::sigaction(signum, nullptr, &action);
@@ -280,7 +280,7 @@ void destroy(Parents& parents) {
   parents.zmq_poll.close();
 }
 
-// The whole life of a child. It ends by exit(), which destroys what is left of the parent's.
+// The whole life of a child. It ends by exit(), which destroys the parent's remaining objects.
 [[noreturn]] void live(Parents* parents, LockStops::At forked_at, bool destroys_the_parents) {
   const auto menu = [&] {
     ZMQLOOP_CHILD_EXPECT(is_default(SIGUSR1) && is_default(SIGUSR2));
@@ -300,7 +300,7 @@ void destroy(Parents& parents) {
   std::exit(menu());
 }
 
-// ---- what is forked over ---------------------------------------------------------------------
+// ---- the operations --------------------------------------------------------------------------
 
 struct Operation {
   std::string_view name;
@@ -508,7 +508,7 @@ const Operation kOperations[] = {
      true},
 };
 
-// Changes of what the parent has, each large enough for its tables to grow.
+// Changes of the parent's objects, each large enough to make their tables grow.
 const Operation kChanges[] = {
     {"handlers, added and removed",
      [](Parents* parents) {
@@ -580,8 +580,8 @@ const Operation kChanges[] = {
 
 // ---- forking over it -------------------------------------------------------------------------
 
-// A mutex of libsodium's, which zmq_ctx_new() locks for a moment, would stay locked in the child.
-// So fork() waits for the thread that makes the loops' context.
+// zmq_ctx_new() briefly locks a mutex of libsodium, which would stay locked in the child. So fork()
+// waits for the thread that makes the loops' context.
 bool is_held_off(const LockStop& stop) {
   for (const std::uintptr_t address : stop.stack()) {
     Dl_info function = {};
@@ -592,8 +592,9 @@ bool is_held_off(const LockStop& stop) {
   return false;
 }
 
-// Lets a thread that is held off from forks go on, as far as the next lock where it is not, once
-// `forking` waits for it in fork(). (Or for a child: where fork() does not wait, that one hangs.)
+// Waits until thread `forking` sleeps in fork(), which waits for the thread at `stop`. Then lets
+// that thread go on to the next lock at which fork() need not wait. (If fork() did not wait,
+// `forking` would sleep for its child instead, which hangs.)
 LockStop* pass_once_waited_for(LockStops& stops, LockStop* stop, pid_t forking) {
   while (thread_status(forking, "State").rfind('S', 0) != 0) ::sched_yield();
   while (stop != nullptr && is_held_off(*stop)) {
@@ -603,7 +604,7 @@ LockStop* pass_once_waited_for(LockStops& stops, LockStop* stop, pid_t forking) 
   return stop;
 }
 
-// Returns the function of the library that took the lock, and what it had called.
+// Returns the function of the library that took the lock, and the function it had called to do so.
 std::string place_of(const std::vector<std::uintptr_t>& stack) {
   std::string called;
   for (const StackTrace::Frame& frame : StackTrace(stack)) {
@@ -625,10 +626,10 @@ std::string place_of(const std::vector<std::uintptr_t>& stack) {
   return called.empty() ? "a thread of libzmq's own" : called;
 }
 
-// Performs the operation in a process that has used no loop before, or that has everything, and
-// forks a child over each lock. Says on stderr which locks those were, or which child failed.
+// Performs the operation and forks a child at each lock. The process has used no loop before; with
+// `with_parents` it first makes one of everything. Prints the locks or the failed child to stderr.
 int fork_over(const Operation& operation, LockStops::At at, bool with_parents) {
-  // Destroyed by exit(), in the children.
+  // In the children, destroyed by exit().
   static std::unique_ptr<Parents> parents;
   if (with_parents) {
     LockStops::watch_threads_made_here(true);
@@ -660,7 +661,7 @@ int fork_over(const Operation& operation, LockStops::At at, bool with_parents) {
                    child.signal == SIGALRM ? "hangs" : "fails", locks.size(), child.exit_code,
                    child.signal, child.error_output.c_str(), locks.back().kind.c_str(),
                    StackTrace(locks.back().stack).text().c_str());
-      ::_exit(1);  // with threads that stand
+      ::_exit(1);  // threads are still stopped
     }
     if (helper.joinable()) {
       helper.join();

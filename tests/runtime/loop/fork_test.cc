@@ -58,8 +58,8 @@ class ForkTest : public OnBothPollers {
 };
 ZMQLOOP_ON_BOTH_POLLERS(ForkTest);
 
-// Runs a loop with something in it that forks `child`: start() returns in the parent, and throws in
-// the child, which does nothing else.
+// Runs a loop whose callbacks fork `child`. Checks that start() returns in the parent and throws in
+// the child, which then exits.
 void run_with_a_fork(IOLoop& loop, const pid_t& child) {
   const pid_t parent = ::getpid();
   bool threw = false;
@@ -222,7 +222,7 @@ std::set<int> open_numbers() {
   return open;
 }
 
-// What this program was given when it was executed itself.
+// The descriptors that this program inherited.
 const std::set<int> inherited_numbers = open_numbers();
 
 TEST_P(ForkTest, Rel_I4_LeavesNoDescriptorOfLoopsToExecutedPrograms) {
@@ -264,7 +264,7 @@ TEST_P(ForkTest, Rel_I5_LetsCallbacksStartProgramsWithASignalPending) {
 
 // ---- forks inside callbacks ----
 
-// In the child, leaves the process when the callback has returned and start() has thrown.
+// The child exits once the callback has returned and start() has thrown.
 TEST_P(ForkTest, Rel_I6_InsideACallbackNeverRunsTheParentsCallbacksInTheChild) {
   SharedCount runs;
   SharedCount destroyed;
@@ -291,7 +291,8 @@ TEST_P(ForkTest, Rel_I6_InsideACallbackNeverRunsTheParentsCallbacksInTheChild) {
   EXPECT_EQ(*destroyed, 1);
 }
 
-// What a refused poster has asked of the loop, and those who wait for room, are the parent's.
+// A refused post has requested on_high_water, and call_when_below() calls are pending. Both are the
+// parent's: the child must not answer them.
 TEST_P(ForkTest, Rel_I6_InsideACallbackNeverAnswersTheParentsCallsInTheChild) {
   SharedCount told;
   SharedCount called;
@@ -486,7 +487,7 @@ TEST_P(ForkTest, Rel_I3_AtAnyMomentOfOtherThreadsPostsIsSafeInTheChild) {
     });
   }
   for (int i = 0; i < 100; ++i) {
-    const auto refuses = [&] {  // and allocates nothing
+    const auto refuses = [&] {  // must not allocate
       ZMQLOOP_CHILD_EXPECT(!thread.loop().add_callback([] {}));
       ZMQLOOP_CHILD_EXPECT(thread.loop().is_closed());
       ZMQLOOP_CHILD_EXPECT(thread.loop().stats().pending == 0);

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// A loop with more posts than it can run: who is refused, and who is told.
+// A loop with more posts than it can run: the limit that refuses posts, and the mark that warns.
 
 #include <algorithm>
 #include <array>
@@ -60,7 +60,7 @@ TEST_P(IOLoopBacklog, Rel_K3_IsLimitedForThoseWhoTry) {
   EXPECT_EQ(loop.try_add_callback([&] { ++ran; }), PostOutcome::kFull);
   EXPECT_EQ(loop.stats().pending, kMost);
   loop.stop();
-  loop.start();  // stopped before it began
+  loop.start();  // returns at once: it was stopped before
   EXPECT_EQ(loop.try_add_callback([&] { ++ran; }), PostOutcome::kFull);
   run_at_once(loop, 1);
   EXPECT_EQ(ran, kMost);

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Closing a loop when there is no memory: everything is destroyed, once, and reported.
+// Closing a loop when there is no memory: everything is destroyed once, and reported.
 
 #include <array>
 #include <atomic>
@@ -28,7 +28,7 @@
 namespace zmqloop::testing {
 namespace {
 
-// Counts for each of many objects how often it was destroyed.
+// Counts the destructions of each of many objects.
 class Lives {
  public:
   class One {
@@ -46,7 +46,7 @@ class Lives {
 
   One begin() { return One(ends_.at(begun_++)); }
   std::size_t begun() const { return begun_; }
-  // How many have not ended exactly once.
+  // Returns the number of objects not destroyed exactly once.
   std::size_t wrong() const {
     std::size_t count = 0;
     for (std::size_t i = 0; i < begun_; ++i) count += ends_[i] != 1;
@@ -58,12 +58,12 @@ class Lives {
   std::size_t begun_ = 0;
 };
 
-// More than a mailbox merges without memory.
+// More lanes than a mailbox can merge without allocating.
 constexpr int kThreads = 40;
 
 class IOLoopCloseMemory : public OnBothPollers {
  protected:
-  // A loop with something of each kind left undone.
+  // A loop with undone work of each kind.
   struct Full {
     explicit Full(IOLoop::Options options, int own_posts) : loop(std::in_place, options) {
       for (int i = 0; i < own_posts; ++i) post();
@@ -104,7 +104,7 @@ class IOLoopCloseMemory : public OnBothPollers {
       });
       expected.callbacks_abandoned += 2;
     }
-    // Each has a lane of its own: none ends before all have posted.
+    // Each thread has its own lane, as none ends before all have posted.
     void post_from_many_threads() {
       std::vector<std::thread> threads;
       std::latch all_have_posted(kThreads);
@@ -169,7 +169,7 @@ TEST_P(IOLoopCloseMemory, ThatIsMissingIsNotMissedByTheDestructorEither) {
   EXPECT_EQ(full.lives.wrong(), 0u);
 }
 
-// A thread's lane takes memory at some of its posts, also at one that is refused.
+// A lane allocates at some of its thread's posts, even at a refused one.
 TEST_P(IOLoopCloseMemory, ThatIsMissingLosesNothingHoweverFullTheLaneOfThisThreadIs) {
   for (int own_posts = 0; own_posts < 30; ++own_posts) {
     Lives lives;
@@ -246,9 +246,9 @@ TEST_P(IOLoopCloseMemory, ThatIsMissingAtTheEndOfALoopThreadLosesNothing) {
     batch_has_begun.count_down();
     all_posted.wait();
     thread.stop();
-    allocations_left = 0;  // of this thread, from here to its end
+    allocations_left = 0;  // for this thread, until it ends
   });
-  batch_has_begun.wait();  // so that none of the posts is in it
+  batch_has_begun.wait();  // so that the posts below are not in this batch
   {
     std::vector<std::thread> posters;
     std::latch all_have_posted(kThreads);

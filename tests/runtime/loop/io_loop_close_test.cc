@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Closing: what is refused afterwards, what is reported, and that nothing accepted is lost.
+// Closing: the calls refused afterwards, the report, and that no accepted post is lost.
 
 #include <atomic>
 #include <fcntl.h>
@@ -221,7 +221,7 @@ TEST_P(IOLoopClose, OnceIsRunningIsFalseReallyCloses) {
   }
 }
 
-// With a threshold for stalls closing takes longer: the watchdog is told first.
+// A stall threshold makes closing take longer, as the watchdog is informed first.
 TEST_P(IOLoopClose, ShowsOnlyOnceEveryPostIsRefused) {
   for (int round = 0; round < 50; ++round) {
     IOLoop loop(options());
@@ -244,7 +244,7 @@ TEST_P(IOLoopClose, ByManyThreadsAtOnceHappensOnce) {
         try {
           abandoned += loop.close().callbacks_abandoned;
         } catch (const std::logic_error&) {
-          // Another thread is at it. One at a time is the rule, and breaking it is safe.
+          // Another thread is closing it. Concurrent calls break the rule, but are safe.
         }
       });
     }
@@ -295,9 +295,9 @@ TEST_P(IOLoopClose, ClosesASocketThatItsHandlerOwns) {
   EXPECT_EQ(loop_.close(/*all_fds=*/true).handlers_removed, 1u);
 }
 
-// ---- what is not the loop's to close ----
+// ---- files and sockets that the loop must not close ----
 
-// A descriptor by its number alone, which is closed and opened again behind a loop's back.
+// A descriptor number that is closed and reopened behind a loop's back.
 class ReusedNumber {
  public:
   enum class File { kEvent, kRegular };
@@ -309,7 +309,7 @@ class ReusedNumber {
 
   int get() const { return number_; }
   void close() const { ::close(number_); }
-  // Opens a file under the number, which is free.
+  // Opens a file under the number, which must be free.
   void open(File file) {
     const int fresh = file == File::kEvent ? ::eventfd(0, EFD_CLOEXEC)
                                            : ::open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
@@ -320,7 +320,7 @@ class ReusedNumber {
     }
     EXPECT_EQ(::fstat(number_, &opened_), 0);
   }
-  // Whether it still names what open() has opened.
+  // Returns whether the number still refers to the file of open().
   bool is_as_opened() const {
     struct stat now = {};
     return ::fstat(number_, &now) == 0 && now.st_ino == opened_.st_ino &&
@@ -366,14 +366,14 @@ TEST_P(IOLoopClose, DoesNotCloseANumberThatNamesAnotherFileWhileItsHandlersTaskI
   }
 }
 
-// What a callable owns may be another registered descriptor; its number is free from then on.
+// Destroying a handler may close another registered descriptor, whose number is free from then on.
 TEST_P(IOLoopClose, DoesNotCloseANumberThatADestructorMeanwhileHasGivenToAnotherFile) {
   for (const ReusedNumber::File file : kFiles) {
     for (const bool removes : {false, true}) {
       IOLoop loop(options());
       ReusedNumber numbers[4];
       int given_away = 0;
-      // The first of them to be destroyed frees the numbers of all others.
+      // The first handler destroyed frees the numbers of all others.
       const auto frees_the_others = [&](int self) {
         return std::make_shared<AtDestruction>([&, self] {
           if (given_away++ != 0) return;
@@ -420,7 +420,7 @@ TEST_P(IOLoopClose, DoesNotCloseANumberThatAnAbandonedCallableHasGivenToAnotherF
   }
 }
 
-// Whoever terminates the context waits until they are closed.
+// Terminating the context waits until its sockets are closed.
 TEST_P(IOLoopClose, ClosesSocketsOfATerminatedContextWhetherTheyKnowOrNot) {
   for (const bool know : {false, true}) {
     zmq::context_t context;
@@ -496,7 +496,7 @@ TEST_P(IOLoopClose, Rel_B1_B6_AccountsForEveryPostThatWasAccepted) {
     for (int i = 0; i < 3; ++i) {
       posters.emplace_back([&, i] { accepted += post_until_refused(loop, run, i == 2); });
     }
-    if (round % 3 != 0) {  // else it is closed without having run
+    if (round % 3 != 0) {  // else close it without running it
       const std::uint64_t enough = static_cast<std::uint64_t>(round) * 10;
       std::function<void()> stop_when_enough = [&] {
         run >= enough ? loop.stop() : static_cast<void>(loop.add_callback(stop_when_enough));

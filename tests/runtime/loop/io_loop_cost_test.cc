@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// What posting and idling must not cost: allocations, system calls, wake-ups.
+// The costs that posting and idling must not have: allocations, system calls, wake-ups.
 
 #include <atomic>
 #include <cstddef>
@@ -34,7 +34,7 @@ namespace {
 
 volatile sig_atomic_t system_calls = 0;
 
-// Has each system call of this thread but leaving the process raise SIGSYS instead.
+// Makes each system call of this thread raise SIGSYS instead, except exit_group and rt_sigreturn.
 [[maybe_unused]] bool trap_system_calls() {
   struct sigaction action = {};
   action.sa_handler = [](int) { system_calls = system_calls + 1; };
@@ -59,7 +59,7 @@ struct Largest {
 };
 static_assert(sizeof(Largest) == 48);
 
-// Two threads that wait for each other without system calls take turns slowly on a busy core.
+// Time limit. Two threads that wait for each other without system calls are slow on a busy core.
 [[maybe_unused]] constexpr unsigned kSeconds = 600;
 
 class IOLoopCost : public OnBothPollers {
@@ -70,14 +70,14 @@ class IOLoopCost : public OnBothPollers {
     return of_thread;
   }
 
-  // Keeps a loop awake by a callback that posts itself; so often by the time it is constructed that
-  // the lane it uses has grown to its full size.
+  // Keeps a loop awake by a callback that posts itself. The constructor returns after so many posts
+  // that its lane has grown to full size.
   struct Awake {
     explicit Awake(IOLoop& to_keep) : loop(to_keep) {
       loop.add_callback(std::ref(*this));
       while (runs < 10'000) std::this_thread::yield();
     }
-    // The last post may come after the first of these, but not after the second.
+    // The last self-post may come after the first submit() has run, but not after the second.
     ~Awake() {
       let_go = true;
       for (int i = 0; i < 2; ++i) loop.submit([] {}).get();
@@ -91,7 +91,7 @@ class IOLoopCost : public OnBothPollers {
     std::atomic<bool> let_go{false};
   };
 
-  // Posts in small bursts, each after the one before has run.
+  // Posts in small bursts, each after the previous burst has run.
   static void post_bursts(IOLoop& loop, std::atomic<std::uint64_t>& run) {
     for (int burst = 0; burst < 100; ++burst) {
       const std::uint64_t all = run + 64;
@@ -160,7 +160,7 @@ TEST_P(IOLoopCost, OfTimersThatComeAndGoIsNoAllocation) {
 }
 
 #if !defined(__SANITIZE_THREAD__) && \
-    !defined(__SANITIZE_ADDRESS__)  // which make calls of their own
+    !defined(__SANITIZE_ADDRESS__)  // they make system calls of their own
 TEST_P(IOLoopCost, OfAPostToAnAwakeLoopIsNoSystemCall) {
   const ChildResult child = run_in_child(
       [] {
@@ -170,7 +170,7 @@ TEST_P(IOLoopCost, OfAPostToAnAwakeLoopIsNoSystemCall) {
         post_bursts(thread.loop(), run);
         ZMQLOOP_CHILD_EXPECT(trap_system_calls());
         ::syscall(SYS_getppid);
-        if (system_calls != 1) return 2;  // the trap works
+        if (system_calls != 1) return 2;  // the trap does not work
         post_bursts(thread.loop(), run);
         ::_exit(system_calls == 1 ? 0 : 3);
       },
@@ -181,12 +181,12 @@ TEST_P(IOLoopCost, OfAPostToAnAwakeLoopIsNoSystemCall) {
 
 // ---- idling ----
 
-// The scheduler's letter for a thread: 'S' when it sleeps.
+// Returns the scheduler's letter for a thread: 'S' when it sleeps.
 char scheduler_state(pid_t thread) {
   return thread_status(thread, "State").substr(0, 1).c_str()[0];
 }
 
-// Waits until the loop's thread sleeps, seen several times over some time.
+// Waits until the loop's thread was seen asleep 1,000 consecutive times, without an iteration.
 bool falls_asleep(pid_t thread, IOLoop& loop) {
   std::uint64_t iterations = loop.stats().iterations;
   int asleep = 0;
@@ -198,7 +198,7 @@ bool falls_asleep(pid_t thread, IOLoop& loop) {
   });
 }
 
-// Needs real time: the question is what happens in a while in which nothing happens.
+// Needs real time: it measures a while in which nothing happens.
 TEST_P(IOLoopCost, Rel_K8_OfAnIdleLoopIsNoIterationAndNoWakeUp) {
   LoopThread thread(thread_options());
   const pid_t id = thread.loop().submit([] { return current_thread_id(); }).get();

@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Descriptors closed while registered, sockets closed or terminated: reported once, dropped, and
-// the loop goes on.
+// Descriptors closed while registered, and sockets closed or terminated: each is reported once and
+// dropped, and the loop goes on.
 
 #include <arpa/inet.h>
 #include <cerrno>
@@ -31,12 +31,12 @@ using zmq::socket_type;
 
 class IOLoopEndedHandlers : public OnBothPollers {
  protected:
-  // Runs until an exception was reported, and a little longer.
+  // Runs until an exception was reported, and for some turns after that.
   void run_until_reported() {
     loop_.on_error = [this] { loop_.stop(); };
     if (loop_.errors.empty()) loop_.start();
     loop_.on_error = nullptr;
-    for (int i = 0; i < 600; ++i) run_one_iteration();  // past the pollers' occasional look
+    for (int i = 0; i < 600; ++i) run_one_iteration();  // past the pollers' occasional check
   }
   int reported_error(std::size_t i) {
     try {
@@ -86,7 +86,7 @@ TEST_P(IOLoopEndedHandlers, OfAClosedDescriptorAreReportedWithTheirType) {
   try {
     loop.update_handler(number, Events::kWrite);
   } catch (const std::system_error&) {
-    // The poller with epoll finds out here, the other one in its next wait.
+    // The epoll poller notices here, the other one in its next wait.
   }
   ::testing::internal::CaptureStderr();
   loop.add_callback([&] { loop.add_callback([&] { loop.stop(); }); });
@@ -95,7 +95,8 @@ TEST_P(IOLoopEndedHandlers, OfAClosedDescriptorAreReportedWithTheirType) {
               AllOf(HasSubstr("NamedHandler"), HasSubstr("dropped the handler of")));
 }
 
-// Needs real time: it is about what timers do to a poller that looks around when it is quiet.
+// Needs real time: a poller checks all its descriptors when it is quiet, and timers keep it from
+// being quiet for long.
 TEST_P(IOLoopEndedHandlers, ReportAClosedDescriptorOnALoopThatIsNeverQuietForLong) {
   OwnedFd event = make_event();
   loop_.add_handler(
@@ -217,18 +218,18 @@ TEST_P(IOLoopEndedHandlers, OfATerminatedContextAreDroppedAlsoWhenTheirLastCallE
 
 // ---- found together, while an exception ends the run ----
 
-// Registrations end together, are found by one wait, and the report of the first, or another handler
-// of that wait, ends the run: the others are reported by the next run, each once.
+// Several registrations end together and are found by one wait. The report of the first, or another
+// handler of that wait, ends the run. The next run must report the others, each once.
 class IOLoopEndsInOneWait : public IOLoopEndedHandlers {
  protected:
   static constexpr std::size_t kEnds = 5;
 
-  // What is thrown the n-th time leaves start(); n is 1, 2, …
+  // Lets the n-th exception leave start() if nth(n); n is 1, 2, …
   void let_escape(std::function<bool(std::size_t)> nth) {
     loop_.on_error = [this, nth = std::move(nth)] { loop_.escape = nth(loop_.errors.size()); };
   }
   // Runs until the first exception leaves the loop, then for many turns, past the pollers'
-  // occasional look, starting again whenever one does; returns how many did.
+  // occasional check, and restarts after each exception. Returns the number of exceptions.
   int count_escapes() {
     EXPECT_THROW(loop_.start(), std::exception);
     return 1 + count_escapes_of_many_turns();
@@ -257,7 +258,7 @@ class IOLoopEndsInOneWait : public IOLoopEndedHandlers {
     }
     events_.clear();
   }
-  // Has the poller notice now: its next wait reports it beside all else.
+  // Makes the poller notice now, so that its next wait reports it together with everything else.
   void have_the_poller_notice() {
     for (const int number : numbers_) {
       EXPECT_THROW(loop_.update_handler(number, Events::kWrite), std::system_error);
@@ -418,9 +419,9 @@ TEST_P(IOLoopContextEnds, ForEachOfItsSocketsAlsoWhenAHandlerOfTheSameWaitEscape
   expect_each_was_called_once();
 }
 
-// A closed socket is freed by its context's reaper thread, at some time later. These tests must
-// look at a closed socket and not at freed memory, so that theirs has a message to deliver before
-// it may go, to a peer that binds at the end of the test.
+// The context's reaper thread frees a closed socket some time later. These tests must see a closed
+// socket, not freed memory. So their socket has an undelivered message, which keeps it in memory
+// until its peer binds at the end of the test.
 class IOLoopClosedSocket : public IOLoopEndsInOneWait {
  protected:
   IOLoopClosedSocket() : socket_(context_, socket_type::push) {

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// What callbacks, timers and handlers throw, and what the loop counts.
+// Exceptions of callbacks, timers and handlers, and the loop's counts of them.
 
 #include <functional>
 #include <memory>
@@ -134,7 +134,7 @@ TEST_P(IOLoopExceptions, OfNoCallableAreWrittenWithoutOne) {
             "zmqloop: loop 'talkative': exception: std::range_error: of nobody\n");
 }
 
-// The C library ends a cancelled thread with an exception of its own, which is nobody's to swallow.
+// The C library ends a cancelled thread by an exception of its own, which must not be swallowed.
 TEST_P(IOLoopExceptions, Rel_D4_M8_LetAThreadThatIsCancelledInACallbackEnd) {
   const ChildResult child = run_in_child([] {
     IOLoop loop(options());
@@ -180,7 +180,7 @@ TEST_P(IOLoopExceptions, Rel_P2_AreSurvivedWithoutAStandardErrorToWriteThemTo) {
 using IOLoopExceptionsDeathTest = IOLoopExceptions;
 ZMQLOOP_ON_BOTH_POLLERS(IOLoopExceptionsDeathTest);
 
-// Once it is where it runs.
+// Throws when the last moved-to object, which the loop runs, is destroyed.
 struct ThrowsWhenDestroyed {
   ThrowsWhenDestroyed() = default;
   ThrowsWhenDestroyed(ThrowsWhenDestroyed&& other) noexcept

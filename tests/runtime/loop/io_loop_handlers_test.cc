@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// I/O handlers: how they are called, and what adding, updating and removing does to a poll's batch.
+// I/O handlers: how they are called, and how adding, updating and removing affect a poll's batch.
 
 #include <algorithm>
 #include <fcntl.h>
@@ -21,7 +21,7 @@ namespace {
 using ::testing::HasSubstr;
 using zmq::socket_type;
 
-// Makes an eventfd under a number that is free.
+// Makes an eventfd under `number`, which must be free.
 OwnedFd reopen_as(int number, bool readable) {
   OwnedFd fresh = make_event(readable);
   if (fresh.get() == number) return fresh;

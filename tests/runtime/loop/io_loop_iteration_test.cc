@@ -1,9 +1,9 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// What one iteration does, in which order, and that nobody starves.
+// The steps of one iteration and their order, and that nothing starves.
 //
-// Each test writes a letter for each thing that ran; the order of the letters is the promise.
+// Each test writes a letter per callback that ran; the order of the letters is the promise.
 
 #include <functional>
 #include <memory>
@@ -24,7 +24,7 @@ class IOLoopIteration : public OnBothPollers {
   auto write(char letter) {
     return [this, letter] { log_ += letter; };
   }
-  // Makes a descriptor ready whose handler writes a letter, once.
+  // Registers a ready descriptor whose handler writes a letter, once.
   void make_ready(char letter) {
     ready_.push_back(make_event(/*readable=*/true));
     loop_.add_handler(

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Memory: what a loop does when there is none left, and what it gives back after a burst.
+// Memory: how a loop behaves when none is left, and the memory it gives back after a burst.
 
 #include <algorithm>
 #include <array>
@@ -28,8 +28,8 @@ namespace {
 
 class IOLoopMemory : public OnBothPollers {
  protected:
-  // Calls `f` without memory, then with an allocation's, then with two and so on, until it is
-  // enough; returns how often it was not.
+  // Calls `f` with memory for no allocation, then for one, two and so on, until that is enough.
+  // Returns the number of failures.
   template <class F>
   static int fail_everywhere(F&& f) {
     for (int failures = 0;; ++failures) {
@@ -46,8 +46,8 @@ class IOLoopMemory : public OnBothPollers {
 };
 ZMQLOOP_ON_BOTH_POLLERS(IOLoopMemory);
 
-// A thread's first post takes a lane, later ones let it grow, and each third is too large for its
-// slot.
+// A thread's first post takes a lane, later posts let it grow, and each third callable is too large
+// for its slot.
 TEST_P(IOLoopMemory, Rel_D7_ThatRunsOutInAPostIsThePostersErrorAndLosesNothing) {
   constexpr int kThreads = 3;
   constexpr int kPosts = 400;
@@ -117,7 +117,7 @@ TEST_P(IOLoopMemory, ThatRunsOutForAHandlerLeavesTheOthersAsTheyWere) {
     });
   }
   EXPECT_GT(failures, static_cast<int>(kHandlers));
-  // The first poll reports as many as it has room for.
+  // The first poll reports only as many descriptors as it has room for.
   for (int i = 0; i < 3; ++i) run_one_iteration();
   EXPECT_EQ(handled, std::vector<int>(kHandlers, 1));
   for (const OwnedFd& event : events) loop_.remove_handler(event.get());
@@ -136,8 +136,8 @@ TEST_P(IOLoopMemory, ThatRunsOutForTheReasonOfAnAbandonedCallIsWhatItsFutureRece
   EXPECT_THROW(broken.get(), std::bad_alloc);
 }
 
-// With a doorbell that an earlier loop has left: libzmq ends the process when it finds no memory
-// for a socket.
+// An earlier loop leaves its doorbell, so that no socket is made here: libzmq ends the process if
+// it finds no memory for one.
 TEST_P(IOLoopMemory, Rel_H2_ThatRunsOutWhileALoopIsMadeLeavesNothingBehind) {
   { IOLoop warm(options()); }
   const std::size_t descriptors = open_descriptors();

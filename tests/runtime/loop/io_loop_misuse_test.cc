@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Wrong threads, nested and second starts, and loops destroyed while they run: clear errors,
-// nothing changed.
+// Wrong threads, nested and second starts, and loops destroyed while they run: each gives a clear
+// error and changes nothing.
 
 #include <atomic>
 #include <fcntl.h>
@@ -29,7 +29,7 @@ using ::testing::StartsWith;
 
 class IOLoopMisuse : public OnBothPollers {
  protected:
-  // Runs `f` on another thread while the loop runs on this one, and then stops it.
+  // Runs `f` on another thread while the loop runs on this one, then stops the loop.
   template <class F>
   void while_running_elsewhere(F&& f) {
     std::thread other;

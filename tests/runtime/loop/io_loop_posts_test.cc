@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Posting: order, arguments, odd callables, and where callables live and die.
+// Posting: order, arguments, unusual callables, and where callables live and are destroyed.
 
 #include <cstdint>
 #include <functional>
@@ -267,7 +267,7 @@ TEST_P(IOLoopPosts, Rel_C7_MayBeMadeByTheDestructorOfACallback) {
   EXPECT_EQ(log_, "dbc");
 }
 
-// Posts when it is moved: into the queue, among other times.
+// Posts whenever it is moved, for example into the queue.
 struct PostsWhenMoved {
   PostsWhenMoved(IOLoop& to, int& count) : loop(&to), posts(&count) {}
   PostsWhenMoved(PostsWhenMoved&& other) noexcept : loop(other.loop), posts(other.posts) {
@@ -289,7 +289,7 @@ TEST_P(IOLoopPosts, MayBeMadeByTheMoveOfACallback) {
   EXPECT_EQ(posts, 100'000 + PostsWhenMoved::made);
 }
 
-// Calls a function when its thread ends, if it is made thread_local.
+// If thread_local, calls a function when its thread ends.
 struct AtThreadExit {
   ~AtThreadExit() {
     if (f) f();
@@ -313,8 +313,8 @@ TEST_P(IOLoopPosts, Rel_M5_MayBeMadeByAThreadThatIsBeingDestroyed) {
   EXPECT_EQ(log_, "aeae");
 }
 
-// A loop's owner may destroy it as soon as the last callback has run. Whoever posted that callback
-// may still be on the way out of add_callback.
+// A loop's owner may destroy it as soon as the last callback has run. The poster of that callback
+// may not have returned from add_callback yet.
 TEST_P(IOLoopPosts, Rel_B4_MayBeTheLastThingThatHappensToTheLoop) {
   for (int round = 0; round < 500; ++round) {
     auto loop = std::make_unique<IOLoop>(options());
@@ -334,7 +334,7 @@ TEST_P(IOLoopPosts, OfAnEndingThreadMayBeTheLastThingThatHappensToTheLoop) {
     std::thread poster([posted_to] {
       static thread_local AtThreadExit last;
       last.f = [posted_to] { posted_to->add_callback([posted_to] { posted_to->stop(); }); };
-      posted_to->add_callback([] {});  // what the thread keeps for it is gone before `last` is
+      posted_to->add_callback([] {});  // the thread's record of the loop is gone before `last`
     });
     loop->start();
     loop.reset();

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Back-pressure in pairs: who was refused hears of room, and who is full hears of the refusal.
+// Both sides of back-pressure: a refused poster learns of room, a full loop learns of the refusal.
 
 #include <atomic>
 #include <cstdint>
@@ -101,7 +101,7 @@ TEST_P(CallWhenBelow, DoesNotCountAgainstTheLimit) {
   EXPECT_EQ(calls, 10);
 }
 
-// The use it is for: a producer that goes on where it was refused.
+// The typical use: a producer that continues where it was refused.
 // Failures: K12
 TEST_P(CallWhenBelow, LetsAProducerGoOnWhereItWasRefused) {
   IOLoop::Options options = this->options();
@@ -219,7 +219,7 @@ TEST_P(CallWhenBelow, RefusesWhatCanNeverBe) {
 
 class FullAndHighWater : public OnBothPollers {
  protected:
-  // A loop that is full with as many posts as are its mark.
+  // Options of a loop that is full with 4 posts and has its high-water mark at `mark`.
   IOLoop::Options marked(std::size_t mark, std::vector<std::uint64_t>& told) {
     IOLoop::Options options = this->options();
     options.max_pending = 4;
@@ -230,7 +230,7 @@ class FullAndHighWater : public OnBothPollers {
 };
 ZMQLOOP_ON_BOTH_POLLERS(FullAndHighWater);
 
-// The loop has begun an iteration before, and begins the next when half of it was done again.
+// The queue fills up within one iteration, and half of it is empty again when the next begins.
 // Failures: K12
 TEST_P(FullAndHighWater, AreToldOfEachOtherAlsoBetweenTwoIterations) {
   std::vector<std::uint64_t> told;
@@ -269,7 +269,7 @@ TEST_P(FullAndHighWater, DoNotMindEachOtherIfTheMarkIsBeyondTheLimit) {
   EXPECT_TRUE(told.empty());
 }
 
-// Nobody knows which thread is refused when; the loop has heard of each once it is at rest.
+// The time of each thread's refusals is random; the loop knows of all once it is at rest.
 TEST_P(FullAndHighWater, HearOfEveryRefusalFromManyThreads) {
   for (int round = 0; round < 200; ++round) {
     std::vector<std::uint64_t> told;
@@ -285,7 +285,7 @@ TEST_P(FullAndHighWater, HearOfEveryRefusalFromManyThreads) {
     }
     for (std::thread& poster : posters) poster.join();
     thread.loop().submit([] {}).get();
-    // One more iteration: what was refused last is told of in the one that the refusal has called.
+    // One more iteration: the last refusal asks for an iteration of its own, which reports it.
     thread.loop().submit([] {}).get();
     thread.stop();
     thread.join();
@@ -297,7 +297,7 @@ TEST_P(FullAndHighWater, HearOfEveryRefusalFromManyThreads) {
 
 class HandlerThatThrows : public OnBothPollers {
  protected:
-  // Has a handler throw in so many turns, and then read what is there.
+  // Runs a handler that throws `times` times, then removes itself and stops the loop.
   void throw_often(RecordingLoop& loop, int times) {
     const OwnedFd event = make_event(/*readable=*/true);
     int calls = 0;

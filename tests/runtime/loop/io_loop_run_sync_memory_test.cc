@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// run_sync() when there is no memory: it throws std::bad_alloc or returns the value, it never hangs,
-// and the loop is as usable as before.
+// run_sync() when there is no memory: it throws std::bad_alloc or returns the value, never hangs,
+// and leaves the loop as usable as before.
 
 #include <atomic>
 #include <cstdint>
@@ -30,8 +30,8 @@ constexpr int kValue = 42;
 
 class IOLoopRunSyncMemory : public OnBothPollers {
  protected:
-  // Calls `run`, which returns kValue by run_sync(): with its n-th allocation failing, for each n;
-  // and with the n-th and all behind it. Returns how often it threw std::bad_alloc.
+  // Calls `run`, which returns kValue by run_sync(). For each n, lets its n-th allocation fail;
+  // then for each n, the n-th and all later ones. Returns how often it threw std::bad_alloc.
   template <class F>
   int fail_everywhere(F&& run) {
     int failures = 0;
@@ -47,14 +47,14 @@ class IOLoopRunSyncMemory : public OnBothPollers {
         if (!outcome.failed) break;
       }
     }
-    // Nothing is left of the calls.
+    // The calls left nothing behind.
     EXPECT_EQ(loop_.close(), CloseReport());
     return failures;
   }
 
  private:
   struct Outcome {
-    bool failed = false;  // so many allocations were made
+    bool failed = false;  // `run` reached its n-th allocation
     std::optional<int> value;
   };
   template <class F>
@@ -114,7 +114,7 @@ TEST_P(IOLoopRunSyncMemory, ThatIsMissingForAFutureOfAnotherLoopIsTheCallersErro
             0);
 }
 
-// Whoever completes the future cannot do anything about it.
+// The thread that completes the future can do nothing about it.
 TEST_P(IOLoopRunSyncMemory, ThatTheCompletingThreadMissesIsNotNoticed) {
   for (int i = 0; i < 20; ++i) {
     std::thread completer;
@@ -194,7 +194,7 @@ TEST_P(IOLoopRunSyncMemory, ThatIsMissingForTheTimeoutErrorLeavesTheLoopUsable) 
             1);
 }
 
-// What others have posted waits in so many lanes that to merge them takes memory.
+// The posts of other threads wait in so many lanes that merging them needs memory.
 TEST_P(IOLoopRunSyncMemory, ThatIsMissingLosesNothingThatOthersHavePosted) {
   constexpr int kThreads = 40;
   std::atomic<int> ran{0};

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// run_sync: its four outcomes, and that nothing of one call reaches the next run.
+// run_sync: its four outcomes, and that one call does not affect the next run.
 
 #include <memory>
 #include <optional>
@@ -22,7 +22,7 @@ using ::testing::HasSubstr;
 class IOLoopRunSync : public OnBothPollers {};
 ZMQLOOP_ON_BOTH_POLLERS(IOLoopRunSync);
 
-// ---- what comes back ----
+// ---- results ----
 
 TEST_P(IOLoopRunSync, ReturnsTheValueOfTheFunction) {
   EXPECT_EQ(loop_.run_sync([] { return 42; }), 42);
@@ -212,7 +212,7 @@ TEST_P(IOLoopRunSync, NeverCallsAFunctionWhoseTimeWasUpBefore) {
   IOLoop::Options with_clock = options();
   with_clock.clock = clock.function();
   IOLoop loop(with_clock);
-  // The timer of the call is due in the first iteration, after its callback.
+  // The call's timeout is due in the first iteration, after its callback.
   EXPECT_EQ(loop.run_sync([&] { return ran = true; }, 0s), true);
   ran = false;
   loop.add_callback([&] { loop.stop(); });

@@ -22,7 +22,7 @@
 namespace zmqloop::testing {
 namespace {
 
-// What the signal handler of these tests uses.
+// Used by the signal handler of these tests.
 std::atomic<IOLoop*> target{nullptr};
 std::atomic<std::uint64_t> accepted{0};
 std::atomic<std::uint64_t> refused{0};
@@ -195,7 +195,7 @@ TEST_P(IOLoopSignalPosts, ThatThrowGoToTheHook) {
   EXPECT_EQ(run, 1u);
 }
 
-// Each of them interrupts the loop's own thread with the next one.
+// The loop's callback and handler raise the next signals, which interrupt the loop's own thread.
 TEST_P(IOLoopSignalPosts, Rel_E4_ThatLeadToTheNextSignalStarveNeitherTimersNorHandlers) {
   const OwnedFd event = make_event(/*readable=*/true);
   std::uint64_t handled = 0;
@@ -235,8 +235,8 @@ TEST_P(IOLoopSignalPosts, Rel_E8_WorkOnAnAlternateStack) {
   EXPECT_EQ(run, 10u);
 }
 
-// Interrupts a thread that does `work` over and over until enough handlers ran, while the loop runs
-// here.
+// Interrupts a thread that repeats `work`, until enough signal handlers ran. Meanwhile the loop
+// runs on this thread.
 class IOLoopInterruptedPosts : public IOLoopSignalPosts {
  protected:
   template <class F>

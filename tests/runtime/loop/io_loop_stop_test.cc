@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Stopping: what still runs after a stop from each place, and that the loop can be started again.
+// Stopping: the callbacks that still run after a stop from each place, and starting again.
 
 #include <atomic>
 #include <signal.h>
@@ -28,7 +28,7 @@ class IOLoopStop : public OnBothPollers {
       loop_.stop();
     };
   }
-  // Runs what is left after a stop, up to a mark.
+  // Runs the callbacks left after a stop, and stops in the iteration after that.
   std::string run_the_rest() {
     log_.clear();
     loop_.add_callback([this] { loop_.add_callback([this] { loop_.stop(); }); });
@@ -261,7 +261,7 @@ TEST_P(IOLoopStop, IsNotLeftOverWhenTheRunThatItEndedIsOver) {
     loop_.start();
     stopper.join();
     loop_.add_callback(write_and_stop('a'));
-    // The second stop may have come after the end of the run: then it is latched for one start.
+    // The second stop may have come after the run ended: then it is latched for the next start.
     while (log_.size() == static_cast<std::size_t>(round)) loop_.start();
   }
   EXPECT_EQ(log_.size(), 500u);
@@ -323,7 +323,7 @@ TEST_P(IOLoopEscape, FromAHandlerLeavesTheOthersReady) {
   EXPECT_EQ(handled, 2);
 }
 
-// The run that it was meant for did not end by it: the next start finds it.
+// The exception, not the stop, ended the run. So the stop is kept for the next start.
 TEST_P(IOLoopEscape, LeavesAStopThatCameInTheSameRunForTheNext) {
   loop_.add_callback([this] {
     loop_.stop();
@@ -336,8 +336,8 @@ TEST_P(IOLoopEscape, LeavesAStopThatCameInTheSameRunForTheNext) {
   EXPECT_EQ(run_the_rest(), "a") << "one stop ends one run";
 }
 
-// A stop comes and an exception ends the run, in the same callback, timer or handler. Any thread may
-// have called stop(): the next run is the one that it ends.
+// The same callback, timer or handler stops the loop and ends the run by an exception. The stop
+// then ends the next run, no matter which thread called stop().
 class IOLoopStopAndEscape : public IOLoopStopBySignal {
  protected:
   enum class From { kHere, kOtherThread, kSignalHandler };
@@ -365,7 +365,7 @@ class IOLoopStopAndEscape : public IOLoopStopBySignal {
     EXPECT_EQ(error_of<std::runtime_error>(run), "escapes");
     loop_.escape = false;
   }
-  // The next run would end by itself, too, but not before its callback has run.
+  // The next run would also end by itself, but only after its callback has run.
   void expect_that_one_run_is_stopped() {
     log_.clear();
     loop_.add_callback(write_and_stop('a'));
@@ -439,7 +439,7 @@ TEST_P(IOLoopStopAndEscape, LeaveTheStopForARunSyncThatNeverCallsItsFunctionThen
   EXPECT_EQ(loop_.run_sync([] { return 7; }), 7) << "one stop ends one run";
 }
 
-// Each of them is a run that it does not end.
+// Each exception ends a run, and so leaves the stop to a later one.
 TEST_P(IOLoopStopAndEscape, LeaveTheStopForTheFirstRunThatNoExceptionEnds) {
   for (int i = 0; i < 3; ++i) {
     loop_.add_callback([] { throw std::runtime_error("escapes"); });

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Timers: when they fire, never early, odd durations, and handles of every state.
+// Timers: when they fire, that they are never early, unusual durations, and handles in every state.
 
 #include <chrono>
 #include <cmath>
@@ -197,7 +197,7 @@ TEST_P(IOLoopTimers, AreNotCancelledByHandlesThatReferToNothingOrToThePast) {
   clocked_.remove_timeout(fired);
   const TimeoutHandle removed = clocked_.add_timeout(0s, write('x'));
   clocked_.remove_timeout(removed);
-  clocked_.add_timeout(0s, write('b'));  // may use the place of one of them
+  clocked_.add_timeout(0s, write('b'));  // may reuse the slot of one of them
   clocked_.remove_timeout(fired);
   clocked_.remove_timeout(removed);
   run_clocked();

@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Turns of a loop that are fair in time: what a long queue may hold up, and for how long. The clock
-// stands still but for what callables say they take.
+// Turns of a loop that are fair in time: how long a long queue may delay other work. The clock
+// advances only by the time that each callable pretends to take.
 
 #include <algorithm>
 #include <cstdint>
@@ -22,10 +22,10 @@ namespace zmqloop::testing {
 namespace {
 
 constexpr Duration kBudget = 200us;  // the default
-constexpr Duration kLong = 20us;     // what a long callable takes
+constexpr Duration kLong = 20us;     // the time of a long callable
 constexpr int kBetweenLooks = 64;
 
-// An exception that a quiet loop says nothing of.
+// An exception that QuietLoop does not report.
 struct Silent {};
 
 class QuietLoop : public IOLoop {
@@ -48,14 +48,14 @@ class IOLoopTurns : public ::testing::TestWithParam<PollerKind> {
     if (!loop_) loop_.emplace(options_);
     return *loop_;
   }
-  // Before the first call of loop().
+  // Changes the options; makes a new loop.
   void set_options(const std::function<void(LoopOptions&)>& change) {
     loop_.reset();
     change(options_);
     LoopWatchdog::watch(loop());
   }
 
-  // Posts a callable that takes so long, and notes that it ran.
+  // Posts a callable that takes the time `takes` and records its run.
   void post(Duration takes) {
     loop().add_callback([this, takes, number = posted_++] {
       ran_.push_back(number);
@@ -63,7 +63,7 @@ class IOLoopTurns : public ::testing::TestWithParam<PollerKind> {
     });
   }
 
-  // Whether all that was posted has run, in order.
+  // Returns whether all posted callables have run, in order.
   bool all_ran_in_order() const {
     std::vector<int> all(static_cast<std::size_t>(posted_));
     std::iota(all.begin(), all.end(), 0);
@@ -91,8 +91,8 @@ class IOLoopTurns : public ::testing::TestWithParam<PollerKind> {
 };
 ZMQLOOP_ON_BOTH_POLLERS(IOLoopTurns);
 
-// When a timer, a handler and a post from a signal handler have run that became due at the start of
-// a queue, after the start.
+// Times from the start of a queue until a timer, a handler and a post from a signal handler ran.
+// All three became due at the start.
 struct Turns {
   std::optional<Duration> timer;
   std::optional<Duration> handler;
@@ -104,7 +104,7 @@ struct Turns {
 
 class IOLoopFairTurns : public IOLoopTurns {
  protected:
-  // Runs the queue that `fill` posts, behind a callable with which the others become due.
+  // Runs the queue that `fill` posts, behind a callable that makes the three others due.
   Turns run_behind(const std::function<void()>& fill) {
     Turns turns;
     TimePoint start;
@@ -344,7 +344,7 @@ TEST_P(IOLoopTurns, BoundTheRepeatedCallsOfSocketsThatStayReady) {
         Events::kRead);
   }
   loop().start();
-  // Each has half of the time in each turn: two calls, and the looks come after 1, 2, 4.
+  // Each socket has half of the turn's time: two calls, as the clock is read after 1, 2, 4 calls.
   for (std::size_t i = 0; i < order.size(); ++i) EXPECT_EQ(order[i], i / 2 % 2) << i;
   for (SocketPair& pair : pairs) loop().remove_handler(zmq::socket_ref(pair.near));
 }

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Ends of LoopThreads and LoopPools: while their callbacks still run, when their constructor fails,
-// and when something that a loop runs ends its thread.
+// and when a callback ends the loop's thread.
 
 #include <atomic>
 #include <cstddef>
@@ -43,7 +43,7 @@ class PoolEnds : public OnBothPollers {
  protected:
   static constexpr std::size_t kLoops = 3;
 
-  // A pool whose loops count in `ended` when they have ended.
+  // Makes a pool whose loops increment `ended` when they end.
   std::unique_ptr<LoopPool> make_pool() {
     LoopPool::Options result;
     result.loops = kLoops;
@@ -60,7 +60,7 @@ class PoolEnds : public OnBothPollers {
 };
 ZMQLOOP_ON_BOTH_POLLERS(PoolEnds);
 
-// Makes every call of a pool that a callback may make, and counts what was accepted.
+// Makes each call of LoopPool that a callback may make, and counts the accepted posts.
 struct PoolCalls {
   std::atomic<int> accepted{0};
   std::atomic<int> over{0};  // run, or destroyed unrun
@@ -88,7 +88,7 @@ struct PoolCalls {
     pool.stop();
     futures.push_back(pool.loop(own).submit([] { return 0; }));
   }
-  // Once the pool is gone.
+  // Call once the pool is destroyed.
   void expect_all_told() const {
     for (const Future<int>& future : futures) {
       ASSERT_TRUE(future.is_ready());
@@ -156,7 +156,7 @@ TEST_P(PoolEnds, GivesVerdictsToTheHookOfItsLastThreadWhileItIsDestroyed) {
   calls.expect_all_told();
 }
 
-// All loops at once; none knows how far the destructor is.
+// All loops post at once; none knows the progress of the destructor.
 // Failures: N1
 TEST_P(PoolEnds, LosesNothingThatItsLoopsPostToEachOtherWhileItIsDestroyed) {
   const std::uint64_t rounds = stress_count(200) + 5;
@@ -176,7 +176,7 @@ TEST_P(PoolEnds, LosesNothingThatItsLoopsPostToEachOtherWhileItIsDestroyed) {
       }
       void operator()() const {
         for (int i = 0; i < 2; ++i) {
-          ++*accepted;  // before it may be over
+          ++*accepted;  // first, as the post may run before post() returns
           if (pool->size() == kLoops && pool->post(make(*pool, *accepted, *over))) continue;
           --*accepted;
           --*over;
@@ -193,7 +193,7 @@ TEST_P(PoolEnds, LosesNothingThatItsLoopsPostToEachOtherWhileItIsDestroyed) {
   }
 }
 
-// The loop of the hook that fails is known to the others by then.
+// By then the other loops know the loop whose hook fails.
 // Failures: N11
 TEST_P(PoolEnds, KeepsAllItsLoopsUntilAllItsThreadsHaveEndedIfItIsNotMade) {
   for (std::size_t failing = 1; failing < kLoops; ++failing) {
@@ -227,7 +227,7 @@ TEST_P(PoolEnds, KeepsAllItsLoopsUntilAllItsThreadsHaveEndedIfItIsNotMade) {
 
 // ---- threads that end on the way ----
 
-// How something that a loop runs ends the loop's thread.
+// How a callback ends the loop's thread.
 enum class End { kExit, kCancel };
 
 void end_this_thread(End end) {
@@ -236,7 +236,7 @@ void end_this_thread(End end) {
   ::pthread_testcancel();
 }
 
-// How that is given to the loop.
+// How the callback is given to the loop.
 struct WayIn {
   const char* name;
   void (*give)(IOLoop& loop, std::function<void()> f);
@@ -332,7 +332,7 @@ INSTANTIATE_TEST_SUITE_P(
                        ::testing::Range(std::size_t{0}, std::size(kWaysIn))),
     thread_end_name);
 
-// Expects of a loop whose thread has ended that it is closed.
+// Expects that a loop whose thread has ended is closed.
 void expect_ended(IOLoop& loop) {
   EXPECT_TRUE(loop.is_closed());
   EXPECT_FALSE(loop.is_running());
@@ -373,7 +373,7 @@ TEST_P(ThreadEnds, CloseTheLoopAndTellEverybodyWhateverHasEndedTheThread) {
     }
     ASSERT_TRUE(waiting.is_ready());
     EXPECT_THROW(waiting.get(), LoopClosedError);
-    if (std::string(way_in().name) == "SignalPost") continue;  // which keeps it
+    if (std::string(way_in().name) == "SignalPost") continue;  // this one keeps `alive`
     EXPECT_EQ(alive.use_count(), 1) << "everything is destroyed";
   }
 }
@@ -443,7 +443,7 @@ TEST_P(LoopThreadEnds, LeaveNothingBehind) {
 
 // ---- cancelled from outside ----
 
-// ThreadSanitizer does not follow a cancellation out of its own epoll_wait() and poll().
+// ThreadSanitizer cannot follow a cancellation out of its own epoll_wait() and poll().
 #ifdef __SANITIZE_THREAD__
 constexpr bool kFollowsCancellations = false;
 #else
@@ -490,7 +490,7 @@ TEST_P(LoopThreadEnds, ByACancellationWhileTheLoopIsBusy) {
     std::thread poster([&] {
       const auto entry = [&] { return AtDestruction([&] { ++over; }); };
       while (thread.loop().add_callback([&, end = entry()] {
-        static_cast<void>(other.loop().add_callback([] {}));  // and wakes it, as the poster does this
+        static_cast<void>(other.loop().add_callback([] {}));  // wakes it, as the poster wakes this
       })) {
         ++accepted;
         if (accepted % 8 == 0) std::this_thread::yield();
@@ -508,7 +508,7 @@ TEST_P(LoopThreadEnds, ByACancellationWhileTheLoopIsBusy) {
   }
 }
 
-// libzmq looks for cancellations in the middle of its own work.
+// libzmq calls cancellation points in the middle of its own work.
 TEST_P(LoopThreadEnds, ByACancellationWhileTheLoopPassesMessages) {
   if (!kFollowsCancellations) GTEST_SKIP();
   if (GetParam() == PollerKind::kZmqPoll) GTEST_SKIP() << "see ZmqPollPoller::poll_items()";
@@ -523,7 +523,7 @@ TEST_P(LoopThreadEnds, ByACancellationWhileTheLoopPassesMessages) {
             thread.loop().add_handler(
                 socket,
                 [&] {
-                  const CancellationHold hold;  // of what the handler does, that is its own affair
+                  const CancellationHold hold;  // the handler itself must not be cancelled
                   if (const auto message = receive(socket)) send(socket, *message);
                   ++messages;
                 },
@@ -542,8 +542,8 @@ TEST_P(LoopThreadEnds, ByACancellationWhileTheLoopPassesMessages) {
   }
 }
 
-// The loop is on its way to a place where the C library looks: the cancellation takes effect there,
-// where it may, and not in the middle of something that must not be left half done.
+// The cancellation must not take effect while the loop wakes another one, which must not be left
+// half done. It takes effect at the next allowed cancellation point.
 TEST_P(LoopThreadEnds, ByACancellationThatWaitsWhileTheLoopWakesAnother) {
   if (!kFollowsCancellations) GTEST_SKIP();
   for (const bool reports : {false, true}) {
@@ -608,7 +608,7 @@ TEST_P(LoopThreadEnds, NotByWhatACallbackThrows) {
   EXPECT_EQ(thread.join(), CloseReport());
 }
 
-// A loop reads its clock between callbacks: what that throws is nobody's to report but join()'s.
+// A loop reads its clock between callbacks. Only join() can report an exception of the clock.
 TEST_P(LoopThreadEnds, ByWhatTheClockThrowsWhichIsGivenToWhoJoins) {
   std::atomic<bool> fails{false};
   LoopThread::Options failing = named("failing");

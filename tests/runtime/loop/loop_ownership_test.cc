@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Calls that belong to a loop's thread, made elsewhere, at every moment of the loop's life: refused
-// while it is open, by an error that names both threads, and told that it is closed afterwards.
+// Calls that belong to a loop's thread, made on other threads at every moment of the loop's life.
+// While the loop is open, the error names both threads; afterwards it says that the loop is closed.
 
 #include <atomic>
 #include <memory>
@@ -29,7 +29,7 @@ using ::testing::HasSubstr;
 
 class OwnedLoop : public OnAllOwners {
  protected:
-  // Expects on another thread that every call is refused, since this one has the loop.
+  // Expects that every call is refused on another thread, because this thread owns the loop.
   static void expect_this_threads(const OwnedCalls& calls) {
     const std::string owner = current_thread_label();
     const std::string name = IOLoop::current().name();
@@ -40,7 +40,7 @@ ZMQLOOP_ON_ALL_OWNERS(OwnedLoop);
 
 TEST_P(OwnedLoop, BelongsToItsThreadBeforeThatHasBegun) {
   if (!kCanHoldThreads) GTEST_SKIP() << "the sanitizer's threads begin at once";
-  { const IOLoop warm; }  // has libzmq's threads begin
+  { const IOLoop warm; }  // starts libzmq's threads
   HeldThreads held;
   LoopOwner owner(kind(), options());
   const OwnedCalls calls(owner.loop());
@@ -142,7 +142,7 @@ TEST_P(OwnedLoop, IsClosedToAllThreadsAtTheEndOfItsOwnAndEverAfter) {
   EXPECT_EQ(calls->called(), 0);
 }
 
-// From the constructor's return on, in any moment of the thread's life.
+// From the return of the constructor on, at any moment of the thread's life.
 // Failures: C9
 TEST_P(OwnedLoop, AcceptsNoCallOfAnotherThreadInAllItsLife) {
   const std::uint64_t rounds = stress_count(100) + 5;
@@ -183,7 +183,7 @@ TEST_P(OwnedLoop, LetsItsOwnThreadMakeEveryCallBeforeItRuns) {
                       try {
                         call.make();
                       } catch (const std::invalid_argument&) {
-                        // Of what is not registered, which says that the loop could be asked.
+                        // The argument is not registered, so the loop accepted the call.
                       } catch (const std::exception& error) {
                         ADD_FAILURE() << call.operation << ": " << error.what();
                       }

@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// How processes and threads end that have loops: by exit(), wherever that is called, and with
-// destructors and handlers that use loops until the very last.
+// Ends of processes and threads that have loops: by exit(), called from anywhere, and with
+// destructors and handlers that use loops to the very end.
 
 #include <array>
 #include <atomic>
@@ -34,21 +34,21 @@
 #include "zmqloop/runtime/tasks/task.h"
 #include "zmqloop/threading/host/usable_cores.h"
 
-// In a forked child LeakSanitizer sees neither stacks nor variables of the threads of the parent, and
-// takes what they own for lost.
+// In a forked child, LeakSanitizer sees neither the stacks nor the variables of the parent's
+// threads, and reports the memory they own as leaked.
 static bool is_forked_child = false;
 extern "C" int __lsan_is_turned_off() { return is_forked_child ? 1 : 0; }
 
-// Else ThreadSanitizer sleeps for a second in each exit().
+// Otherwise ThreadSanitizer sleeps for a second in each exit().
 extern "C" const char* __tsan_default_options() { return "atexit_sleep_ms=0"; }
 
 namespace zmqloop::testing {
 namespace {
 
-constexpr int kCode = 7;  // what exit() is given
+constexpr int kCode = 7;  // the argument of exit()
 
-// Runs `body` in a process of its own that has used no loop before. Unlike run_in_child() it ends
-// by exit(): with what `body` returns, if that does not call exit() itself.
+// Runs `body` in a process of its own that has used no loop before. Unlike with run_in_child(), the
+// process ends by exit() with the result of `body`, unless that calls exit() itself.
 template <class F>
 ChildResult end_of(F&& body) {
   std::fflush(nullptr);
@@ -82,7 +82,7 @@ LoopPool::Options pool_options() {
   return options;
 }
 
-// ---- what is done at the end -----------------------------------------------------------------
+// ---- uses of loops at the end ----------------------------------------------------------------
 
 #define ZMQLOOP_AT_END_EXPECT(condition)                                         \
   do {                                                                           \
@@ -92,7 +92,7 @@ LoopPool::Options pool_options() {
     }                                                                            \
   } while (false)
 
-// Uses loops in every way, and says so.
+// Uses loops in every way, and prints that it did.
 void use_loops() {
   try {
     if (IOLoop* const current = IOLoop::current_or_null()) {
@@ -130,7 +130,7 @@ struct UsesLoopsAtItsEnd {
   void touch() const {}
 };
 
-// Each one object of a process, or of a thread, made when this is called first.
+// Each call with a new `n` makes one object, of the process or of the thread.
 template <int n>
 void have_static_object() {
   static const UsesLoopsAtItsEnd object;
@@ -284,11 +284,11 @@ TEST(ProcessEndOfAThread, WithALoopOfItsOwnIsThatOfAnyObject) {
   EXPECT_EQ(process.error_output, "");
 }
 
-// ---- exit() in what a loop runs --------------------------------------------------------------
+// ---- exit() in a callback --------------------------------------------------------------------
 
 [[noreturn]] void leave() { std::exit(kCode); }
 
-// Ways for a loop's thread to come to call exit().
+// Ways in which a loop's thread comes to call exit().
 struct Caller {
   const char* name;
   void (*arrange)(IOLoop& loop);  // on the loop's thread, or before it runs
@@ -330,7 +330,7 @@ class ExitInACallback : public ::testing::TestWithParam<Caller> {
 };
 INSTANTIATE_TEST_SUITE_P(Callers, ExitInACallback, ::testing::ValuesIn(kCallers), &name_of<Caller>);
 
-// The loops of a program that has all kinds.
+// Makes the static loops of a program that has all kinds.
 void have_static_loops() {
   static IOLoop loop;
   static LoopThread thread(thread_options());
@@ -417,7 +417,7 @@ TEST_P(ExitInACallback, OfALoopThreadThatMainJoinsEndsTheProcess) {
   EXPECT_EQ(process.error_output, "");
 }
 
-// Each of the loops posts to all, again and again.
+// Makes loop `from` post to all loops, endlessly.
 void post_for_ever(LoopPool& pool, std::size_t from) {
   for (std::size_t to = 0; to < pool.size(); ++to) {
     if (pool.loop(to).stats().pending < 100) pool.loop(to).add_callback([] {});
@@ -533,7 +533,8 @@ TEST(ExitOnALoopsThread, ThatSkipsDestructorsEndsTheProcessAtOnce) {
 
 // ---- exit() in a forked child ----------------------------------------------------------------
 
-// Runs `body` in a child of a process with loops, which ends by exit(); returns its code.
+// Runs `body` in a forked child of this process, which has loops. The child ends by exit(). Returns
+// its exit code.
 template <class F>
 int code_of_child(F&& body) {
   const pid_t child = fork_at_rest();
@@ -641,7 +642,8 @@ TEST(ForkedChild, DestroysTheParentsLoopsWithoutDestroyingWhatIsTheirs) {
 
 // ---- counts in a forked child ----------------------------------------------------------------
 
-// Whether no more loops run than cores are usable; on one core nobody can tell.
+// has_core_for_each() checks that the running loops do not outnumber the usable cores. With one
+// core it is always false.
 // Failures: I7
 TEST(ForkedChild, CountsTheLoopsThatRunAfresh) {
   if (usable_cores() < 2) GTEST_SKIP() << "with one core no loop spins";
@@ -653,7 +655,7 @@ TEST(ForkedChild, CountsTheLoopsThatRunAfresh) {
     ZMQLOOP_CHILD_EXPECT(!RunningLoop::has_core_for_each());
     const ChildResult child = run_in_child([&] {
       ZMQLOOP_CHILD_EXPECT(RunningLoop::has_core_for_each());
-      running.clear();  // the parent's, which do not count here
+      running.clear();  // the parent's loops: they do not count here
       ZMQLOOP_CHILD_EXPECT(RunningLoop::has_core_for_each());
       {
         const RunningLoop one;

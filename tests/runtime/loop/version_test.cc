@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// The release in numbers, as text, and of the library: one and the same.
+// The release as numbers, as text and as the library's function: all three agree.
 
 #include "zmqloop/version.h"
 

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// A pool of loops: choosing one, stopping, joining, and failing to be made.
+// A pool of loops: choosing one, stopping, joining, and failures of the constructor.
 
 #include "zmqloop/runtime/pool/loop_pool.h"
 
@@ -35,10 +35,10 @@
 #if !defined(__SANITIZE_THREAD__) && !defined(__SANITIZE_ADDRESS__)
 #define ZMQLOOP_CAN_FAIL_THREADS 1
 
-// How many more threads the calling thread may create; negative: any number.
+// The number of threads that the calling thread may still create; negative: any number.
 inline constinit thread_local int threads_left = -1;
 
-// In place of the C library's.
+// Replaces the C library's function.
 extern "C" int pthread_create(pthread_t* thread, const pthread_attr_t* attributes,
                               void* (*body)(void*), void* argument) {
   using Create = int (*)(pthread_t*, const pthread_attr_t*, void* (*)(void*), void*);
@@ -289,7 +289,7 @@ TEST_P(LoopPoolTest, WaitsForAllItsLoopsAlsoWhenOneOfThemHasFailed) {
 
 #ifdef ZMQLOOP_CAN_FAIL_THREADS
 TEST_P(LoopPoolTest, Rel_D3_D10_H3_LeavesNothingBehindWhenAnyOfItsThreadsCannotBeCreated) {
-  { LoopPool warm(pool_of(4)); }  // the runtime's context and doorbells stay
+  { LoopPool warm(pool_of(4)); }  // its context and doorbells remain
   const std::size_t threads = living_threads();
   const std::size_t descriptors = open_descriptors();
   for (int possible = 0; possible < 4; ++possible) {
@@ -310,7 +310,7 @@ TEST_P(LoopPoolTest, Rel_H1_ThrowsAndLeavesNothingBehindWhereverDescriptorsRunOu
   const ChildResult child = run_in_child([] {
     { LoopPool warm(pool_of(4)); }
     const std::size_t before = open_descriptors();
-    // Hard and soft: a soft limit alone would be raised.
+    // Sets the hard limit too: a soft limit alone would be raised.
     const rlimit limit{before + 80, before + 80};
     ZMQLOOP_CHILD_EXPECT(::setrlimit(RLIMIT_NOFILE, &limit) == 0);
     int failed = 0;

@@ -1,8 +1,7 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// A loop on a thread of its own: from the constructor to join(), and what can go wrong between
-// them.
+// A loop on a thread of its own: from the constructor to join(), and the failures in between.
 
 #include "zmqloop/runtime/pool/loop_thread.h"
 
@@ -79,7 +78,7 @@ TEST_P(LoopThreadTest, NamesItsLoopAndItsThread) {
   LoopThread by_string("by-string");
   by_string.loop().submit([] {}).get();
   EXPECT_EQ(thread_names().count("by-string"), 1u);
-  LoopThread by_option({.name = "io"});  // g++ 12 took it for a copy of one named so
+  LoopThread by_option({.name = "io"});  // g++ 12 took this for a copy constructor
   EXPECT_EQ(by_option.name(), "io");
   LoopThread unnamed;
   EXPECT_FALSE(unnamed.name().empty());
@@ -97,7 +96,7 @@ TEST_P(LoopThreadTest, ReportsWhatItLeftUndoneAndWhereItDestroyedIt) {
     thread.stop();
     thread.loop().add_timeout(1h, [] {});
   });
-  thread.loop().submit([] {});  // in the same batch or a later one: run or not, it is accounted for
+  thread.loop().submit([] {});  // in the same batch or a later one: accounted for in either case
   for (int i = 0; i < 5; ++i) {
     thread.loop().add_callback([end = std::make_shared<AtDestruction>([&] {
                                   destroyed_on.push_back(std::this_thread::get_id());
@@ -127,7 +126,7 @@ TEST_P(LoopThreadTest, AccountsForEveryPostWhereverTheStopComes) {
     std::uint64_t accepted = 0;
     std::uint64_t run = 0;
     LoopThread thread(named("worker"));
-    if (round % 2 == 0) thread.stop();  // most likely before the thread has reached start()
+    if (round % 2 == 0) thread.stop();  // most likely before the thread reaches start()
     for (int i = 0; i < round; ++i) accepted += thread.loop().add_callback([&] { ++run; });
     thread.stop();
     const CloseReport report = thread.join();
@@ -161,8 +160,7 @@ TEST_P(LoopThreadTest, RefusesToJoinItself) {
   EXPECT_EQ(thread.loop().submit([] { return 1; }).get(), 1);
 }
 
-// The loop's thread still runs user code when the loop has ended: destructors of what was
-// abandoned.
+// When the loop has ended, its thread still runs user code: destructors of abandoned callbacks.
 TEST_P(LoopThreadTest, RefusesToJoinItselfWhileItClosesToo) {
   std::atomic<bool> joining{false};
   std::string text;
@@ -229,7 +227,7 @@ TEST_P(LoopThreadTest, RunsOnTheCpuItWasGiven) {
   EXPECT_FALSE(usable_cpus().empty());
 }
 
-// As the kernel does when a CPU is taken away, and an administrator by hand.
+// The kernel moves threads when a CPU is taken away, and an administrator may do so by hand.
 TEST_P(LoopThreadTest, Rel_O4_GoesOnWhenItsThreadIsMovedToOtherCpus) {
   const std::vector<int> cpus = usable_cpus();
   LoopThread::Options pinned = named("moved");
@@ -266,7 +264,7 @@ TEST_P(LoopThreadTest, Rel_H6_LeavesNothingBehindAThousandTimes) {
     LoopThread thread(named("brief"));
     thread.loop().add_callback([] {});
   };
-  cycle();  // the runtime's context, its thread and a doorbell stay
+  cycle();  // the runtime's context, its thread and a doorbell remain
   const std::size_t descriptors = open_descriptors();
   const std::size_t threads = living_threads();
   for (int i = 0; i < kCycles; ++i) cycle();

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Threads of real-time priority that wait for others on their CPU: they leave it to them.
+// Real-time threads that wait for other threads on the same CPU must yield that CPU to them.
 
 #include <atomic>
 #include <csignal>
@@ -27,7 +27,7 @@
 namespace zmqloop::testing {
 namespace {
 
-// Has the thread that asks for it wait in the middle of write(), when a handler rings a doorbell.
+// Set by a thread to be held up in the middle of write(), while a signal handler rings a doorbell.
 struct Parking {
   std::atomic<bool> reached{false};
   std::atomic<bool> go_on{false};
@@ -39,7 +39,7 @@ constinit thread_local Parking* park_in_write = nullptr;
 
 #if !defined(__SANITIZE_THREAD__) && !defined(__SANITIZE_ADDRESS__)
 #define ZMQLOOP_PARKS_IN_WRITE
-// In front of the C library's.
+// Called instead of the C library's function.
 extern "C" ssize_t write(int fd, const void* data, size_t size) {
   if (zmqloop::testing::Parking* const parking =
           std::exchange(zmqloop::testing::park_in_write, nullptr)) {
@@ -67,7 +67,7 @@ class RealTimeThreads : public OnBothPollers {
 };
 ZMQLOOP_ON_BOTH_POLLERS(RealTimeThreads);
 
-// Parks while it is moved into its slot, until the loop is closed.
+// Its move into a slot waits until the loop is closed.
 struct GoesOnWhenClosed {
   IOLoop* loop;
   std::latch* reached;
@@ -114,7 +114,7 @@ TEST_P(RealTimeThreads, LeaveTheirCpuToAPosterWhileTheyDestroyALoop) {
   }
 }
 
-// A destructor on another thread holds the loop for some instructions; here it is held up there.
+// A destructor on another thread holds the loop for a few instructions; this test prolongs that.
 TEST_P(RealTimeThreads, LeaveTheirCpuToAThreadThatHoldsTheLoopTheyTake) {
   enum class Taken { kToRun, kToClose, kToBeSetUp };
   for (const Taken taken : {Taken::kToRun, Taken::kToClose, Taken::kToBeSetUp}) {
@@ -151,7 +151,7 @@ TEST_P(RealTimeThreads, LeaveTheirCpuToAThreadThatHoldsTheLoopTheyTake) {
   }
 }
 
-// Is copied for as long as the test wants.
+// Its copy takes as long as the test wants.
 struct SlowToCopy {
   struct Copying {
     std::latch begun{1};
@@ -207,7 +207,7 @@ TEST_P(RealTimeThreads, LeaveTheirCpuToAHandlerWhileTheyRemoveASignalHandler) {
     std::thread raiser([&] {
       run_this_thread_on(cpu_);
       park_in_write = &parking;
-      // Until one finds the other loop asleep, and rings its doorbell.
+      // Until a handler finds the other loop asleep and rings its doorbell.
       while (park_in_write != nullptr) {
         raise(SIGUSR1);
         ::sched_yield();

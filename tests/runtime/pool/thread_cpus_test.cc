@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// The CPUs that the library's threads may use: those of the process, also where a pinned thread
-// makes them. What is not the library's inherits the pin, as Linux has it.
+// The CPUs that the library's threads may use: all CPUs of the process, even if a pinned thread
+// makes them. Other threads and programs inherit the pin, as usual on Linux.
 
 #include <cstddef>
 #include <cstdlib>
@@ -36,7 +36,7 @@ using Cpus = std::vector<int>;
 
 Cpus cpus_here() { return affinity_of(0); }
 
-// The CPUs of each loop of a pool that is made here.
+// Makes a pool; returns the CPUs of each of its loops.
 std::vector<Cpus> cpus_of_a_pool(std::optional<std::size_t> loops = {}, bool pin = false) {
   LoopPool::Options options;
   options.loops = loops;
@@ -60,15 +60,15 @@ Cpus cpus_of_a_plain_thread() {
   std::thread([&seen] { seen = cpus_here(); }).join();
   return seen;
 }
-// As the kernel writes them.
+// Asks a program to compare `cpus` with the kernel's list in its /proc/self/status.
 bool program_may_use(const Cpus& cpus) {
   const std::string command =
       "grep -q \"^Cpus_allowed_list:[[:space:]]*" + format_cpus(cpus) + "$\" /proc/self/status";
   return std::system(command.c_str()) == 0;
 }
 
-// What is made by callbacks blocks their loop's thread, which must not wait for futures: so they
-// make it on a plain thread, which has their CPUs.
+// Calls `f` on a plain thread, which inherits the caller's CPUs, and waits for it. For callbacks: a
+// loop's thread itself must not wait for futures.
 template <class F>
 auto on_a_plain_thread(F f) {
   decltype(f()) result;
@@ -141,7 +141,7 @@ TEST_F(CpusOfThreads, AreThoseOfTheProcessOnAThreadThatItsOwnerHasPinned) {
     EXPECT_EQ(cpus_of_a_pool(), std::vector<Cpus>(usable_cores(), all_));
     EXPECT_EQ(cpus_of_a_loop_thread(), all_);
     EXPECT_EQ(cpus_of_a_named_thread(), all_);
-    IOLoop loop;  // one of its own runs where it is
+    IOLoop loop;  // a loop of this thread's own runs on this thread's CPU
     EXPECT_EQ(loop.run_sync(cpus_here), Cpus{all_.front()});
     EXPECT_EQ(cpus_here(), Cpus{all_.front()});
   }).join();
@@ -174,7 +174,7 @@ TEST_F(CpusOfThreads, AreThoseOfTheProcessForTheWatchdogThatAPinnedLoopStarts) {
 
 // ---- the process's own -----------------------------------------------------------------------
 
-#if !defined(__SANITIZE_THREAD__)  // which in a forked child does not see that threads end
+#if !defined(__SANITIZE_THREAD__)  // it does not see threads end in a forked child
 TEST_F(CpusOfThreads, AreNoMoreThanTheProcessHas) {
   for (const int cpu : all_) {
     const ChildResult child = run_in_child([cpu] {
@@ -195,7 +195,7 @@ TEST_F(CpusOfThreads, AreNoMoreThanTheProcessHas) {
   }
 }
 
-// A program may pin its main thread for its own sake.
+// A program may pin its main thread for its own reasons, which must not pin the library's threads.
 TEST_F(CpusOfThreads, AreAllOfTheMakersWhereTheMainThreadIsPinned) {
   const ChildResult child = run_in_child([this] {
     LoopThread thread;
@@ -225,8 +225,8 @@ TEST_F(CpusOfThreads, AreThoseOfTheMakerTooWhereTheMainThreadIsPinnedToOthers) {
   EXPECT_TRUE(child.ok()) << child;
 }
 
-// Ends the calling thread as main() may. On a stack of its own: GoogleTest lets no exception pass,
-// and pthread_exit() unwinds by one.
+// Ends the calling thread as main() may. Uses a stack of its own, as pthread_exit() unwinds by an
+// exception, and GoogleTest lets none pass.
 void end_this_thread_by_pthread_exit() {
   static char stack[65'536];
   static ucontext_t context;
@@ -242,7 +242,7 @@ void end_this_thread_by_pthread_exit() {
 TEST_F(CpusOfThreads, AreUsedAfterTheMainThreadHasEnded) {
   for (const bool by_pthread_exit : {false, true}) {
 #if defined(__SANITIZE_ADDRESS__)
-    if (by_pthread_exit) continue;  // it knows no second stack of a thread
+    if (by_pthread_exit) continue;  // AddressSanitizer knows no second stack of a thread
 #endif
     const ChildResult child = run_in_child([&] {
       const pid_t main_thread = ::getpid();
@@ -254,14 +254,14 @@ TEST_F(CpusOfThreads, AreUsedAfterTheMainThreadHasEnded) {
           ZMQLOOP_CHILD_EXPECT(cpus_of_a_pool() == std::vector<Cpus>(usable_cores(), all_));
           LoopThread pinned(LoopThread::Options{.cpu = all_.back()});
           const Cpus named = pinned.loop().submit(cpus_of_a_named_thread).get();
-          // The kernel may not tell any more what the main thread might use.
+          // The kernel may no longer report the CPUs of the ended main thread.
           ZMQLOOP_CHILD_EXPECT(named == all_ || named == Cpus{all_.back()});
           return 0;
         };
         ::_exit(check());
       }).detach();
       if (by_pthread_exit) end_this_thread_by_pthread_exit();
-      ::syscall(SYS_exit, 0);  // ends this thread alone
+      ::syscall(SYS_exit, 0);  // ends only this thread
       return 97;
     });
     EXPECT_TRUE(child.ok()) << child << ", by pthread_exit: " << by_pthread_exit;

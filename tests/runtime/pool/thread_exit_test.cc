@@ -1,8 +1,9 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// pthread_exit() and cancellation inside of what a loop runs. The C library ends such a thread with
-// an exception that is none: all that it unwinds ends, futures are told, and nothing aborts.
+// pthread_exit() and cancellation inside a loop's callbacks. The C library unwinds such a thread by
+// a forced unwind, which is no C++ exception: everything it unwinds is destroyed, futures get their
+// error, and the process does not abort.
 
 #include <atomic>
 #include <fcntl.h>
@@ -40,7 +41,7 @@ void end_this_thread(How how) {
   pthread_testcancel();
 }
 
-// Runs `f` on a thread of its own; returns whether that was ended before `f` returned.
+// Runs `f` on a thread of its own; returns whether the thread ended before `f` returned.
 bool is_ended_in(const std::function<void()>& f) {
   struct Body {
     const std::function<void()>* f;
@@ -71,9 +72,9 @@ class ThreadsThatEnd : public ::testing::TestWithParam<std::tuple<How, PollerKin
     return {.poller = std::get<PollerKind>(GetParam()), .name = name};
   }
 
-  // Has `give` give a loop something that ends its thread, in a process of its own. Checks what holds
-  // for all of them: on a LoopThread, the loop is closed and the futures in its queue are told; a
-  // loop of one's own can be run again by another thread. Then calls `check` there.
+  // In a process of its own, lets `give` give a loop a callback that ends its thread. Checks that
+  // on a LoopThread the loop is closed and the futures in its queue are ready, and that a plain
+  // IOLoop can be run again by another thread. Also calls `check` for each loop.
   template <class Give, class Check>
   static void expect_clean_ends(Give give, Check check) {
     const ChildResult child = run_in_child([&] {
@@ -117,13 +118,13 @@ INSTANTIATE_TEST_SUITE_P(Ways, ThreadsThatEnd,
                                                               PollerKind::kZmqPoll)),
                          way_name);
 
-// Whether a future is ready, with an exception.
+// Returns whether a future is ready and holds an exception.
 template <class T>
 bool is_told(const Future<T>& future) {
   return future.is_ready() && future.exception() != nullptr;
 }
 
-// Coroutines that end their thread before they suspend, after that, and in a task that they await.
+// Coroutines that end their thread: before they suspend, after that, and in a task that they await.
 Task<void> ends_at_once(How how, std::shared_ptr<int> held) {
   end_this_thread(how);
   co_await sleep_for(0s);
@@ -214,7 +215,7 @@ TEST_P(ThreadsThatEnd, InThenTellItsFuture) {
 
 // ---- coroutines --------------------------------------------------------------------------------
 
-// What a spawned coroutine holds goes, and its future is told.
+// Checks that the objects of a spawned coroutine are destroyed and that its future has an error.
 struct Spawned {
   Future<void> future;
   std::weak_ptr<int> held;
@@ -336,7 +337,7 @@ TEST_P(ThreadsThatEnd, InAHandlersTaskLetTheHandlerBeCalledAgain) {
   }
 }
 
-// Calls a PeriodicCallback with `f(call)`, whose first call ends the thread, and says what went wrong.
+// Runs a PeriodicCallback of `f(call)`, whose first call ends the thread. Returns 0 on success.
 template <class F>
 int call_periodically(LoopOptions options, F f) {
   FakeClock clock;
@@ -357,7 +358,7 @@ int call_periodically(LoopOptions options, F f) {
     for (;;) turn();
   }));
   ZMQLOOP_CHILD_EXPECT(calls == 1);
-  turn();  // ends at the stop() that the thread has left behind
+  turn();  // ends by the stop() that the ended thread has left behind
   turn();
   for (int i = 2; i < 5; ++i) {
     clock.advance(10ms);
@@ -473,10 +474,10 @@ TEST_P(ThreadsThatEnd, InTheTaskOfRunSyncLeaveTheLoopUsable) {
   }
 }
 
-// ---- cancellation that waits for its moment ----------------------------------------------------
+// ---- pending cancellations ---------------------------------------------------------------------
 
-// A thread that is being cancelled ends at the next call of the system that may wait; no function of
-// the library that must not throw is such a place.
+// A cancelled thread ends at its next cancellation point: a system call that may wait. No library
+// function that must not throw may be one.
 class ThreadsToBeCancelled : public OnBothPollers {
  protected:
   void SetUp() override {
@@ -486,7 +487,7 @@ class ThreadsToBeCancelled : public OnBothPollers {
                     "ThreadSanitizer still counts";
 #endif
   }
-  // Calls `f` with the loop that the thread runs, and with another thread's.
+  // Calls `f` with the loop that the cancelled thread runs, and with the loop of another thread.
   template <class F>
   static void expect_clean_cancellation(F f) {
     const ChildResult child = run_in_child([&] {
@@ -506,7 +507,7 @@ class ThreadsToBeCancelled : public OnBothPollers {
     });
     EXPECT_TRUE(child.ok()) << child;
   }
-  // Calls `post` until that has woken a loop that slept, some times.
+  // Calls `post` until it has woken a sleeping loop three times.
   template <class F>
   static void wake(IOLoop& loop, F post) {
     const std::uint64_t enough = loop.stats().wakeups_sent + 3;
@@ -541,7 +542,7 @@ TEST_P(ThreadsToBeCancelled, EndWhenTheyWaitForAFuture) {
   EXPECT_TRUE(child.ok()) << child;
 }
 
-// The first loop of a process as well, for which libzmq is started.
+// Makes the first loop of a process, so that libzmq is started as well.
 TEST_P(ThreadsToBeCancelled, MayMakeALoop) {
   const ChildResult child = run_in_child([] {
     bool made = false;
@@ -585,7 +586,7 @@ TEST_P(ThreadsToBeCancelled, MayMakeAndDestroyALoopThread) {
     hooked.on_thread_start = [&] { ++hooks; };
     ZMQLOOP_CHILD_EXPECT(is_ended_in([&] {
       pthread_cancel(pthread_self());
-      const LoopThread thread(hooked);  // waits for the hook, and is unwound
+      const LoopThread thread(hooked);  // waits for the hook; its destructor runs by unwinding
       pthread_testcancel();
     }));
     ZMQLOOP_CHILD_EXPECT(hooks == 1);

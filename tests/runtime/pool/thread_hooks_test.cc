@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // on_thread_start and on_thread_end of LoopThread and LoopPool: where and when they are called, and
-// what becomes of what they throw. And the stall options, which are there from the first callback on.
+// where their exceptions go. Also the stall options, which hold from the first callback on.
 
 #include <algorithm>
 #include <atomic>
@@ -40,7 +40,7 @@ using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-// What this process has, but for what making the first loop leaves there for good.
+// The threads and descriptors of this process, including those that the first loop leaves for good.
 struct Belongings {
   std::size_t threads;
   std::size_t descriptors;
@@ -265,9 +265,9 @@ TEST_P(PoolHooks, AreCopiedForEachLoop) {
   EXPECT_EQ(calls, std::vector<int>(kLoops, 1));
 }
 
-// ---- what on_thread_start throws ----
+// ---- exceptions of on_thread_start ----
 
-// Of a type that no one else throws; derived from system_error, as that of many libraries is.
+// An exception that nothing else throws; derived from system_error, as in many libraries.
 struct OwnError : std::system_error {
   explicit OwnError(int given)
       : std::system_error(std::make_error_code(std::errc::address_in_use), "own"), number(given) {}
@@ -348,7 +348,7 @@ TEST_P(PoolHooks, FailTheConstructorWithThatVeryExceptionAtWhicheverLoop) {
   EXPECT_TRUE(before.are_all());
 }
 
-// What the hooks of a pool that is not made in the end have posted, to each other's loops as well.
+// The hooks post to their own and each other's loops, and then the pool's constructor fails.
 TEST_P(PoolHooks, LoseNothingThatTheyHadPostedIfThePoolIsNotMade) {
   for (std::size_t failing = 1; failing < kLoops; ++failing) {
     std::vector<IOLoop*> loops(kLoops);
@@ -412,8 +412,7 @@ TEST_P(PoolHooks, ThatEndTheThreadFailTheConstructorAtWhicheverLoop) {
   EXPECT_TRUE(before.are_all());
 }
 
-// Where one thread has ended, the next one is most often given its memory: it must not be taken for
-// the one that has ended.
+// A new thread mostly gets the memory of an ended one: it must not be mistaken for the ended one.
 TEST_P(ThreadHooks, ThatEndTheThreadAtItsEndLeaveNoTraceOfIt) {
   LoopOwner owner(kind(), options(), {.end = [] { ::pthread_exit(nullptr); }});
   IOLoop& loop = owner.loop();
@@ -448,7 +447,7 @@ TEST_P(ThreadHooks, AreCalledAtTheEndOfAThreadThatACallbackEnds) {
   EXPECT_TRUE(was_closed);
 }
 
-// ---- what on_thread_end throws ----
+// ---- exceptions of on_thread_end ----
 
 TEST_P(ThreadHooks, ReachJoinWithWhatTheyThrowAtTheEnd) {
   LoopOwner owner(kind(), options(), {.end = [] { throw OwnError(3); }});
@@ -523,7 +522,7 @@ TEST_P(PoolHooks, AreAllCalledAtTheEndThoughEachThrows) {
 
 // ---- forked children ----
 
-// Leaves a forked child when the thread that came along ends, with a code that tells of hooks.
+// Ends a forked child when its only thread ends; the exit code shows the calls of hooks.
 struct LeavesChildAtThreadEnd {
   pid_t parent = 0;
   int code = 0;
@@ -584,7 +583,7 @@ TEST_P(ThreadHooks, LoopsReportTheirFirstCallbackIfThatBlocks) {
   LoopOptions watched = options();
   watched.blocking_threshold = 1ms;
   watched.on_stall = reports.action();
-  const auto first = [&] { reports.wait_until_begun(1); };  // blocks until it has been reported
+  const auto first = [&] { reports.wait_until_begun(1); };  // blocks until it is reported
   LoopOwner owner(kind(), watched, {.start = [&] { IOLoop::current().add_callback(first); }});
   reports.wait_until_ended(1);
   const std::vector<StallReport> all = reports.all();
@@ -647,7 +646,7 @@ TEST_P(LoopThreadHooks, ThresholdsThatAreNoneThrowTheirNameAndLeaveNothingBehind
     of_pool.loop = wrong;
     EXPECT_THAT(error_of<std::invalid_argument>([&] { LoopPool pool(of_pool); }), names_it);
   }
-  // Not a number cannot be written down as a threshold.
+  // NaN cannot be passed as a threshold, as no floating-point duration can.
   static_assert(!std::is_convertible_v<std::chrono::duration<double>, std::optional<Duration>>);
   EXPECT_TRUE(before.are_all());
 }

@@ -1,9 +1,9 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Signals and the library's threads: they have the mask of the thread that makes them, so that the
-// programs and threads that their callbacks start are as killable as those of main(); and a signal
-// that interrupts a callback's call loses nothing.
+// Signals and the library's threads. A thread has the mask of the thread that makes it, so that
+// programs and threads started by callbacks are as killable as those of main(). And a signal that
+// interrupts a system call of a callback loses nothing.
 
 #include <array>
 #include <atomic>
@@ -65,7 +65,7 @@ Blocked blocked_here() {
   return signals_of(mask);
 }
 
-// Has the calling thread block these, and no others, for as long as it lives.
+// While it lives, the calling thread blocks these signals and no others.
 class BlockedHere {
  public:
   explicit BlockedHere(const Blocked& signals) {
@@ -80,7 +80,7 @@ class BlockedHere {
   sigset_t before_;
 };
 
-// All that can be blocked, as sigfillset() has it; the C library keeps two to itself.
+// All signals that can be blocked: sigfillset() omits two, which the C library reserves.
 Blocked all_signals() {
   sigset_t mask;
   ::sigfillset(&mask);
@@ -186,7 +186,7 @@ TEST_P(ThreadSignals, AreBlockedInEachHookAndTaskAlike) {
   EXPECT_EQ(seen, std::vector<Blocked>(4, Blocked{SIGUSR1}));
 }
 
-// The one that asks for stacks is let through on a watched loop's thread, and there alone.
+// SIGURG, by which the watchdog asks for stacks, is unblocked only on a watched loop's thread.
 TEST_P(ThreadSignals, AreBlockedAsBeforeWithAThresholdForStallsButForThatOfTheStacks) {
   LoopThread::Options watched = of_thread(/*block_signals=*/true);
   watched.loop.blocking_threshold = 1h;
@@ -220,8 +220,8 @@ int wait_for(pid_t pid) {
   return status;
 }
 
-// How programs may be started here, and how those end that send themselves some signal: "kill"
-// returns to the shell if it is blocked.
+// Maps each way to start a program here, and a signal the program sends itself, to its exit status.
+// If the signal is blocked, "kill" returns to the shell, which exits with 7.
 using Starts = std::map<std::string, int>;
 Starts ends_of_programs_started_here() {
   Starts ends;
@@ -239,7 +239,7 @@ Starts ends_of_programs_started_here() {
 
 class ProgramsStarted : public ThreadSignals {
  protected:
-  // As main() does it.
+  // Started by the main thread.
   const Starts expected_ = ends_of_programs_started_here();
 };
 ZMQLOOP_ON_BOTH_POLLERS(ProgramsStarted);
@@ -303,7 +303,8 @@ TEST_P(ProgramsStarted, ByAStallsActionAreAsKillableAsThoseOfMain) {
   EXPECT_EQ(ends[0], expected_);
 }
 
-// Runs until its input ends, or a signal ends it. Returns what it blocks, and what killing it does.
+// Starts a program that runs until its input ends, and sends it SIGTERM. Returns its "SigBlk:" line
+// and its exit status.
 std::pair<std::string, int> kill_a_waiting_program() {
   int ends[2] = {-1, -1};
   EXPECT_EQ(::pipe2(ends, O_CLOEXEC), 0);
@@ -321,7 +322,7 @@ std::pair<std::string, int> kill_a_waiting_program() {
   std::string blocked;
   while (std::getline(status, blocked) && blocked.rfind("SigBlk:", 0) != 0) continue;
   ::kill(pid, SIGTERM);
-  // One that blocks it ends by itself, with another status.
+  // If it blocks signals, lets it end by itself, with another status.
   if (blocked.find_first_not_of("0\t ", sizeof "SigBlk:" - 1) != std::string::npos) {
     held_open.close();
   }
@@ -339,7 +340,7 @@ TEST_P(ProgramsStarted, ByALoopThreadAreEndedBySigtermFromOutside) {
 
 void do_nothing(int) {}
 
-// Has SIGUSR1 interrupt what the thread it is sent to waits in.
+// While it lives, SIGUSR1 interrupts the waiting system call of the thread it is sent to.
 class Interrupting {
  public:
   Interrupting() {
@@ -388,7 +389,7 @@ TEST_P(ThreadSignals, Rel_E7_ThatInterruptALoopThreadLoseNothing) {
     }
   });
   for (int round = 1; round <= kRounds; ++round) {
-    // A callback that waits in the kernel, interrupted as often as it may be.
+    // A callback that waits in the kernel, interrupted any number of times.
     loop.add_callback([&] {
       char byte = 0;
       while (::read(reader.get(), &byte, 1) < 0) {
@@ -415,8 +416,8 @@ TEST_P(ThreadSignals, Rel_E7_ThatInterruptALoopThreadLoseNothing) {
   EXPECT_EQ(thread.join(), (CloseReport{.handlers_removed = 1}));
 }
 
-// They end each of its waits, and a poller looks at what was closed only now and then. Needs real
-// time, which that is about.
+// The signals end each wait early, and a poller checks for closed descriptors only now and then.
+// Needs real time, as that check depends on it.
 TEST_P(ThreadSignals, ThatInterruptALoopThreadDoNotHideAClosedDescriptor) {
   const Interrupting interrupting;
   OwnedFd event = make_event();
@@ -440,7 +441,7 @@ TEST_P(ThreadSignals, ThatInterruptALoopThreadDoNotHideAClosedDescriptor) {
   runner.join();
 }
 
-// The process's signals are any thread's that does not block them.
+// Any thread that does not block a signal may receive one that was sent to the process.
 TEST_P(ThreadSignals, SentToTheProcessReachItsHandlersThroughALoopThread) {
   LoopThread thread(of_thread());
   thread.loop().submit([] {}).get();

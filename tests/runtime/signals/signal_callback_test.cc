@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// prepare_signal_callback: raised from handlers, never lost, never overflowing.
+// prepare_signal_callback: raises from handlers are never lost and never overflow.
 
 #include "zmqloop/runtime/signals/signal_callback.h"
 
@@ -170,7 +170,7 @@ TEST_P(SignalCallbacks, AreRefusedOnceTheLoopIsClosed) {
   EXPECT_TRUE(destroyed);
 }
 
-// Found by tests/model/signal_callback.pml: the slot was given to whoever came next, who wrote to
+// Found by tests/model/signal_callback.pml: the slot was given to the next caller, which wrote to
 // it while the closing thread read it.
 TEST(SignalCallback, ThatIsDestroyedWhileItsLoopIsClosedLeavesItsSlotToTheClosingThread) {
   IOLoop loop({.signal_slots = 1});

@@ -135,7 +135,7 @@ TEST_P(SignalHandlersOnLoops, Rel_E11_ChangeNoSignalButTheirOwn) {
   EXPECT_EQ(all(), before);
 }
 
-// ---- on whose stack ----
+// ---- the alternate stack ----
 
 struct sigaction action_of(int signum) {
   struct sigaction action = {};
@@ -168,7 +168,7 @@ TEST_P(SignalHandlersOnLoops, AreInstalledForTheAlternateStackWhateverTheLibrary
   EXPECT_NE(action_of(SIGURG).sa_flags & SA_ONSTACK, 0);
 }
 
-#if !defined(__SANITIZE_THREAD__) && !defined(__SANITIZE_ADDRESS__)  // which know no fibres
+#if !defined(__SANITIZE_THREAD__) && !defined(__SANITIZE_ADDRESS__)  // they do not support fibres
 // A fibre whose stack has no room for a signal handler, on a thread with an alternate stack.
 class SmallFibre {
  public:
@@ -186,10 +186,10 @@ class SmallFibre {
     signum_ = signum;
     ::getcontext(&fibre_);
     fibre_.uc_stack.ss_sp = memory + kPage;
-    fibre_.uc_stack.ss_size = 1'024;  // little is left of it
+    fibre_.uc_stack.ss_size = 1'024;  // mostly used up by the fibre itself
     fibre_.uc_link = &back_;
     ::makecontext(&fibre_, &SmallFibre::run, 0);
-    raise(SIGCONT);  // has the dynamic linker find raise() on the large stack
+    raise(SIGCONT);  // so that the dynamic linker resolves raise() on the large stack
     ::swapcontext(&back_, &fibre_);
     stack.ss_flags = SS_DISABLE;
     ::sigaltstack(&stack, nullptr);
@@ -290,7 +290,7 @@ TEST_P(SignalHandlersOnLoops, Rel_E12_RefuseWhatNoLoopCanHandle) {
   EXPECT_FALSE(loop_.remove_signal_handler(SIGKILL));
 }
 
-// Two signals below SIGRTMIN are the C library's own.
+// The C library reserves two signals below SIGRTMIN.
 TEST_P(SignalHandlersOnLoops, Rel_E12_RefuseTheSignalsOfTheCLibrary) {
   for (const int signum : {32, 33}) {
     EXPECT_THROW(loop_.add_signal_handler(signum, [] {}), std::exception) << signum;
@@ -319,7 +319,7 @@ TEST_P(SignalHandlersOnLoops, RefuseAClosedLoop) {
 TEST_P(SignalHandlersOnLoops, AreTheParentsAloneAfterAFork) {
   loop_.add_signal_handler(SIGTERM, [] {});
   const ChildResult child = run_in_child([] {
-    raise(SIGTERM);  // does what it did before the handler was there: ends the child
+    raise(SIGTERM);  // has its default action again: ends the child
     return 0;
   });
   EXPECT_EQ(child.signal, SIGTERM) << child;
@@ -341,8 +341,8 @@ TEST_P(SignalHandlersOnLoops, WorkInAForkedChildsOwnLoop) {
 }
 
 TEST_P(SignalHandlersOnLoops, ComeAndGoWhileSignalsArrive) {
-  // Threads that raise all the time, and a loop that subscribes and unsubscribes: the handler must
-  // never meet a callback that is gone.
+  // Threads raise all the time while a loop adds and removes its handler: the signal handler must
+  // never use a destroyed callback.
   const SimpleHandler before = std::signal(SIGUSR1, SIG_IGN);
   std::atomic<bool> end{false};
   std::vector<std::thread> raisers;

@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// submit, then, LoopPool::submit and run_in_executor of callables that return tasks or futures: the
-// future that they give is the result's, and the task runs where it was submitted to.
+// submit, then, LoopPool::submit and run_in_executor of callables that return tasks or futures. The
+// future that you get is for the final result; the task runs on the loop it was submitted to.
 
 #include <atomic>
 #include <memory>
@@ -23,14 +23,14 @@
 
 namespace zmqloop {
 
-// Says that it can be copied, and then does not compile.
+// A type that claims to be copyable, but whose copy does not compile.
 struct HoldsMoveOnly {
   std::vector<std::unique_ptr<int>> numbers;
 };
 template <>
 inline constexpr bool kCopiesResults<HoldsMoveOnly> = false;
 
-// An element of itself, as JSON values are.
+// A container of its own type, as JSON values are.
 struct Nested {
   using value_type = Nested;
   const Nested* begin() const { return this; }

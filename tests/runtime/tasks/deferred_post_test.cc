@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Posts that were prepared while there was memory, and are made when there is none: what waits for
-// a future is called all the same.
+// Posts that were prepared while there was memory, and are made when there is none: callbacks that
+// wait for a future are called nevertheless.
 
 #include <array>
 #include <cstddef>
@@ -30,7 +30,7 @@ namespace {
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 
-// Calls `f` on a thread that has never posted and gets no memory to do so.
+// Calls `f` on a thread that has never posted and has no memory to do so.
 template <class F>
 void without_memory(F&& f) {
   std::thread([&] {
@@ -47,7 +47,7 @@ void no_memory_until_the_next_iteration_of(IOLoop& current) {
 
 class DeferredPosts : public OnBothPollers {
  protected:
-  // Returns a callback that notes its name, and is too large for a slot.
+  // Returns a callback that records its name and is too large for a slot.
   template <class... A>
   auto noting(std::string name) {
     return [this, name = std::move(name), large = std::array<char, 100>()](const A&...) {
@@ -167,7 +167,7 @@ TEST_P(DeferredPosts, WithoutMemoryResumeATaskThatAwaitsAFuture) {
   EXPECT_EQ(result.get(), 1);
 }
 
-// Away and back again, each time by a thread's first post to the other loop.
+// The task moves away and back. Each move is a thread's first post to the other loop.
 TEST_P(DeferredPosts, WithoutMemoryTakeATaskToAnotherLoopAndItsAwaiterBack) {
   LoopThread elsewhere({.loop = options("elsewhere")});
   const auto go_there = [&]() -> Task<bool> {
@@ -199,7 +199,7 @@ TEST_P(DeferredPosts, WithoutMemoryAndWithoutSlotsLeaveATaskOnItsLoop) {
       failed = true;
     }
     allocations_left = -1;
-    co_await out_of_reach.loop().submit([] {});  // and back home
+    co_await out_of_reach.loop().submit([] {});  // resumes on its own loop
     if (!loop_.in_loop_thread()) co_return false;
     co_return failed;
   };

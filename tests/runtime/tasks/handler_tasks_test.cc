@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Handlers that return tasks: while one is under way, its registration is not looked at,
-// through all that becomes of it, the descriptor or the socket meanwhile.
+// Handlers that return tasks. While a task runs, the loop ignores its registration, even if the
+// registration, the descriptor or the socket change in the meantime.
 
 #include <atomic>
 #include <cstddef>
@@ -46,7 +46,7 @@ class GatedHandler {
       ++ended;
     };
   }
-  // Lets the task of the last call go on, and end.
+  // Lets the task of the last call go on to its end.
   void open() { gates.back()->set_value(); }
   void fail(const std::string& text) {
     gates.back()->set_exception(std::make_exception_ptr(std::runtime_error(text)));
@@ -56,7 +56,7 @@ class GatedHandler {
   std::vector<Events> calls;
   int ended = 0;
   bool lost_its_captures = false;
-  std::vector<std::unique_ptr<Promise<void>>> gates;  // last: tasks that wait refer to the rest
+  std::vector<std::unique_ptr<Promise<void>>> gates;  // last: waiting tasks refer to the rest
 };
 
 class HandlerTasks : public OnBothPollers {
@@ -64,8 +64,8 @@ class HandlerTasks : public OnBothPollers {
   void run_iterations(int count) {
     for (int i = 0; i < count; ++i) run_one_iteration();
   }
-  // Runs until nothing is left to do but to wait, and 30 ms longer: waiting is what is tested.
-  // Returns how many iterations there were.
+  // Runs until the loop can only wait, then counts its iterations in 30 ms and returns them. Needs
+  // real time: it tests waiting.
   std::uint64_t iterations_of_a_rest() {
     run_iterations(2);
     const std::uint64_t before = loop_.stats().iterations;
@@ -74,7 +74,7 @@ class HandlerTasks : public OnBothPollers {
     return loop_.stats().iterations - before;
   }
 
-  // What is under way refers to the handlers, which go before the loop.
+  // Running tasks refer to the handlers, which are destroyed before the loop: so close it first.
   void TearDown() override { loop_.close(); }
 
   zmq::context_t context_;
@@ -202,7 +202,7 @@ TEST_P(HandlerTasks, MissNothingThatComesWhileTheyAreUnderWay) {
   int received = 0;
   const auto read_all = [&]() -> Task<void> {
     while (receive(pair.near)) ++received;
-    co_await sleep_for(0s);  // messages come now
+    co_await sleep_for(0s);  // messages arrive now
     co_await loop_.submit([] {});
     if (received == kMessages) loop_.stop();
   };
@@ -393,7 +393,7 @@ TEST_P(HandlerTasks, DoNotDisturbALaterHandlerOfTheSameSocket) {
   loop_.remove_handler(pair.near);
 }
 
-// A number that is closed and opened again is another descriptor.
+// A number that is closed and reopened is another descriptor.
 TEST_P(HandlerTasks, DoNotDisturbALaterHandlerOfAReusedNumber) {
   loop_.add_handler(event_.get(), handler_.function(), Events::kRead);
   run_one_iteration();

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Tasks and futures of callables of every kind, and the arguments that are bound to them.
+// Tasks and futures from callables of every kind, and the arguments bound to those callables.
 
 #include <array>
 #include <cstddef>
@@ -25,13 +25,13 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-// Where arguments can be bound: add_callback and its like, and timers.
+// The functions that bind arguments: add_callback and similar ones, and timers.
 class BoundArguments : public OnBothPollers {
  protected:
   static constexpr Duration kSoon = 10ms;
 
-  // Gives `f` and `arguments` to each entry point in turn, each on a loop of its own, and calls
-  // `check` when the call has begun; then lets time pass.
+  // Gives `f` and `arguments` to each entry point in turn, each on a loop of its own. Calls `check`
+  // when the call has begun; then advances the clock.
   template <class F, class Check, class... A>
   void at_each(F f, Check check, const A&... arguments) {
     for (int entry = 0; entry < 6; ++entry) {
@@ -239,7 +239,7 @@ TEST_P(CallablesThatReturnTasks, MayBeTooLargeForASlotOrThrowWhenMoved) {
   EXPECT_EQ(runs, 14);
 }
 
-// A slot has room for 48 bytes; the loop that runs the task takes eight of them.
+// A slot has room for 48 bytes, and the pointer to the loop that runs the task takes eight of them.
 TEST_P(CallablesThatReturnTasks, MayHaveFortyBytesInASignalHandler) {
   struct Full {
     int* runs;
@@ -257,7 +257,7 @@ TEST_P(CallablesThatReturnTasks, MayHaveFortyBytesInASignalHandler) {
 
 // ---- options -----------------------------------------------------------------------------------
 
-// As with a callable that returns nothing: two loops may run on two threads.
+// As with a callable that returns nothing: two loops may run on two threads, so each has a copy.
 TEST_P(CallablesThatReturnTasks, AreACopyForEachLoopThatIsMadeWithTheSameOptions) {
   struct Counting {
     std::vector<int>* calls_so_far;

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Memory that runs out when a task is begun: of its frame, or of what the loop keeps of it.
+// Memory that runs out when a task begins: for its frame, or for the loop's record of it.
 
 #include <cstdint>
 #include <new>
@@ -17,7 +17,7 @@
 
 namespace zmqloop::testing {
 
-// Has all the memory there is, once it has begun.
+// A callable whose task has unlimited memory once it has begun.
 template <class G>
 class NeedsMemory {
  public:
@@ -48,14 +48,14 @@ class ReturnedResultsWithoutMemory : public ::testing::TestWithParam<Where> {
   static Entry entry() { return std::get<Entry>(GetParam()); }
   const LoopWatchdog watchdog_;
 };
-// libzmq ends the process where it finds no memory.
+// Without pools and sockets: libzmq ends the process if it finds no memory.
 ZMQLOOP_AT_ENTRIES(ReturnedResultsWithoutMemory, [](Entry entry) {
   return !is_of_pool(entry) && entry != Entry::kHandlerOfSocket;
 });
 
 TEST_P(ReturnedResultsWithoutMemory, AreReportedOnceAndNothingIsLeftBehind) {
   {
-    Script script;  // what is allocated once in a process
+    Script script;  // warm-up: makes the allocations that happen once in a process
     Stage warm(entry(), std::get<PollerKind>(GetParam()));
     warm.give(ReturnsTask<Guard>(script), script);
     warm.turn();
@@ -70,7 +70,7 @@ TEST_P(ReturnedResultsWithoutMemory, AreReportedOnceAndNothingIsLeftBehind) {
     Stage stage(entry(), std::get<PollerKind>(GetParam()));
     stage.give(NeedsMemory<Guard>(script, left), script);
     stage.own_loop().on_exception = [] { allocations_left = -1; };
-    // Whatever else needs memory may fail as well, and leave the loop.
+    // Other allocations may fail as well, and their exception leaves the loop.
     try {
       stage.turn_after([&] { allocations_left = allowed; });
     } catch (const std::bad_alloc&) {

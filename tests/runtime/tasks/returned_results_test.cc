@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// What a callable returns is never dropped unseen: one suite for all places that call a callable and
-// look at no result.
+// The result of a callable is never dropped unseen. One suite for all places that call a callable
+// and ignore its result.
 
 #include <memory>
 #include <optional>
@@ -67,10 +67,11 @@ class StaysElsewhere {
 class AtEntries : public ::testing::TestWithParam<Where> {
  protected:
   static Entry entry() { return std::get<Entry>(GetParam()); }
-  // Whether the callable's life can be watched: those for signals are trivially copyable.
+  // Returns whether the callable's lifetime can be watched: callables for signals are trivially
+  // copyable, so theirs cannot.
   static bool is_watched() { return entry() != Entry::kCallbackFromSignal; }
 
-  // Gives a callable and has it called.
+  // Gives a callable and makes the loop call it.
   template <class F>
   void give(F f) {
     stage_.turn_after([&] { stage_.give(std::move(f), script_); });
@@ -81,7 +82,7 @@ class AtEntries : public ::testing::TestWithParam<Where> {
   }
   void give_future() { give(ReturnsFuture<Guard>(script_)); }
 
-  // Has `f` run on another thread, and the loop do what it leads to.
+  // Runs `f` on another thread, then lets the loop handle the consequences.
   template <class F>
   void elsewhere(F f) {
     stage_.turn_after([&] { on_another_thread(f); });
@@ -98,7 +99,7 @@ class AtEntries : public ::testing::TestWithParam<Where> {
     });
   }
 
-  // Takes back what would be called again; where that is an option of the loop, ends the loop.
+  // Withdraws a callable that would be called again; if it is an option of the loop, ends the loop.
   void let_go_of_the_callable() {
     stage_.withdraw();
     if (entry() == Entry::kOnHighWater) stage_.end();
@@ -162,7 +163,7 @@ TEST_P(ReturnedResults, ATaskThatEndsOnAnotherLoopIsReportedOnItsOwn) {
   expect_one_report("GoesElsewhere", "went wrong");
 }
 
-// ---- the callable lives as long ----------------------------------------------------------------
+// ---- the callable lives until then -------------------------------------------------------------
 
 TEST_P(ReturnedResults, KeepTheCallableUntilTheTaskHasEndedAndNoLonger) {
   if (!is_watched()) return;
@@ -311,7 +312,7 @@ TEST_P(ReturnedResults, ReportATaskThatWasDestroyedWithAnotherLoop) {
 }
 
 TEST_P(ReturnedResults, SayNothingOfATaskThatWasDestroyedWithAnotherLoopIfTheirOwnClosesNext) {
-  if (is_of_pool(entry())) return;  // runs on
+  if (is_of_pool(entry())) return;  // the pool's loop does not close
   LoopThread other("other");
   give(StaysElsewhere<Guard>(script_, other.loop()));
   other.loop().submit([] {}).get();
@@ -437,7 +438,7 @@ TEST_P(ReturnedResultsOfRepeatedCalls, GoOnAfterATaskWasDestroyedWithAnotherLoop
   EXPECT_EQ(stage_.reports().size(), 3u);
 }
 
-// As above, while nobody is on the loop; it is this thread that destroys the task.
+// As above, but no thread runs the other loop: this thread destroys the task.
 TEST_P(ReturnedResultsOfRepeatedCalls, GoOnAfterThisThreadHasClosedTheLoopThatTheTaskWasOn) {
   IOLoop other;
   give(StaysElsewhere<Guard>(script_, other));
@@ -454,7 +455,7 @@ TEST_P(ReturnedResultsOfRepeatedCalls, GoOnAfterThisThreadHasClosedTheLoopThatTh
 }
 
 TEST_P(ReturnedResultsOfRepeatedCalls, AreNotAskedForAnyMoreOnceWithdrawn) {
-  if (entry() == Entry::kOnHighWater) return;  // cannot be
+  if (entry() == Entry::kOnHighWater) return;  // cannot be withdrawn
   give_task(Pause::kFuture);
   stage_.withdraw();
   if (entry() == Entry::kHandlerOfDescriptor || entry() == Entry::kHandlerOfSocket) {

@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Task<T>: coroutines on loops. One that awaits sleep_for is suspended until a timer of its loop is
-// due: no thread sleeps.
+// Task<T>: coroutines on loops. A task that awaits sleep_for is suspended until a timer of its loop
+// is due; no thread sleeps.
 
 #include "zmqloop/runtime/tasks/task.h"
 
@@ -301,7 +301,7 @@ TEST_P(Tasks, RunByTheThousandOnManyLoops) {
   EXPECT_EQ(right, 16'000);
 }
 
-// Compilers like to keep what they know of a thread over a co_await in a loop (primitives.h).
+// Compilers may cache a thread-local address across a co_await in a loop (primitives.h).
 TEST_P(Tasks, FindTheVariablesOfTheThreadThatTheyHaveMovedTo) {
   struct Variable {
     int value = 0;

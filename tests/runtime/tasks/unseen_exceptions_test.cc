@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Exceptions in futures that nobody has looked at when the last copy goes: counted, and reported by
-// the loop that ran what threw.
+// Exceptions in futures whose last copy is destroyed before anyone has seen them: counted, and
+// reported by the loop that ran the throwing callable.
 
 #include <algorithm>
 #include <atomic>
@@ -62,7 +62,7 @@ class UnseenExceptions : public OnBothPollers {
     ASSERT_EQ(loop_.errors.size(), times);
     for (std::size_t i = 0; i < times; ++i) EXPECT_EQ(loop_.what(i), "unseen");
   }
-  // Returns what is written to standard error while `f` runs.
+  // Returns the output to standard error while `f` runs.
   template <class F>
   static std::string written_by(F f) {
     ::testing::internal::CaptureStderr();
@@ -189,7 +189,7 @@ TEST_P(UnseenExceptions, NameTheUsersCallableInTheDefaultReport) {
     return written_by([&] {
       drop();
       while (loop.stats().callback_exceptions < reports) std::this_thread::yield();
-      loop.submit([] {}).get();  // behind what is counted before it is written
+      loop.submit([] {}).get();  // runs after the report is written, which is counted first
     });
   };
   const auto names = [](const char* callable) {
@@ -334,7 +334,7 @@ TEST_P(UnseenExceptions, ThatWaitInALoopThatClosesAreWrittenOnce) {
   closing->submit(FailsUnseen());
   closing->add_callback([&] { closing->stop(); });
   const std::string written = written_by([&] {
-    closing->start();  // the report is posted behind the stop
+    closing->start();  // the report is posted after the stop
     closing.reset();
   });
   EXPECT_THAT(written, AllOf(HasSubstr("'closing'"), HasSubstr("range_error: unseen")));
@@ -396,7 +396,7 @@ TEST_P(UnseenExceptions, ThatWaitInTheParentsLoopAreNotReportedByAForkedChild) {
   std::optional<Future<int>> future = loop_.submit(FailsUnseen());
   run_iterations();
   loop_.add_callback([&] {
-    future.reset();  // posted, and not reported yet
+    future.reset();  // posts the report, which has not run yet
     child = run_in_child([] { return 0; });
   });
   expect_reported(1);
