@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// What a callable returns that goes on after the callable has returned: a Task or a Future.
+// Tells whether a callable returns a Task or a Future: work that goes on after it has returned.
 //
 //   AsyncResult<int>::kIsAsync               // false
 //   AsyncResult<Task<int>>::value_type       // int: what co_await gives
@@ -23,11 +23,11 @@ struct AsyncResult {
   using value_type = R;
 };
 
-// Whether a callable of type F, called with A, returns such a thing.
+// Whether an F, called with A, returns a Task or Future.
 template <class F, class... A>
 inline constexpr bool kReturnsAsync = AsyncResult<std::decay_t<std::invoke_result_t<F, A...>>>::kIsAsync;
 
-// What F returns in the end.
+// The final result of F, after a Task or Future.
 template <class F, class... A>
 using AwaitedResult =
     typename AsyncResult<std::decay_t<std::invoke_result_t<F, A...>>>::value_type;

@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Refuses callables where they are given, not where they would be called: those of the wrong shape
-// when they are compiled, on the caller's own line, and null ones when they are given.
+// Refuses bad callables when a caller passes them, not when they would be called. One of the wrong
+// shape does not compile, on the caller's own line; a null one throws at once.
 //
 // Threads: any.
 // Errors: std::invalid_argument that names the call.

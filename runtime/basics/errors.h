@@ -3,8 +3,8 @@
 
 // The exceptions that are this library's own; everything else is a standard type.
 //
-// Each has a function in errors.cc, so that its type exists once in a process: what one shared
-// object throws, another one catches, with every C++ library.
+// Each has a function in errors.cc, so that its type exists once in a process: one shared object
+// can catch the exceptions of another, with every C++ library.
 //
 // Public.
 

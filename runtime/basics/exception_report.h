@@ -4,7 +4,7 @@
 // The default report of an exception that a callable on a loop has thrown.
 //
 // Threads: any.
-// Errors: none; what cannot be written is lost.
+// Errors: none; a report that cannot be written is lost.
 // Internal: see IOLoop::handle_callback_exception().
 
 #ifndef ZMQLOOP_RUNTIME_BASICS_EXCEPTION_REPORT_H_
@@ -19,8 +19,8 @@
 
 namespace zmqloop {
 
-// Writes a line to standard error: loop, type of the callable if it is known, exception, and how
-// many more of them were not reported. Takes no lock, that of stdio neither: its holder may be stuck
+// Writes a line to standard error: loop, type of the callable if known, exception, and how many
+// more exceptions were not reported. Takes no lock, not even that of stdio: its holder may be stuck
 // in a write.
 ZMQLOOP_EXPORT void report_exception(std::string_view loop_name, const std::type_info* callable,
                                      std::exception_ptr error,

@@ -1,13 +1,13 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// The callables that options hold: copyable, possibly none.
+// The callables that options hold: copyable, possibly empty.
 //
-//   LoopFunction<std::uint64_t> on_high_water = [](std::uint64_t pending) { … };
-//   ThreadHook<> on_thread_start = [] { … };
+//   LoopFunction<std::uint64_t> on_high_water = [](std::uint64_t) { std::puts("too many posts"); };
+//   ThreadHook<> on_thread_start = [] { std::puts("hello"); };
 //
-// Threads: values; who calls them, and where, is said at each option.
-// Errors: what copying the callable throws.
+// Threads: values; each option says which thread calls it.
+// Errors: those of copying the callable.
 // Public, as parts of options.
 
 #ifndef ZMQLOOP_RUNTIME_BASICS_OPTION_FUNCTIONS_H_
@@ -25,11 +25,12 @@
 namespace zmqloop {
 
 class LoopCore;
+// In callback_task.h.
 template <class F, class... A>
-void start_callback(LoopCore& core, const std::shared_ptr<F>& f, A... arguments);  // callback_task.h
+void start_callback(LoopCore& core, const std::shared_ptr<F>& f, A... arguments);
 
-// Is called by a loop on its thread. A Task or Future that it returns is run to its end there, and
-// its exception goes to IOLoop::handle_callback_exception().
+// A loop calls it on its own thread. If it returns a Task or Future, that is run to its end there,
+// and its exception goes to IOLoop::handle_callback_exception().
 template <class... A>
 class LoopFunction {
  public:
@@ -56,7 +57,7 @@ class LoopFunction {
   const std::type_info& type() const noexcept { return *type_; }
 
  private:
-  // The callable, which its tasks share with it. A copy has one of its own: that of another loop.
+  // Shares the callable with its tasks. A copy, for another loop, has a callable of its own.
   template <class F>
   struct OneForEach {
     explicit OneForEach(F&& g) : f(std::make_shared<F>(std::move(g))) {}
@@ -69,7 +70,7 @@ class LoopFunction {
   const std::type_info* type_ = &typeid(void);
 };
 
-// Is called by a thread as it begins or ends, or to tell of a stall; not by a loop.
+// A thread calls it as it begins or ends, or to report a stall; no loop calls it.
 template <class... A>
 class ThreadHook {
  public:

@@ -3,11 +3,11 @@
 
 // Parameter types for times: any std::chrono duration or steady time point, and nothing else.
 //
-//   void call_later(AnyDuration delay, …);      call_later(5ms, …),
-//   call_later(duration<double>(0.5), …)
+//   loop.call_later(5ms, f);
+//   loop.call_later(std::chrono::duration<double>(0.5), f);
 //
-// Bare numbers are refused by the compiler. NaN, infinities, overflow and max() mean "never", zero
-// and negative values "as soon as possible"; see to_duration() in zmqloop/threading/host/clock.h.
+// The compiler refuses bare numbers. NaN, infinities, overflow and max() mean "never", zero and
+// negative values "as soon as possible"; see to_duration() in zmqloop/threading/host/clock.h.
 //
 // Threads: values.
 // Public.
@@ -53,7 +53,7 @@ class Deadline {
 
   // Returns whether from() needs to know the time.
   bool is_delay() const { return !when_; }
-  // A delay of Duration::max() is "never", whatever the clock says.
+  // A delay of Duration::max() is "never" at any time of the clock.
   TimePoint from(TimePoint now) const {
     if (when_) return *when_;
     return delay_ == Duration::max() ? TimePoint::max() : saturating_add(now, delay_);

@@ -1,11 +1,10 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// When a turn of the loop looks at the clock, and whether its time is used up.
+// Decides when a turn of the loop reads the clock, and whether its time is used up.
 //
-// A turn of one piece of work reads no clock. In a longer one the looks come after 1, 2, 4, 8 …
-// pieces and never more than 64 apart: many pieces that take no time cost few looks, and a long one
-// behind them is noticed.
+// A turn of one piece of work reads no clock. A longer turn reads it after 1, 2, 4, 8 … pieces, and
+// at least every 64: many short pieces cost few looks, and a long piece behind them is noticed.
 //
 // Threads: loop thread.
 // Internal: see LoopOptions::turn_budget.
@@ -23,8 +22,8 @@ namespace zmqloop {
 
 class TurnClock {
  public:
-  // Begins a turn with more than one piece of work to do, after `pieces` of earlier turns. The clock
-  // is looked at until its end only.
+  // Begins a turn with more than one piece of work to do, after `pieces` of earlier turns. Looks
+  // come due only until end().
   void begin(TimePoint now, std::uint64_t pieces) noexcept {
     began_ = now;
     began_after_ = pieces;

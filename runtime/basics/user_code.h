@@ -13,9 +13,9 @@
 
 namespace zmqloop {
 
-// Calls `user_code` and, if it throws, `on_exception` from within the handler; returns whether it
-// returned. A thread that is being cancelled unwinds through it. (What is caught then is no object,
-// which UBSan takes for a null reference.)
+// Calls `user_code`; if that throws, calls `on_exception` from within the handler. Returns whether
+// `user_code` returned. A thread that is being cancelled unwinds through it. (There is no exception
+// object then, which UBSan takes for a null reference.)
 template <class UserCode, class OnException>
 __attribute__((no_sanitize("null"))) bool returned(UserCode user_code, OnException on_exception) {
   try {

@@ -4,9 +4,9 @@
 // Lets a few posts pile up before a busy loop takes the next batch.
 //
 // A loop that catches up with a stream of posts item by item pays a cache-line transfer for each
-// item and slows the poster down as much. Looking a little later takes them in batches, several
-// times faster. The pause grows while small batches of more than one keep coming, and ends with the
-// first look that finds nothing: a single message, or a ping-pong, never pays for it.
+// item and slows the poster down as much. A loop that looks a little later takes them in batches,
+// several times faster. The pause grows while small batches of more than one keep coming, and ends
+// with the first look that finds nothing: a single message, or a ping-pong, never pays for it.
 //
 // Threads: loop thread only.
 // Internal.
@@ -23,7 +23,7 @@ namespace zmqloop {
 
 class BatchPacer {
  public:
-  // Whether a batch of that size has to be reported: one post at a time never has.
+  // Whether to call pause_after() for a batch of this size: one post at a time needs no call.
   bool minds(std::uint64_t batch) const noexcept { return batch != 1 || steps_ != 0; }
   // Reports the size of the batch just run, and pauses if waiting for more is worth it.
   void pause_after(std::uint64_t batch) noexcept {

@@ -1,10 +1,10 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// The I/O handlers of one loop, found by what they wait for or by the token a poller reports.
+// The I/O handlers of one loop, found by their pollable or by the token that a poller reports.
 //
-// A token carries a generation: an event that was polled for a registration since removed, or
-// replaced by another one for the same descriptor, finds nothing.
+// A token carries a generation: an event finds nothing if its registration was removed since the
+// poll, or replaced by another one for the same descriptor.
 //
 // Threads: one at a time.
 // Owns: the handlers. A handler that is removed while it runs lives until it returns.
@@ -53,13 +53,13 @@ class HandlerTable {
     Handler handler;
     std::uint32_t calls_in_error = 0;  // consecutive
     std::uint32_t throws = 0;          // consecutive
-    bool is_busy = false;    // what a call has returned has not ended: no other call meanwhile
-    bool is_paused = false;  // and so the poller does not report it
+    bool is_busy = false;    // its Task or Future has not ended: no other call meanwhile
+    bool is_paused = false;  // the poller does not report it while it is busy
   };
 
   // Returns the token that the next add() will use, and makes room for it.
   std::uint64_t prepare_add();
-  // Registers a handler after prepare_add(); cannot fail. One for the same pollable is replaced.
+  // Registers a handler after prepare_add(); cannot fail. Replaces one for the same pollable.
   void add(std::unique_ptr<Entry> entry);
 
   // Removes a handler; false if there is none.
@@ -69,10 +69,10 @@ class HandlerTable {
   Entry* find(const Pollable& pollable);
   Entry* find(std::uint64_t token) noexcept;
 
-  // Calls the entry's handler; it may remove itself or others. Passes on what it throws.
+  // Calls the entry's handler; it may remove itself or others. Passes on its exceptions.
   void call(Entry& entry, Pollable pollable, Events events);
 
-  // Returns type and token of the handler that is called, or was called last.
+  // Returns type and token of the handler that runs, or ran last.
   const std::type_info* called_type() const noexcept { return called_type_; }
   std::uint64_t called_token() const noexcept { return called_token_; }
 

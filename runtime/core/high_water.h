@@ -1,9 +1,9 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Tells a loop's owner that too many posts wait for it, once each time they have become so many.
+// Calls on_high_water when too many posts wait for a loop, once each time they reach the mark.
 //
-// Threads: loop thread only, but for most().
+// Threads: loop thread only, except minds_full() and most().
 // Owns: the callback.
 // Errors: the constructor throws std::invalid_argument; tell() passes on what the callback throws.
 // Internal: see LoopOptions::high_water_mark.
@@ -27,7 +27,7 @@ class HighWater {
  public:
   using Callback = LoopFunction<std::uint64_t>;
 
-  // A mark of zero: never. `limit`: of try_add_callback().
+  // A mark of zero: never calls. `limit`: LoopOptions::max_pending.
   HighWater(std::uint64_t mark, Callback callback, std::uint64_t limit)
       : mark_(mark == 0 ? std::numeric_limits<std::uint64_t>::max() : mark),
         minds_full_(limit >= mark_),
@@ -38,12 +38,12 @@ class HighWater {
     }
   }
 
-  // Notes how many posts an iteration has found; true if the callback is to be told. One compare,
-  // but for a new most, and from the mark until half of it.
+  // Notes the number of posts that an iteration has found; true if the caller must tell() of it.
+  // One compare, except at a new maximum, and from the mark down to half of it.
   bool reached_by(std::uint64_t pending) noexcept { return pending >= look_from_ && note(pending); }
-  // Any thread: whether a post that was refused for the limit means that the mark was reached.
+  // Any thread: whether a post refused with kFull means that the mark was reached.
   bool minds_full() const noexcept { return minds_full_; }
-  // Notes that one was; true if the callback has yet to hear of it.
+  // Notes such a refusal; true if the caller must tell() of it.
   bool reached_by_full() noexcept {
     look_from_ = 0;
     return !std::exchange(told_, true);
@@ -51,7 +51,7 @@ class HighWater {
   void tell(LoopCore& core, std::uint64_t pending) const { callback_(core, pending); }
   const std::type_info& type() const noexcept { return callback_.type(); }
 
-  // Any thread: the most that an iteration has found.
+  // Any thread: the largest number that an iteration has found.
   std::uint64_t most() const noexcept { return most_.get(); }
 
  private:
@@ -66,8 +66,8 @@ class HighWater {
   const std::uint64_t mark_;
   const bool minds_full_;
   const Callback callback_;
-  std::uint64_t look_from_ = 1;  // fewer are nothing to note
-  bool told_ = false;            // and not half of the mark since
+  std::uint64_t look_from_ = 1;  // no note() of fewer
+  bool told_ = false;            // and never down to half the mark since
   Counter most_;
 };
 

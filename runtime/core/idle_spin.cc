@@ -17,7 +17,7 @@ std::atomic<std::size_t> running_loops{0};
 std::atomic<std::size_t> cores{0};
 std::atomic<Duration::rep> cores_read_at{0};
 
-// The parent's loops run there.
+// A forked child runs none of its parent's loops.
 [[maybe_unused]] const ForkGuard& count_afresh =
     ForkGuard::for_good([](void*) noexcept { running_loops = 0; });
 
@@ -45,7 +45,7 @@ RunningLoop::~RunningLoop() {
 }
 
 bool RunningLoop::has_core_for_each() {
-  // A loop that has the only core to itself still shares it with whoever posts.
+  // With one core, even a single loop shares it with its posters.
   return cores > 1 && running_loops <= cores;
 }
 

@@ -1,16 +1,15 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// How long a loop with nothing to do should look for posts before it sleeps.
+// Decides how long an idle loop spins, looking for posts, before it sleeps.
 //
 // Waking a sleeping thread costs tens of microseconds, finding a post while spinning a tenth of
-// one. A spin pays when the next post comes soon, and costs a core when it does not, or when
-// another thread needs this one. So: spinning that found work is trusted for a while; spinning in
-// vain is given up after a few attempts and tried again, ever more rarely, when sleeps turn out
-// short; a spin that notices it was preempted stops at once; and nobody spins when more loops run
-// than cores are usable.
+// one. A spin pays if the next post comes soon. It wastes a core if no post comes, or if another
+// thread needs the core. So we trust spinning for a while after it found work. We give it up after
+// a few vain attempts, and try again, ever more rarely, if sleeps turn out short. A spin that
+// notices it was preempted stops at once. No loop spins if more loops run than cores are usable.
 //
-// Threads: loop thread only, but for RunningLoop, which is constructed there.
+// Threads: loop thread only; RunningLoop, made there, too, counts the loops of all threads.
 // Internal.
 
 #ifndef ZMQLOOP_RUNTIME_CORE_IDLE_SPIN_H_
@@ -43,7 +42,7 @@ class IdleSpin {
   // Empty: adaptive. Otherwise always that long.
   explicit IdleSpin(std::optional<Duration> fixed) : fixed_(fixed) {}
 
-  // Returns how long to spin now, at most.
+  // Returns the longest time to spin now.
   Duration budget(TimePoint now);
 
   // Reports how a spin ended.
@@ -51,7 +50,7 @@ class IdleSpin {
   void found_nothing() noexcept;
   void was_preempted(TimePoint now) noexcept;
 
-  // Reports how long a sleep lasted that a post or an event ended.
+  // Reports the length of a sleep that a post or an event ended.
   void slept(Duration length) noexcept;
 
   // A gap this long between two looks means that another thread had the core.

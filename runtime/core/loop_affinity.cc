@@ -29,8 +29,8 @@ void LoopAffinity::require_owner(const char* operation) const {
   }
 }
 
-// Of a loop that could not be entered at once. One that is held becomes another's or is let go in
-// some instructions: see try_use().
+// Enters a loop that enter() could not enter at once. Retries while the loop is kHeld: within a few
+// instructions another thread takes it or lets it go, see try_use().
 LoopAffinity::Access::Kind LoopAffinity::open(const char* operation, AfterClose after_close) {
   using Kind = Access::Kind;
   require_process(operation);
@@ -38,7 +38,7 @@ LoopAffinity::Access::Kind LoopAffinity::open(const char* operation, AfterClose 
     if (const Kind kind = enter(); kind != Kind::kNone) return kind;
     if (state_ == State::kClosed) {
       if (after_close == AfterClose::kThrows) throw_closed(operation);
-      return is_here() ? Kind::kOwn : Kind::kNone;  // its closer may remove what is left
+      return is_here() ? Kind::kOwn : Kind::kNone;  // the closing thread may remove the rest
     }
     if (is_here()) return Kind::kOwn;
     if (owner_ == Owner::kItsThread || thread_.is_bound()) {
@@ -79,8 +79,8 @@ bool LoopAffinity::take_to_close(const char* operation) {
 
 void LoopAffinity::end_close() noexcept { unbind(); }
 
-// Takes the loop from rest into `next`; returns the state before, and nothing has changed if it was
-// not at rest.
+// Takes a loop at rest into `next`. Returns the state before; if that was not at rest, nothing has
+// changed.
 LoopAffinity::State LoopAffinity::take(State next) noexcept {
   for (Backoff backoff;; backoff.step()) {
     State before = State::kIdle;

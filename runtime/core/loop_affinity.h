@@ -1,11 +1,11 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Which thread may use a loop at this moment: runs it, sets it up or closes it.
+// Guards a loop against wrong threads: says which one may run it, set it up or close it now.
 //
 // A loop of the user's own is at rest between its runs: then any one thread at a time may set it
-// up. A loop of a LoopThread or LoopPool is its thread's for life, from its construction until that
-// thread has closed it.
+// up. A loop of a LoopThread or LoopPool belongs to its thread for life, from its construction
+// until that thread has closed it.
 //
 //   at rest  --take_to_run()-->  running  --end_run()-->  at rest  --take_to_close()-->  closed
 //
@@ -43,7 +43,7 @@ class LoopAffinity {
   bool is_foreign() const noexcept { return generation_ != fork_generation(); }
   bool is_running() const noexcept { return state_ == State::kRunning && !is_foreign(); }
   bool is_closed() const noexcept { return state_ == State::kClosed || is_foreign(); }
-  // Whether the calling thread runs the loop, closes it or, of a LoopThread's, owns it.
+  // Whether the calling thread runs the loop, closes it, or owns it for life.
   bool is_here() const noexcept { return thread_.is_bound_here(); }
   // Returns "thread 1234 (name)" of the thread that has the loop, or had it last.
   std::string thread_label() const { return thread_.bound_label(); }
@@ -53,7 +53,7 @@ class LoopAffinity {
   // Throws std::logic_error while the loop is open and another thread owns it for life.
   void require_owner(const char* operation) const;
 
-  // What a call does once the loop is closed.
+  // The effect of a call once the loop is closed.
   enum class AfterClose : bool { kThrows, kNothing };
 
   // Held by each call that belongs to the loop's thread, while it uses timers or handlers.
@@ -71,7 +71,7 @@ class LoopAffinity {
       if (kind_ == Kind::kSetUp) [[unlikely]]
         affinity_.setting_up_.drop();
     }
-    // False: the loop is closed, and there is nothing left to use.
+    // False: the loop is closed, with nothing left to use.
     bool is_granted() const noexcept { return kind_ != Kind::kNone; }
 
    private:
@@ -82,11 +82,11 @@ class LoopAffinity {
     Kind kind_;
   };
 
-  // What became of try_use().
+  // The outcome of try_use().
   enum class Use : unsigned char { kDone, kElsewhere, kClosed };
 
   // Calls `f`, which uses timers and runs no user code, if no other thread may use them at this
-  // moment. Waits for nobody. For destructors, which may run on any thread.
+  // moment. Never waits. For destructors, which may run on any thread.
   template <class F>
   Use try_use(F f) noexcept {
     if (is_closed()) return Use::kClosed;
@@ -98,7 +98,7 @@ class LoopAffinity {
     if (owner_ == Owner::kItsThread || !state_.compare_exchange_strong(at_rest, State::kHeld)) {
       return Use::kElsewhere;
     }
-    // Whoever sets the loop up has said so before it looked at the state.
+    // A thread that sets the loop up takes setting_up_ before it looks at the state, see enter().
     const void* const setting_up = setting_up_.holder();
     const bool is_free = setting_up == nullptr || setting_up == ThreadChecker::here();
     if (is_free) f();
@@ -108,28 +108,28 @@ class LoopAffinity {
 
   // ---- the thread that runs, closes or owns the loop ----
 
-  // Binds the loop to the calling thread and has it run. Throws if it runs already, is closed or is
-  // another thread's.
+  // Binds the loop to the calling thread and marks it as running. Throws if it runs already, is
+  // closed or belongs to another thread.
   void take_to_run(const char* operation);
   void end_run() noexcept;
-  // Has end_run() not return: the process ends. Any thread.
+  // Makes end_run() never return: the process ends. Any thread.
   void keep_after_run() noexcept { is_kept_after_run_ = true; }
-  // The same to close it; false if it is closed, or being closed, already.
+  // Binds the loop in order to close it; false if it is closed, or being closed, already.
   bool take_to_close(const char* operation);
   void end_close() noexcept;
 
-  // Binds the loop to its own thread for life, which ends with its closing.
+  // Binds the loop to its own thread for life, until it is closed.
   void begin_ownership() noexcept { thread_.bind(); }
   void end_ownership() noexcept { thread_.unbind(); }
 
  private:
-  // Held: by a thread that is about to take it, or in try_use(), for some instructions.
+  // kHeld lasts a few instructions: a thread is about to take the loop, or is in try_use().
   enum class State : unsigned char { kIdle, kHeld, kRunning, kClosed };
 
   bool is_owned_elsewhere() const noexcept { return owner_ == Owner::kItsThread && !is_here(); }
   bool is_set_up_here() const noexcept { return setting_up_.is_held_by(ThreadChecker::here()); }
-  // Enters a loop that runs here, or a user's that is at rest and not entered yet; else kNone. No
-  // call, so that arming a timer saves no registers for it.
+  // Enters a loop that runs here, or a user's loop at rest that this thread has not entered yet;
+  // else returns kNone. Makes no calls, so that arming a timer need not save registers.
   Access::Kind enter() noexcept {
     if (!is_generation(generation_)) return Access::Kind::kNone;
     const State state = state_;
@@ -156,9 +156,9 @@ class LoopAffinity {
   const std::uint32_t generation_ = fork_generation();
 
   // Shared.
-  std::atomic<State> state_{State::kIdle};         // the thread that takes it from kIdle has the loop
-  ThreadChecker thread_;                           // bound meanwhile
-  Claim setting_up_;                               // of the thread that uses the loop at rest
+  std::atomic<State> state_{State::kIdle};         // the thread that takes kIdle has the loop
+  ThreadChecker thread_;                           // bound while a thread has it
+  Claim setting_up_;                               // by the thread that uses the loop at rest
   std::atomic<bool> is_kept_after_run_{false};
 };
 

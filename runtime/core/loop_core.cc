@@ -15,8 +15,8 @@
 namespace zmqloop {
 namespace {
 
-// If it may raise the limit, does so where a signal doorbell and a poller lack a descriptor. The
-// waker looks for itself, but for a spare one it needs none.
+// Raises the limit, if the options allow it and a signal doorbell and a poller would lack a
+// descriptor. The waker checks for itself: with a spare pair of sockets it needs none.
 DescriptorLimit limit_for(const LoopOptions& options) {
   if (!options.raise_descriptor_limit) return DescriptorLimit::kKeep;
   require_free_descriptors(2, "creating a loop", DescriptorLimit::kRaise);
@@ -75,7 +75,7 @@ void LoopCore::ring_for_signal() noexcept {
 }
 
 LoopStats LoopCore::stats() const noexcept {
-  // In this order: what is read while the loop is open is not what close() takes.
+  // In this order: a number read while the loop is open counts no post that close() takes.
   const std::uint64_t taken = mailbox_.taken();
   const bool closed = mailbox_.look().closed();
   const std::uint64_t pending = mailbox_.pending();
@@ -94,7 +94,7 @@ LoopStats LoopCore::stats() const noexcept {
           .wakeups_sent = wakeups_sent_.get()};
 }
 
-// A poster that was refused must not have been refused unheard: the loop may have caught up before an
+// Tells the loop of a refused poster. It might never notice: it may have caught up before the next
 // iteration begins.
 void LoopCore::note_full() noexcept {
   if (!high_water_.minds_full() || was_full_.load()) return;
@@ -114,14 +114,14 @@ bool LoopCore::call_when_below(RoomWaiters::Waiter waiter) {
 // ---- loop thread ----
 
 void LoopCore::run(const bool& done) {
-  turn_.end();  // one that an exception has ended
+  turn_.end();  // a turn that an exception has cut short
   for (;;) {
     iterations_.add();
     const ControlWord::View look = mailbox_.look();
     const std::uint64_t pending = mailbox_.untaken(look);
     if (high_water_.reached_by(pending)) [[unlikely]] {
       tell_high_water(pending);
-      if (mailbox_.poisoned()) return;  // in a child that was forked there
+      if (mailbox_.poisoned()) return;  // on_high_water has forked: this is the child
     }
     run_callbacks(look, pending);
     if (!timers_.empty()) run_due_timers();
@@ -134,7 +134,7 @@ void LoopCore::run(const bool& done) {
   }
 }
 
-// Returns false if the run ends here.
+// Handles flags and waiters after the timers. Returns false if the run ends here.
 bool LoopCore::heeds(ControlWord::View look) {
   if (mailbox_.poisoned()) return false;  // in a child, where the waiters' lock may be held
   if (look.stop_requested() || mailbox_.stop_requested()) return false;
@@ -151,9 +151,9 @@ void LoopCore::answer_call() {
   }
 }
 
-// Those for whom there is no room yet are looked at again in the next iteration, which comes soon:
-// posts are pending. What a turn's time leaves has room, and nothing else may be pending, so for that
-// the loop calls itself.
+// Waiters without room are looked at again in the next iteration, which comes soon: posts are
+// pending. Waiters left over when the turn's time is up have room, but perhaps nothing is pending:
+// so the loop calls itself.
 void LoopCore::call_waiters() {
   TurnClock turn;
   if (room_waiters_.size() > 1) turn.begin(now(), 0);
@@ -181,7 +181,7 @@ void LoopCore::tell_high_water(std::uint64_t pending) {
   static_cast<void>(returned(call, report));
 }
 
-// Phase 1. Inlined into run(): an iteration is little more.
+// Phase 1. Inlined into run(), because an iteration is little more than this.
 [[gnu::always_inline]] inline void LoopCore::run_callbacks(ControlWord::View look,
                                                            std::uint64_t pending) {
   const std::uint64_t taken_before = mailbox_.taken();
@@ -213,10 +213,10 @@ void LoopCore::run_batch() {
   }
 }
 
-// Notes that a callback has ended.
+// Notes that a callback has ended. Returns whether the turn's time is used up.
 inline bool LoopCore::is_turn_over() {
   if (!turn_.is_due()) [[likely]] return false;
-  running_ = nullptr;  // what the clock throws is not the callable's
+  running_ = nullptr;  // an exception of the clock is not the callable's
   return turn_.is_over(now(), mailbox_.taken(), turn_budget_);
 }
 
@@ -229,11 +229,11 @@ inline void LoopCore::run_callback(Slot& slot) {
   }
 }
 
-// Runs what signal handlers have posted by now, past the rest of a batch whose time is used up. For
-// these there is as much time again.
+// Runs the posts that signal handlers have made by now, ahead of the rest of a batch whose time is
+// used up. They get a turn_budget of their own.
 void LoopCore::run_early_posts() {
   running_ = nullptr;
-  if (mailbox_.poisoned()) return;  // the last callable has forked
+  if (mailbox_.poisoned()) return;  // the last callable has forked: this is the child
   mailbox_.cut_batch();
   turn_.begin(now(), mailbox_.taken());
   const auto run_all = [this] {
@@ -247,7 +247,7 @@ void LoopCore::run_early_posts() {
 }
 
 void LoopCore::report_callback() {
-  // Not user code, as when the mailbox ran out of memory; or what the sink threw earlier.
+  // Not thrown by user code, as when the mailbox ran out of memory; or thrown by the sink earlier.
   if (running_ == nullptr || std::exchange(escapes_, false)) throw;
   sink_.on_user_exception(std::current_exception(), &std::exchange(running_, nullptr)->type(), 0);
 }
@@ -283,8 +283,8 @@ bool LoopCore::run_next_timer() {
   return stalls_.watched(*type, [this] { return timers_.run_next_due(); });
 }
 
-// Phases 3 and 4. With handlers, a poll that does not wait comes before anything else: while they
-// keep the loop busy, it is all that an iteration costs.
+// Phases 3 and 4. If there are handlers, a poll without waiting comes first: while they keep the
+// loop busy, that is all an iteration costs.
 void LoopCore::poll_and_dispatch() {
   if (!undispatched_.empty()) [[unlikely]]
     dispatch_ends();
@@ -309,7 +309,7 @@ void LoopCore::wait_for_straggler() {
   constexpr int kYields = 16;
   constexpr Duration kDozeLimit = std::chrono::milliseconds(1);
   straggler_looks_ = std::min(straggler_looks_ + 1, kSpins + kYields);
-  if (straggler_looks_ == 1) return;  // most often there is none: the next batch has it all
+  if (straggler_looks_ == 1) return;  // most often none: the next batch has it all
   if (straggler_looks_ < kSpins) {
     cpu_relax();
   } else if (straggler_looks_ < kSpins + kYields) {
@@ -319,7 +319,7 @@ void LoopCore::wait_for_straggler() {
   }
 }
 
-// Others are not kept waiting: who posts from now on rings.
+// Keeps no other poster waiting: from now on, each rings.
 void LoopCore::doze(Duration limit) {
   if (!mailbox_.try_doze()) return;
   std::span<const Ready> ready;
@@ -391,8 +391,8 @@ void LoopCore::sleep(std::optional<Duration> timeout) {
   dispatch(ready);
 }
 
-// The next timer's own deadline if the loop has the clock that waiting follows: the same from sleep
-// to sleep, which spares the poller setting its timer.
+// Returns the next timer's own deadline if the loop and the poller's waits follow the same clock.
+// It is the same from sleep to sleep, so that the poller need not set its timer again.
 std::optional<TimePoint> LoopCore::end_of_sleep(std::optional<Duration> timeout) const {
   if (!timeout) return std::nullopt;
   return clock_ ? saturating_add(Clock::now(), *timeout) : timers_.next_deadline();
@@ -400,8 +400,8 @@ std::optional<TimePoint> LoopCore::end_of_sleep(std::optional<Duration> timeout)
 
 // ---- once the loop has ended ----
 
-// Needs no memory, and destroys what others may have changed by then: destructors of callables
-// remove and close what is theirs.
+// Needs no memory. Between any two steps, destructors of callables may remove handlers and close
+// sockets of their own.
 CloseReport LoopCore::close(bool all_fds) {
   stalls_.disable();
   CloseReport report;
@@ -413,7 +413,7 @@ CloseReport LoopCore::close(bool all_fds) {
     const Pollable pollable = entry.pollable;
     const bool close_it = all_fds && poller_->is_intact(pollable);
     poller_->remove(pollable);
-    if (close_it) pollable.close();  // before its handler goes, which may own the socket
+    if (close_it) pollable.close();  // before its handler goes: that may own the socket
     if (handlers_.remove(pollable)) ++report.handlers_removed;
   });
   undispatched_ = {};

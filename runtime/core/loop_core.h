@@ -1,28 +1,30 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// The iteration of an event loop: mailbox, timers, poller and handlers, and the order they take
-// turns in.
+// The core of an event loop: owns the mailbox, timers, handlers and poller, and runs its
+// iterations.
 //
-// One iteration is, and users may rely on it (on_high_water is called before, or after the timers):
-//   1. the callbacks that were posted before the iteration began, in order of their posts, as long
-//      as LoopOptions::turn_budget lasts: then those that signal handlers have posted by now, and the
-//      rest in the next iterations; what they post runs in a later iteration;
-//   2. the timers that were due when this phase began, by deadline, first armed first; one that is
-//      cancelled meanwhile does not run; those armed meanwhile run in the next iteration at the
-//      earliest;
-//   then, if a stop was requested, the run ends here, and the rest waits for the next; else those
-//   run that wait for room and have it (call_when_below), for a turn_budget at most;
-//   3. the poll: without waiting if callbacks are pending, else until the next timer, rounded up,
-//      else for as long as nothing happens. It is skipped while callbacks are pending and no
-//      handler exists;
-//   4. the handlers of what the poll found, each for events it is still registered for. One that
-//      has returned a Task or Future is not called again until that has ended.
+// An iteration has four phases, and users may rely on these rules. (on_high_water is called before
+// phase 1, or after phase 2.)
+//   1. Callbacks: those posted before the iteration began, in order of their posts, as long as
+//      LoopOptions::turn_budget lasts. Once it is used up, the posts that signal handlers have made
+//      by now run next, and the rest in the next iterations. Posts that callbacks make run in a
+//      later iteration.
+//   2. Timers: those due when this phase began, by deadline, first armed first. A timer cancelled
+//      meanwhile does not run. A timer armed meanwhile runs in the next iteration at the earliest.
+//   Then, if a stop was requested, the run ends, and the rest waits for the next run. Otherwise the
+//   loop calls waiters that now have room (call_when_below), for one turn_budget at most.
+//   3. Poll: without waiting if callbacks are pending; else until the next timer, rounded up; else,
+//      without a timer, until something happens. It is skipped while callbacks are pending and no
+//      handler exists.
+//   4. Handlers: those of the events that the poll found, each for events it is still registered
+//      for. A handler that has returned a Task or Future is called again only once that has ended.
 //
-// Threads: all of it on the loop thread, but the mailbox's inlet and the doorbells.
+// Threads: iterations are the loop thread's; any thread may post and ring the doorbells.
 // Owns: mailbox, timers, handlers, poller, doorbells.
-// Errors: exceptions of user code go to the sink; what the sink or the poller throws leaves run(),
-// after which run() may be called again. Internal: see io_loop.h.
+// Errors: exceptions of user code go to the sink. An exception of the sink or the poller leaves
+// run(); run() may then be called again.
+// Internal: see io_loop.h.
 
 #ifndef ZMQLOOP_RUNTIME_CORE_LOOP_CORE_H_
 #define ZMQLOOP_RUNTIME_CORE_LOOP_CORE_H_
@@ -61,11 +63,11 @@
 
 namespace zmqloop {
 
-// Where exceptions out of user code go.
+// Receives the exceptions of user code.
 class ExceptionSink {
  public:
-  // What this throws leaves run(). `suppressed`: how many of handlers were not reported since
-  // the last one.
+  // An exception thrown here leaves run(). `suppressed`: how many exceptions of handlers were not
+  // reported since the last report.
   virtual void on_user_exception(std::exception_ptr error, const std::type_info* callable,
                                  std::uint64_t suppressed) = 0;
 
@@ -90,9 +92,9 @@ class LoopCore : public std::enable_shared_from_this<LoopCore> {
       ring_for_post();
     return result != PostResult::kRefused;
   }
-  // Posts a callable that needs no memory itself, and where a lane finds none, as a signal handler
-  // does: std::bad_alloc only if all signal slots are taken as well. `f` can be stripped, see
-  // one_shot.h.
+  // Posts `f`, which needs no memory itself. If a lane cannot allocate, `f` goes into a signal
+  // slot, like the post of a signal handler: std::bad_alloc only if those are all taken as well.
+  // `f` must have strip(), see one_shot.h.
   template <class F>
   bool post_even_without_memory(F&& f);
   // Whether LoopOptions::max_pending posts wait.
@@ -101,7 +103,7 @@ class LoopCore : public std::enable_shared_from_this<LoopCore> {
     if (is_full) note_full();
     return is_full;
   }
-  // Has the loop call the waiter once fewer posts wait than it says; false if it is closed.
+  // Has the loop call the waiter once fewer than waiter.below posts wait; false if it is closed.
   ZMQLOOP_EXPORT bool call_when_below(RoomWaiters::Waiter waiter);
   // Also in signal handlers.
   template <class F>
@@ -126,43 +128,42 @@ class LoopCore : public std::enable_shared_from_this<LoopCore> {
   LoopStats stats() const noexcept;
   // Whether any iteration has begun.
   bool has_run() const noexcept { return iterations_.get() != 0; }
-  // An exception was found that nobody can see any more.
+  // Counts an exception in a future that no code can look at any more.
   void count_unseen_exception() noexcept { unseen_exceptions_.add(); }
 
-  // Which thread may use the loop, and its name.
+  // Tells which thread may use the loop; has the loop's name.
   LoopAffinity& affinity() noexcept { return affinity_; }
 
   // ---- loop thread ----
 
-  // Iterates until a stop is requested, `done` is true or the process turns out to be a forked
-  // child.
+  // Iterates until a stop is requested, `done` is true or this process is a forked child.
   void run(const bool& done);
   // Consumes a stop that was requested; true if there was one.
   bool clear_stop() noexcept { return mailbox_.clear_stop(); }
 
-  // Hands the sink an exception of a callable where none may pass through, in something that the
-  // loop runs. Returns what the sink throws, or null.
+  // Hands an exception of a callable to the sink. For code that the loop runs and that may not let
+  // exceptions pass. Returns the exception that the sink throws, or null.
   ZMQLOOP_EXPORT std::exception_ptr report(std::exception_ptr error,
                                            const std::type_info& callable) noexcept;
-  // Has what the callback that runs is about to throw leave run(), past the sink.
+  // Lets the next exception of the running callback leave run(), past the sink.
   void let_escape() noexcept { escapes_ = true; }
 
   TimePoint now() const { return clock_ ? clock_() : Clock::now(); }
 
-  // Registers a handler. Throws, with nothing changed, what Poller::add() does.
+  // Registers a handler. Throws as Poller::add() does, with nothing changed.
   void add_handler(const Pollable& pollable, Events events, const std::type_info& type,
                    Handler handler);
-  // Ends a registration; not registered: no effect.
+  // Ends a registration. No effect if there is none.
   void remove_handler(const Pollable& pollable);
-  // Calls `start`, which begins a task for the handler that is being called: until end_task() that
-  // one is not called again. What `start` throws ends it.
+  // Calls `start`, which begins a task for the running handler: the loop does not call this handler
+  // again until end_task(). An exception of `start` ends the task, and is passed on.
   template <class Start>
   void begin_task(Start start);
   ZMQLOOP_EXPORT void end_task(std::uint64_t handler_token);
 
   // ---- once the loop has ended ----
 
-  // Destroys what was posted, armed and registered; closes what was registered if `all_fds`.
+  // Destroys all posts, timers and handlers. If `all_fds`, closes what was registered.
   CloseReport close(bool all_fds);
 
   // ---- forked child ----
@@ -224,7 +225,7 @@ class LoopCore : public std::enable_shared_from_this<LoopCore> {
   Mailbox mailbox_;
   PendingLimit pending_limit_;
   RoomWaiters room_waiters_;
-  Atom<bool> was_full_{false};  // and the loop has not heard of it
+  Atom<bool> was_full_{false};  // a poster was refused, and the loop has not heard of it
   Waker waker_;
   SignalDoorbell signal_doorbell_;
   SharedCounter wakeups_sent_;
@@ -234,17 +235,17 @@ class LoopCore : public std::enable_shared_from_this<LoopCore> {
   TimerQueue timers_;
   HandlerTable handlers_;
   const std::unique_ptr<Poller> poller_;
-  std::span<const Ready> undispatched_;  // what an exception left of the last wait's
+  std::span<const Ready> undispatched_;  // events of the last wait that an exception left over
   Slot* running_ = nullptr;  // the callback that runs, if any
-  bool escapes_ = false;     // what it throws
+  bool escapes_ = false;     // its exception leaves run()
   HighWater high_water_;
   StallRateLimit handler_reports_;  // of handlers that throw each time
   TurnClock turn_;          // of callbacks
-  Duration socket_time_{};  // what a socket that stays ready may take in this turn
+  Duration socket_time_{};  // maximum for each socket that stays ready, in this turn
   IdleSpin idle_spin_;
   BatchPacer pacer_;
   StallMonitor stalls_;
-  int straggler_looks_ = 0;  // in vain, since a batch was not empty
+  int straggler_looks_ = 0;  // looks in vain since the last batch that was not empty
   Counter iterations_;
   Counter run_at_close_;  // posts taken before close() began to take them
   Counter callbacks_abandoned_;
@@ -267,7 +268,7 @@ void LoopCore::begin_task(Start start) {
     end_task(token);
     throw;
   }
-  pause(token);  // most often it has not ended yet
+  pause(token);  // most often the task has not ended yet
 }
 
 template <class F>

@@ -18,9 +18,9 @@ constexpr std::uint32_t kPatienceWithErrors = 1000;
 
 }  // namespace
 
-// Phase 4. What the poller reports but once must not get lost when an exception ends the run.
+// Phase 4. Some events are reported only once: an exception that ends the run must not lose them.
 void LoopCore::dispatch(std::span<const Ready> ready) {
-  // Each of the sockets that stay ready has its share of the time.
+  // Sockets that stay ready get an equal share of the time each.
   if (socket_budget_ > 1 && !ready.empty()) {
     socket_time_ = turn_budget_ / static_cast<Duration::rep>(ready.size());
   }
@@ -44,8 +44,8 @@ void LoopCore::dispatch(std::span<const Ready> ready) {
   }
 }
 
-// The ends of registrations among what is left of a wait, before the next wait overwrites it, which
-// reports the rest again.
+// Handles the ends of registrations among the events left over, before the next wait overwrites
+// them. That wait reports all other events again.
 void LoopCore::dispatch_ends() {
   while (!undispatched_.empty()) {
     const Ready event = undispatched_.front();
@@ -84,8 +84,8 @@ void LoopCore::dispatch_to(HandlerTable::Entry& entry, Events found, std::size_t
   }
 }
 
-// A level-triggered handler that throws is called again in the next turn, and throws again: most
-// often it is reported at the rate of stalls only.
+// A level-triggered handler that throws is called again in the next turn, and most often throws
+// again. From its second consecutive exception on, the limit for stalls applies to its reports.
 void LoopCore::report_handler(std::uint64_t token) {
   HandlerTable::Entry* const entry = handlers_.find(token);
   const bool again = entry != nullptr && entry->throws++ != 0;
@@ -103,8 +103,8 @@ void LoopCore::forget_throws(std::uint64_t token) noexcept {
   if (HandlerTable::Entry* const entry = handlers_.find(token)) entry->throws = 0;
 }
 
-// Nothing but the end of its registration, or reading what is left, keeps such a descriptor from
-// being reported in each turn.
+// The poller reports such a descriptor in each turn, until its registration ends or the data that
+// is left is read.
 void LoopCore::warn_of_error_left_alone(std::uint64_t token) {
   const HandlerTable::Entry* const entry = handlers_.find(token);
   if (entry == nullptr || mailbox_.poisoned()) return;
@@ -120,14 +120,14 @@ void LoopCore::warn_of_error_left_alone(std::uint64_t token) {
                           handlers_.called_type(), 0);
 }
 
-// The poller has dropped a registration: its context was terminated, or it was closed while
-// registered.
+// The poller has dropped a registration: either the socket's context was terminated (ETERM), or the
+// descriptor or socket was closed while registered.
 void LoopCore::end_registration(const Ready& event) {
   HandlerTable::Entry* const entry = handlers_.find(event.token);
   if (entry == nullptr) return;
   const Pollable pollable = entry->pollable;
   if (event.error == ETERM) {
-    struct Drop {  // also when what the handler throws leaves the loop
+    struct Drop {  // also if the handler's exception leaves the loop
       HandlerTable& handlers;
       const Pollable& pollable;
       std::uint64_t token;

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Callables that wait until fewer posts wait for a loop: IOLoop::call_when_below().
+// Callables that wait until a loop has fewer pending posts: IOLoop::call_when_below().
 //
 // Threads: add() any; the rest on the loop thread.
 // Owns: the callables, until they are called or the loop is closed; destroyed outside the lock.
@@ -37,8 +37,8 @@ class RoomWaiters {
 
   // ---- any thread ----
 
-  // Moves the waiter of a list of one in, and calls nothing of the user's; false once closed. Not in
-  // a forked child, where the lock may be held.
+  // Moves the one waiter of the list in, without a call of user code; false once closed. Not for
+  // forked children, where the lock may be held.
   bool add(List& one) noexcept {
     const std::lock_guard lock(mutex_);
     if (closed_) return false;
@@ -48,7 +48,7 @@ class RoomWaiters {
 
   // ---- loop thread ----
 
-  // Takes in what was added. Needs no memory.
+  // Takes in the added waiters. Needs no memory.
   void collect() noexcept {
     const std::lock_guard lock(mutex_);
     waiting_.splice(waiting_.end(), added_);
@@ -56,9 +56,9 @@ class RoomWaiters {
   std::size_t size() const noexcept { return waiting_.size(); }
   bool empty() const noexcept { return waiting_.empty(); }
 
-  // Begins with the waiter that was added first.
+  // Starts a pass over the waiters, in the order they were added.
   void begin_pass() noexcept { next_ = waiting_.begin(); }
-  // Returns, once, the next waiter of the pass for which `pending` are few enough.
+  // Takes out and returns the next waiter of the pass for which `pending` is low enough.
   std::optional<Waiter> take_next(std::uint64_t pending) {
     while (next_ != waiting_.end()) {
       const auto waiter = next_++;
@@ -70,7 +70,7 @@ class RoomWaiters {
     return std::nullopt;
   }
 
-  // Refuses all later ones and destroys those that wait; returns how many.
+  // Refuses all later waiters and destroys those that wait; returns how many.
   std::size_t close() noexcept {
     List added;
     {

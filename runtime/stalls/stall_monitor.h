@@ -1,11 +1,11 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// A loop's side of the detection of stalls: its threshold, and its thread's readiness to be asked
-// for its stack.
+// A loop's side of stall detection: holds its threshold, and makes its thread ready to be asked for
+// its stack.
 //
 // Threads: loop thread.
-// Owns: what it shares with the watchdog's thread, from the first threshold on.
+// Owns: the watch that it shares with the watchdog's thread, from the first threshold on.
 // Errors: those of StallWatchdog::watch(), with nothing changed.
 // Internal: see IOLoop::set_blocking_signal_threshold().
 
@@ -32,14 +32,14 @@ class StallMonitor {
   StallMonitor& operator=(const StallMonitor&) = delete;
   ~StallMonitor() { disable(); }
 
-  // Has callables that block for longer reported, from the next one on.
+  // Has each callable reported that blocks for `threshold`, from the next callable on.
   void enable(const std::string& loop_name, Duration threshold,
               std::function<void(const StallReport&)> action);
-  // Ends that at once. Not enabled: no effect.
+  // Ends the reports at once. Not enabled: no effect.
   ZMQLOOP_EXPORT void disable();
 
-  // Returns where to note each callable; null while there is no threshold. For whom a callable's
-  // type costs something to find.
+  // Returns the probe that notes each callable; null while there is no threshold. Check this first
+  // if looking up the type is not free.
   StallProbe* probe() const noexcept { return probe_; }
 
   // Calls `f`, which is or runs a callable of that type, and notes it while there is a threshold.
@@ -51,7 +51,7 @@ class StallMonitor {
     return f();
   }
 
-  // Prepares the calling thread for a run of the loop, and puts it back as it was.
+  // Prepare the calling thread for a run of the loop, and restore it.
   void begin_run();
   void end_run() noexcept;
 

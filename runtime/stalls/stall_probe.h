@@ -1,23 +1,22 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// What a loop's thread says of itself, so that the watchdog can tell whether it is stuck: since
-// when it is in which callable, or that it is between two.
+// The notes of a loop's thread, from which the watchdog can tell whether it is stuck: which
+// callable runs and since when, or that the thread is between two.
 //
 // One word holds the start of the callable that runs, or ran last, and a phase. Starts never
-// repeat: that the word has not changed proves that it is the same callable still, and whatever was
-// read in between belongs to it.
+// repeat. So if the word has not changed, it is still the same callable, and everything read in
+// between belongs to it.
 //
-//   between  --begin()-->  running  --end()-->  between          the loop's thread
-//   running  --try_claim()-->  reported                          the watchdog; end() then tells it
-//   between  --try_park()-->  parked                             the watchdog; begin() then wakes
-//   it
+//   between  --begin()-->  running  --end()-->  between     the loop's thread
+//   running  --try_claim()-->  reported                     the watchdog; end() then tells it
+//   between  --try_park()-->  parked                        the watchdog; begin() then wakes it
 //
 // Invariants:
-//   P1  A stall is reported by whom claimed it: a claim and the end of the callable exclude each
-//       other, and the end of a claimed callable is told to the watchdog.
-//   P2  While the watchdog sleeps without a time limit the word is parked, or a claimed callable
-//       runs: whoever takes the word out of that phase posts the semaphore after.
+//   P1  Only a claimed stall is reported. Either the watchdog claims the callable or the callable
+//       ends first, never both. The end of a claimed callable reaches the watchdog.
+//   P2  While the watchdog sleeps without a time limit, the word is parked, or a claimed callable
+//       runs. The thread that takes the word out of that phase then posts the semaphore.
 //
 // Threads: in groups, marked below.
 // Owns: nothing; the semaphore, and the types of callables, must outlive it.
@@ -53,7 +52,7 @@ class StallProbe {
 
   void begin(const std::type_info& type) noexcept { begin(type, Clock::now()); }
   void begin(const std::type_info& type, TimePoint now) noexcept {
-    type_ = &type;  // before the word: while that shows an earlier callable, nobody trusts this
+    type_ = &type;  // before the word: the watchdog trusts it only if it can then claim the word
     last_start_ = std::max(now.time_since_epoch().count(), last_start_ + 1);
     if (enter(Phase::kRunning) == Phase::kParked) watchdog_.post();
   }
@@ -78,8 +77,8 @@ class StallProbe {
     StallProbe& probe_;
   };
 
-  // Forgets the callable that runs, if one does; its end will mean nothing. The watchdog must not
-  // be looking.
+  // Forgets the callable that runs, if any: its end will mean nothing. The watchdog must not be
+  // looking.
   void forget() noexcept {
     enter(Phase::kBetween);
     ended_at_ = 0;
@@ -87,11 +86,11 @@ class StallProbe {
 
   // ---- watchdog ----
 
-  // What the word was at one moment.
+  // The word as it was at one moment.
   class View {
    public:
     bool runs() const noexcept { return phase() == Phase::kRunning; }
-    // When the callable that runs, or ran last, began.
+    // Returns when the callable that runs, or ran last, began.
     TimePoint start() const noexcept {
       return TimePoint(Duration(static_cast<Duration::rep>(word_ >> kPhaseBits)));
     }
@@ -105,23 +104,24 @@ class StallProbe {
   };
 
   View look() const noexcept { return View(word_.load()); }
-  // Of the callable of a view that is then claimed, or was claimed and not ended since.
+  // Returns the type of a view's callable: valid if the view is claimed after this call, or was
+  // claimed before and has not ended since.
   const std::type_info* type() const noexcept { return type_; }
   pid_t thread() const noexcept { return thread_; }
 
-  // Makes the running callable of `view` one that is reported; false if it has ended [P1].
+  // Claims the running callable of `view`, in order to report it; false if it has ended [P1].
   bool try_claim(View view) noexcept { return change(view, Phase::kReported); }
-  // Has the next callable post the semaphore; false if one has begun since `view` [P2].
+  // Makes the next callable post the semaphore; false if one has begun since `view` [P2].
   bool try_park(View view) noexcept { return change(view, Phase::kParked); }
 
-  // Whether the claimed callable that began at `start` runs still.
+  // Whether the claimed callable that began at `start` still runs.
   bool still_runs(TimePoint start) const noexcept {
     const View view = look();
     return view.phase() == Phase::kReported && view.start() == start;
   }
-  // Whether the claimed callable has ended, and take_end() has not told.
+  // Whether the claimed callable has ended, and take_end() has not returned that yet.
   bool has_end() const noexcept { return ended_at_ != 0; }
-  // Returns, once, when the claimed callable ended.
+  // Returns, once, the time at which the claimed callable ended.
   std::optional<TimePoint> take_end() noexcept {
     const Duration::rep end = ended_at_.exchange(0);
     if (end == 0) return std::nullopt;
@@ -132,7 +132,7 @@ class StallProbe {
   static constexpr int kPhaseBits = 2;
   static constexpr std::uint64_t kPhaseMask = 3;
 
-  // Nanoseconds fit: 2^61 of them are 73 years, of uptime.
+  // Nanoseconds of uptime fit: 2^61 of them are 73 years.
   static std::uint64_t pack(Duration::rep start, Phase phase) noexcept {
     return (static_cast<std::uint64_t>(start) << kPhaseBits) | static_cast<std::uint64_t>(phase);
   }

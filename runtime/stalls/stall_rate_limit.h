@@ -1,7 +1,8 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// How many stalls of one loop are reported: so many in the minute that begins with the first.
+// Limits the reports of one loop, of stalls or of exceptions: at most so many in the minute that
+// begins with the first.
 //
 // Threads: one at a time.
 // Errors: none.
@@ -30,10 +31,10 @@ class StallRateLimit {
     return per_minute_ == 0 || used_ < per_minute_ || is_over(now);
   }
 
-  // Counts one that is not reported.
+  // Counts a stall that is not reported.
   void suppress() noexcept { ++suppressed_; }
 
-  // Counts one that is; returns how many were not since the last.
+  // Counts one that is reported; returns how many were not since the last report.
   std::uint64_t use(TimePoint now) noexcept {
     if (is_over(now)) {
       minute_began_ = now;

@@ -1,29 +1,29 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// What is known of a stall: a callback, timer or handler that keeps its loop from everything else.
+// The report of a stall: a callback, timer or handler that keeps its loop from everything else.
 //
-//   loop.set_blocking_signal_threshold(50ms, [](const StallReport& stall) {
+//   loop.set_blocking_signal_threshold(50ms, [&](const StallReport& stall) {
 //     if (stall.ended) metrics.record(stall.loop_name, stall.callable, stall.blocked_for);
 //   });
 //
-// Each callable is measured for itself, from its call to its return or exception, also in the first
-// iteration of a run. One that blocks for the threshold is reported once while it does, and once
+// Each callable is measured by itself, from its call to its return or exception, also in the first
+// iteration of a run. If it blocks for the threshold, it is reported once while it blocks, and once
 // more when it has ended, with its full length. (Thresholds below a millisecond: when the watchdog
-// looks, which is once a millisecond.) LoopOptions::stall_reports_per_minute limits how many are.
+// looks, which is once a millisecond.) LoopOptions::stall_reports_per_minute limits the number.
 //
-// A threshold set by a callable holds for the callables after it; for itself, too, if there was one
-// when it began. What ends an earlier threshold, close() included, first has the ends of stalls
-// reported that are over; a stall that goes on is not heard of again. Then no report comes any
-// more.
+// A threshold that a callable sets holds for the callables after it; for itself, too, if there was
+// one when it began. A call that replaces or ends a threshold, close() included, first has the ends
+// of finished stalls reported. Once it has returned, the earlier action is not called any more, not
+// even for the end of a stall that goes on.
 //
-// The actions of all loops are called by one thread, one after another. An action may post to
-// loops; while it runs, no loop is looked at. One that waits for a loop to set a threshold or to be
+// One thread calls the actions of all loops, one at a time. An action may post to loops. While it
+// runs, the watchdog looks at no loop. An action that waits for a loop to set a threshold or to be
 // closed never returns, nor does that loop.
 //
-// To write its stack down the blocked thread is sent SIGURG, which a loop therefore unblocks in its
-// thread while it runs with a threshold. As by any signal, waits such as poll() and nanosleep() may
-// be ended early by it, with EINTR.
+// The watchdog sends SIGURG to the blocked thread, which then writes its stack down. So a loop
+// unblocks SIGURG in its thread while it runs with a threshold. Like any signal, it may end waits
+// such as poll() and nanosleep() early, with EINTR.
 //
 // Threads: a value.
 // Errors: std::bad_alloc.
@@ -51,7 +51,7 @@ struct StallReport {
   bool ended = false;
   std::uint64_t suppressed = 0;  // stalls of this loop that were not reported since the last report
 
-  // Returns it as log_stack() writes it, ending with a newline.
+  // Returns the report as log_stack() writes it, ending with a newline.
   ZMQLOOP_EXPORT std::string text() const;
 };
 

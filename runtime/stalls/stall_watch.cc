@@ -33,7 +33,7 @@ void StallWatch::forget() noexcept {
 StallWatch::Look StallWatch::look(TimePoint now) noexcept {
   if (stall_.is_open) {
     const std::optional<TimePoint> end = probe_.take_end();
-    if (!end) return {Look::Found::kNothing, TimePoint::max()};  // it will wake us [P2]
+    if (!end) return {Look::Found::kNothing, TimePoint::max()};  // its end will wake us [P2]
     stall_.is_open = false;
     report_.blocked_for = *end - stall_.start;
     report_.ended = true;
@@ -58,7 +58,7 @@ StallWatch::Look StallWatch::look_at_running(StallProbe::View view, TimePoint no
     if (std::exchange(passed_over_, view.start()) != view.start()) limit_.suppress();
     return later;
   }
-  if (passed_over_ == view.start()) return later;  // counted as not reported: so be it
+  if (passed_over_ == view.start()) return later;  // counted as not reported: it stays so
   const std::type_info* const callable = probe_.type();
   if (!probe_.try_claim(view)) return later;  // it has just ended [P1]
   stall_ = {true, view.start(), callable};
@@ -87,8 +87,8 @@ void StallWatch::call_action() {
   settings->action(report_);
 }
 
-// What is caught when this thread is being cancelled is no object, which UBSan takes for a null
-// reference.
+// A cancelled thread unwinds without an exception object, which UBSan takes for a null reference at
+// the catch.
 __attribute__((no_sanitize("null"))) void StallWatch::deliver(Look::Found found) {
   try {
     if (found == Look::Found::kBegun) report_begin();

@@ -6,8 +6,8 @@
 // A loop is looked at once per threshold while it works, at the moment its callable would have
 // blocked for that long, and not at all while it does nothing.
 //
-// Threads: probe() and set_thread() as in stall_probe.h. The rest belongs to whom holds the
-// watchdog's mutex, while its thread does not deliver this loop's report; then to that thread.
+// Threads: probe() as in stall_probe.h. Everything else is guarded by the watchdog's mutex, except
+// while the watchdog's thread delivers a report of this loop: then that thread owns it.
 // Owns: probe, settings, the report of a stall that has not ended.
 // Errors: none.
 // Internal.
@@ -47,29 +47,29 @@ class StallWatch {
 
   StallProbe& probe() noexcept { return probe_; }
 
-  // Exchanges what is watched for; null: nothing.
+  // Exchanges the settings; null: watches for nothing.
   void swap(std::shared_ptr<const Settings>& settings) noexcept { settings_.swap(settings); }
-  // Forgets a stall that has not ended: no report of it is to come.
+  // Forgets a stall that has not ended: no report of it will come.
   void forget() noexcept;
 
-  // What a look has found.
+  // The result of a look.
   struct Look {
     enum class Found { kNothing, kBegun, kEnded };
     Found found;
-    TimePoint next;  // when nothing: when to look again
+    TimePoint next;  // for kNothing: when to look again
   };
   Look look(TimePoint now) noexcept;
   // Returns whether a stall that was reported has ended, and look() has not found that yet.
   bool has_end_to_report() const noexcept { return stall_.is_open && probe_.has_end(); }
 
-  // After a look that found something: reports it. Has the blocked thread write its stack down;
-  // calls the action. What that throws is written to standard error.
+  // Reports the find of a look: has the blocked thread write its stack down if the stall has begun,
+  // and calls the action. Writes exceptions of the action to standard error.
   void deliver(Look::Found found);
 
  private:
   // The stall that was claimed last.
   struct Stall {
-    bool is_open = false;  // its end was not reported yet
+    bool is_open = false;  // no look has found its end yet
     TimePoint start;
     const std::type_info* callable = nullptr;
   };
@@ -85,7 +85,7 @@ class StallWatch {
   // Shared with the loop.
   StallProbe probe_;
 
-  // See above.
+  // Guarded as said in "Threads".
   std::shared_ptr<const Settings> settings_;
   StallRateLimit limit_;
   TimePoint last_start_;   // seen at the last look that found no callable running

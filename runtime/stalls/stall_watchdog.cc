@@ -28,7 +28,7 @@ StallWatchdog& StallWatchdog::get() {
   return *known;
 }
 
-// What the parent's threads left half-done, locks included, is not touched.
+// Touches nothing that the parent's threads may have left half-done, locks included.
 void StallWatchdog::forget_parent(void*) noexcept {
   of_this_process = nullptr;
   is_watchdog_thread = false;
@@ -36,7 +36,7 @@ void StallWatchdog::forget_parent(void*) noexcept {
 
 void StallWatchdog::watch(const std::shared_ptr<StallWatch>& watch, StallWatch::Settings settings) {
   stack_capture::install();
-  // What is swapped out of the watch is destroyed last, without the lock.
+  // The settings swapped out of the watch are destroyed last, without the lock.
   auto swapped = std::make_shared<const StallWatch::Settings>(std::move(settings));
   {
     std::unique_lock lock(mutex_);
@@ -55,7 +55,7 @@ void StallWatchdog::watch(const std::shared_ptr<StallWatch>& watch, StallWatch::
 
 void StallWatchdog::unwatch(const std::shared_ptr<StallWatch>& watch) {
   std::shared_ptr<const StallWatch::Settings> settings;  // destroyed without the lock
-  std::vector<Thread> ended;                             // likewise, which joins
+  std::vector<Thread> ended;                             // likewise, which joins them
   {
     std::unique_lock lock(mutex_);
     if (find(*watch) == watches_.end()) return;
@@ -79,7 +79,7 @@ void StallWatchdog::start_thread() {
                                           [this, run = run_] { this->run(run); });
 }
 
-// Returns the threads to join: those that were told to end, but not the calling one.
+// Returns the threads to join, which were asked to end; none on a watchdog's own thread.
 std::vector<StallWatchdog::Thread> StallWatchdog::end_thread_if_unneeded() {
   if (watches_.empty() && thread_ != nullptr) {
     ++run_;
@@ -91,21 +91,21 @@ std::vector<StallWatchdog::Thread> StallWatchdog::end_thread_if_unneeded() {
 
 void StallWatchdog::settle(std::unique_lock<std::mutex>& lock, StallWatch& watch) {
   find(watch)->is_settling = true;
-  if (is_watchdog_thread) return;  // which is in the action
+  if (is_watchdog_thread) return;  // we are in an action
   changed_.wait(lock, [&] { return delivering_ != &watch && !watch.has_end_to_report(); });
 }
 
 // ---- the watchdog's thread ----
 
-// What the thread does next: deliver what was found, or sleep, or end.
+// The thread's next step: deliver the find of a look, or sleep, or end.
 struct StallWatchdog::Turn {
   bool is_last = false;
   std::shared_ptr<StallWatch> watch;  // null: nothing was found
   StallWatch::Look::Found found = StallWatch::Look::Found::kNothing;
-  TimePoint next = TimePoint::max();  // when to look again then
+  TimePoint next = TimePoint::max();  // when to look again in that case
 };
 
-// Changes something under the mutex when it is destroyed, and says so.
+// Makes a change under the mutex when it is destroyed, and notifies those that wait for it.
 template <class F>
 class StallWatchdog::AtEnd {
  public:
@@ -126,7 +126,7 @@ class StallWatchdog::AtEnd {
 void StallWatchdog::run(std::uint32_t run) {
   is_watchdog_thread = true;
   {
-    // Two threads would take each other's posts, and deliver two reports at once.
+    // First the earlier thread ends: two would take each other's posts, and deliver at once.
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [&] { return runs_ended_ == run; });
   }

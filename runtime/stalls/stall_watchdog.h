@@ -3,14 +3,14 @@
 
 // The thread that looks at all loops with a threshold and reports their stalls.
 //
-// It is started for the first of them and joined when the last has gone; while none of them does
-// anything, it sleeps. Loops wait for it in watch() and unwatch() only: these return when stalls
-// that have ended are reported so and no report of the loop is being delivered, so that the earlier
-// action does not run, nor will. (An action that calls them itself does not wait.) An action that
-// waits for a loop which calls one of them waits for ever; one that posts to it is fine.
+// It is started for the first of them and joined when the last has gone. While all of them are
+// idle, it sleeps. Loops wait for it in watch() and unwatch() only. These return once the ends of
+// finished stalls are reported and no report of the loop is being delivered: the earlier action
+// does not run, nor will it. (An action that calls them itself does not wait.) An action that waits
+// for a loop in one of these calls waits for ever; one that posts to the loop is fine.
 //
-// While an action runs, or a thread is asked for its stack, no loop is looked at: a stall that
-// begins and ends meanwhile is not seen.
+// While an action runs, or a thread is asked for its stack, it looks at no loop: it misses a stall
+// that begins and ends meanwhile.
 //
 // Threads: any but signal handlers; watch() and unwatch() of one loop by one thread at a time.
 // Owns: the thread; shares the watches with their loops.
@@ -42,12 +42,12 @@ class StallWatchdog {
   StallWatchdog(const StallWatchdog&) = delete;
   StallWatchdog& operator=(const StallWatchdog&) = delete;
 
-  // Returns what probes post.
+  // Returns the semaphore that probes post.
   Semaphore& wake_up() noexcept { return wake_up_; }
 
-  // Begins to look at a loop, or changes what it is watched for.
+  // Begins to look at a loop, or changes its settings.
   void watch(const std::shared_ptr<StallWatch>& watch, StallWatch::Settings settings);
-  // Ends that, and forgets the stall that goes on, if one does. Not watched: no effect.
+  // Stops looking at it, and forgets the stall that goes on, if any. Not watched: no effect.
   void unwatch(const std::shared_ptr<StallWatch>& watch);
 
  private:
@@ -71,8 +71,8 @@ class StallWatchdog {
   void start_thread();
   std::vector<Thread> end_thread_if_unneeded();
   std::vector<Entry>::iterator find(const StallWatch& watch);
-  // Returns when every stall of the loop that has ended is reported so, and nothing of it is being
-  // delivered or will be.
+  // Returns once the ends of all finished stalls of the loop are reported, and no report of it is
+  // being delivered or will be.
   void settle(std::unique_lock<std::mutex>& lock, StallWatch& watch);
 
   // Shared.
@@ -86,7 +86,7 @@ class StallWatchdog {
   std::uint32_t run_ = 0;  // the number of the thread, or of the next
   std::uint32_t runs_ended_ = 0;
   Thread thread_;
-  std::vector<Thread> ending_;  // told to end by themselves, and to be joined by another
+  std::vector<Thread> ending_;  // asked to end; another thread joins them
 
   ForkGuard fork_guard_{&StallWatchdog::forget_parent, nullptr};
   static void forget_parent(void*) noexcept;

@@ -3,11 +3,11 @@
 
 // Memory for the callables of timers: numbered cells whose addresses never change.
 //
-// Cells stand in chunks that double in size: the number of a cell names its chunk by its highest
-// bit, a queue with few timers costs little, and a burst is given back chunk by chunk.
+// Cells stand in chunks that double in size: the highest bit of a cell's number names its chunk. So
+// a queue with few timers costs little, and the memory of a burst is given back chunk by chunk.
 //
 // Threads: none of its own; one thread at a time.
-// Owns: the chunks; what is constructed in a cell is its user's.
+// Owns: the chunks; objects constructed in the cells are the caller's.
 // Errors: reserve() throws std::bad_alloc, or std::length_error beyond kMost, with nothing changed.
 // Internal.
 
@@ -34,7 +34,7 @@ static_assert(sizeof(TimerCell) == 64);
 
 class TimerCells {
  public:
-  // The most cells; one bit of a number is left to its users.
+  // Maximum number of cells. One bit of a cell's number stays free for callers.
   static constexpr std::size_t kMost = (std::size_t{1} << 31) - 32;
 
   TimerCells() = default;

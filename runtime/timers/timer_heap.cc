@@ -8,8 +8,8 @@
 
 namespace zmqloop {
 
-// Without a branch, which nobody could predict: as one number of two words, where the compiler has
-// those, for it compares them with one subtraction of each half.
+// Branch-free, because no CPU could predict the branch. If the compiler has 128-bit integers, we
+// compare both words as one number, which takes one subtraction of each half.
 inline bool TimerHeap::Entry::operator<(const Entry& other) const noexcept {
 #ifdef __SIZEOF_INT128__
   __extension__ using Key = __int128;
@@ -45,7 +45,7 @@ void TimerHeap::push(std::uint32_t index, TimerRecord* records) noexcept {
   sift_up(size_++, entry, records);
 }
 
-// The last entry belongs near the bottom again: the hole is led all the way down, and the entry
+// The last entry belongs near the bottom again. So we move the hole all the way down, and the entry
 // back up from there, which saves a comparison on each level.
 void TimerHeap::pop(TimerRecord* records) noexcept {
   const Entry moved = entries_[--size_];

@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// A 4-ary min-heap of timers by deadline, first come first served among equals, that knows where
-// each timer stands, so that any of them can be taken out in place.
+// A 4-ary min-heap of timers by deadline, first come first served among equals. It knows where each
+// timer stands, so that any of them can be removed in place.
 //
 // Entries are moved along a hole, never swapped.
 //

@@ -5,7 +5,7 @@
 
 namespace zmqloop {
 
-// Gives a cell back when the use of it ends, also by an exception.
+// Gives a cell back when its use ends, also by an exception.
 class TimerQueue::CellUse {
  public:
   CellUse(TimerQueue& queue, std::uint32_t index) : queue_(queue), index_(index) {}
@@ -39,7 +39,7 @@ std::size_t TimerQueue::begin_due(TimePoint now) {
   if (due_next_ != 0) compact_due();
   const std::size_t before = due_live_;
   move_due(now);
-  // Slot by slot, so that the heap never holds more than one.
+  // Slot by slot, so that the heap never holds the timers of more than one.
   while (!wheel_.empty() && wheel_.next_turn() <= now) {
     wheel_.turn(records_.data(),
                 [this](std::uint32_t index) { heap_.push(index, records_.data()); });
@@ -163,7 +163,7 @@ void TimerQueue::release_cell(std::uint32_t index) noexcept {
     first_free_ = index;
     return;
   }
-  // With no cell in use: starts afresh, from the first one.
+  // No cell is in use: start afresh, from the first one.
   records_.clear();
   due_.clear();
   due_next_ = 0;
@@ -188,7 +188,7 @@ std::uint32_t TimerQueue::take_due() noexcept {
   const std::uint32_t index = first_due();
   if (index == kNone) return kNone;
   ++due_next_;
-  // Callables stand in the order of arming, and are needed in that of deadlines.
+  // Callables stand in memory in the order of arming, but run in the order of deadlines.
   constexpr std::size_t kAhead = 8;
   if (due_next_ + kAhead < due_.size()) prefetch(due_[due_next_ + kAhead]);
   records_[index].number = 0;
@@ -196,7 +196,7 @@ std::uint32_t TimerQueue::take_due() noexcept {
   return index;
 }
 
-// Moves what is left of the snapshot to its front, so that one that never becomes empty does not
+// Moves the rest of the snapshot to its front, so that a snapshot that never becomes empty does not
 // grow.
 void TimerQueue::compact_due() noexcept {
   std::size_t kept = 0;

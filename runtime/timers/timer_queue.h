@@ -4,32 +4,32 @@
 // The timers of one loop: callables ordered by deadline, first come first served among equals.
 //
 //   TimerId id = queue.add(deadline, f);
-//   queue.begin_due(now);                 // a snapshot: what these timers add waits for the next
-//   one while (queue.run_next_due()) {}
+//   queue.begin_due(now);              // a snapshot: timers that these add wait for the next one
+//   while (queue.run_next_due()) {}
 //
-// Timers that are due within a tick of 131 us stand in a heap, all others in a wheel, where arming
-// and cancelling take the same few stores however many there are: most timers are time limits, and
-// cancelled. From the wheel they move into the heap as their time comes near, so that the heap
-// stays small. Deadlines are exact all the same: what fires, and in which order, is the heap's
-// business.
+// Timers that are due within a tick of 131 us stand in a heap, all others in a wheel. There, arming
+// and cancelling take the same few stores, however many timers there are: most timers are time
+// limits, which are cancelled. As their time comes near, timers move from the wheel into the heap,
+// so that the heap stays small. Deadlines are exact all the same: the heap alone decides which
+// timers fire, and in which order.
 //
-// A cancelled timer is gone when cancel() returns: its callable is destroyed, its memory free. What
-// a burst of timers took is given back by trim().
+// A cancelled timer is gone when cancel() returns: its callable is destroyed, its memory free.
+// trim() gives back the memory of a burst of timers.
 //
 // Invariants:
-//   Q1  A timer is free, armed (in the heap or the wheel), due, or in
-//       nobody's hands (under construction, running, being destroyed); a record's number is zero
-//       unless it is armed or due.
+//   Q1  A timer is free, armed (in the heap or the wheel), due, or in use (under construction,
+//       running, being destroyed). A record's number is zero unless it is armed or due.
 //   Q2  The heap has room for every record, so that arming cannot fail.
-//   Q3  User code runs only in the fourth state of Q1 and with every field consistent: it may call
-//       anything but the destructor.
-//   Q4  What is in the wheel is later than what is in the heap.
+//   Q3  User code runs only while its timer is in use [Q1], and with every field consistent: it may
+//       call anything but the destructor.
+//   Q4  Every timer in the wheel is later than all those in the heap.
 //
 // Threads: none of its own and no clock; one thread at a time.
 // Owns: the callables, from add() until run, cancelled or cleared.
-// Errors: add() passes on what the callable's copy or move throws, std::bad_alloc, and
+// Errors: add() passes on exceptions of the callable's copy or move, std::bad_alloc, and
 // std::length_error beyond 2^31 timers: then nothing was added. A TimerId of the past is recognised
-// by its generation, which repeats after 2^32 timers. Internal.
+// by its generation, which repeats after 2^32 timers.
+// Internal.
 
 #ifndef ZMQLOOP_RUNTIME_TIMERS_TIMER_QUEUE_H_
 #define ZMQLOOP_RUNTIME_TIMERS_TIMER_QUEUE_H_
@@ -66,11 +66,11 @@ class TimerQueue {
   explicit TimerQueue(std::uint64_t first_number = 0) : last_number_(first_number) {}
   TimerQueue(const TimerQueue&) = delete;
   TimerQueue& operator=(const TimerQueue&) = delete;
-  // Destroys what was never run. The running timer must not destroy its queue.
+  // Destroys the timers that never ran. The running timer must not destroy its queue.
   ~TimerQueue() { clear(); }
 
-  // Adds a timer. At TimePoint::max() it never becomes due, but counts as armed. `now`, from who
-  // knows it, spares a queue that was empty for a while some steps later on.
+  // Adds a timer. At TimePoint::max() it never becomes due, but counts as armed. Pass `now` if you
+  // know it: that spares a queue that was empty for a while some steps later on.
   template <class F>
   TimerId add(TimePoint deadline, F&& f, TimePoint now = kAtOnce) {
     decltype(auto) prepared = one_shot::prepare(std::forward<F>(f));
@@ -88,17 +88,17 @@ class TimerQueue {
   // Returns how many timers are armed, or due and not run yet.
   std::size_t size() const noexcept { return armed_ + due_live_; }
 
-  // Returns the earliest deadline or, where many timers stand close together, a time before it at
-  // which to begin_due() and ask again: kAtOnce while due timers have not run; nullopt if none of
-  // the timers can fire.
+  // Returns the earliest deadline or, if many timers stand close together, a time before it: call
+  // begin_due() then, and ask again. kAtOnce while due timers have not run; nullopt if no timer can
+  // fire.
   std::optional<TimePoint> next_deadline() const noexcept;
 
-  // Makes the timers with deadlines up to `now` due, behind those that still are; returns how many.
-  // Throws std::bad_alloc with the timers not yet reached still armed.
+  // Makes the timers with deadlines up to `now` due, behind those that are due already; returns how
+  // many. Throws std::bad_alloc; then the timers not yet reached are still armed.
   std::size_t begin_due(TimePoint now);
 
   // Runs the next due timer; false when none is left. The callable stays in place while it runs,
-  // and is destroyed after. What it throws passes through: the timer is gone, the others are still
+  // and is destroyed after. Its exceptions pass through: its timer is gone, the others are still
   // due.
   bool run_next_due();
 
@@ -112,7 +112,7 @@ class TimerQueue {
   // Destroys all timers unrun, also those that the destructors of callables add; returns how many.
   ZMQLOOP_EXPORT std::size_t clear() noexcept;
 
-  // Gives back what a burst of timers took, if the queue is empty.
+  // Gives back the memory of a burst of timers, if the queue is empty.
   void trim() noexcept;
 
  private:
@@ -120,7 +120,7 @@ class TimerQueue {
   using Place = TimerRecord::Place;
 
   static constexpr std::uint32_t kNone = TimerRecord::kNone;
-  // What a trimmed queue keeps memory for.
+  // Number of cells that a trimmed queue keeps.
   static constexpr std::size_t kKept = 240;
 
   ZMQLOOP_EXPORT std::uint32_t take_cell();

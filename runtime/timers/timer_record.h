@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// What a timer queue keeps for each timer beside its callable; its heap and its wheel find it by
+// The record that a timer queue keeps of each timer, beside its callable. Heap and wheel find it by
 // the timer's index.
 //
 // Threads: one at a time.
@@ -27,7 +27,7 @@ struct TimerRecord {
   };
 
   TimePoint deadline;
-  // Timers are numbered as they are armed: the order among equals. Zero: not armed.
+  // Counts up as timers are armed: the order among equal deadlines. Zero: neither armed nor due.
   std::uint64_t number;
   Place place;
   std::uint32_t position;  // of a free record: the next free one

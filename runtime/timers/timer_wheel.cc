@@ -62,7 +62,7 @@ TimePoint TimerWheel::earliest(const TimerRecord* records) const noexcept {
   return earliest;
 }
 
-// The deadline's tick is later than the wheel's.
+// The deadline's tick must be later than the wheel's.
 std::uint32_t TimerWheel::slot_of(TimePoint deadline) const noexcept {
   if (deadline == TimePoint::max()) return kEndOfTime;
   const Tick tick = tick_of(deadline);
@@ -72,7 +72,7 @@ std::uint32_t TimerWheel::slot_of(TimePoint deadline) const noexcept {
   return static_cast<std::uint32_t>(level) * kSlotsPerLevel + digit;
 }
 
-// The wheel's tick with the slot's digit at its place, and zeros after it.
+// Returns the wheel's tick with the slot's digit at its place, and zeros after it.
 TimerWheel::Tick TimerWheel::first_tick_of(std::uint32_t slot) const noexcept {
   const auto shift = static_cast<int>(slot / kSlotsPerLevel) * kDigitBits;
   const Tick before = tick_ >> (shift + kDigitBits) << kDigitBits;

@@ -1,16 +1,16 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Timers that are not due for a while: linked into the slots of a hierarchical wheel, in no order,
-// so that arming and cancelling one is a matter of a few stores however many there are.
+// A hierarchical wheel of timers that are not due for a while. They are linked into its slots in no
+// order, so that arming or cancelling one takes a few stores, however many there are.
 //
-// Time is cut into ticks of 131 us. The wheel stands at a tick. A timer's slot is found by the
-// highest digit, to base 64, in which its tick differs from that one: the digit's place is the
-// level of the slot, its value the slot. So the slots of a level follow each other in time, and
-// those of a lower level come before those of a higher. When the wheel moves into a slot's range of
-// ticks, its timers differ in a lower digit and are linked again, a level or more down; those whose
-// tick has come leave the wheel. A timer that fires is linked eight times at most, one that is
-// cancelled before its time comes near only once.
+// Time is cut into ticks of 131 us. The wheel stands at a tick. To find a timer's slot, we compare
+// its tick with the wheel's, in digits to base 64, and take the highest digit that differs: its
+// place is the level of the slot, its value the slot. So the slots of a level follow each other in
+// time, and those of a lower level come before those of a higher. When the wheel moves into a
+// slot's range of ticks, the slot's timers now differ in a lower digit: they are linked again, a
+// level or more down. Timers whose tick has come leave the wheel. A timer that fires is linked
+// eight times at most; one that is cancelled before its time comes near, only once.
 //
 // Invariants:
 //   W1  Every timer in the wheel has a later tick than the wheel, and stands in the slot that the
@@ -49,7 +49,7 @@ class TimerWheel {
   // Gives the slots' memory back; the wheel must be empty.
   void close() noexcept { slots_.reset(); }
 
-  // Returns whether no timer in here ever becomes due; those at the end of time may be left.
+  // Returns whether no timer in here ever becomes due; timers at TimePoint::max() may be left.
   bool empty() const noexcept { return (levels_ & kTimedLevels) == 0; }
 
   // Returns whether a deadline lies so far ahead that it belongs in here.
@@ -91,8 +91,8 @@ class TimerWheel {
   // Returns the earliest deadline if the first occupied slot has few timers, next_turn() if it has
   // many. The wheel must not be empty.
   TimePoint earliest(const TimerRecord* records) const noexcept;
-  // Returns a timer that is cheap to remove, one at the end of time if there is no other. There
-  // must be one.
+  // Returns a timer that is cheap to remove; one at TimePoint::max() if there is no other. The
+  // wheel must hold a timer.
   std::uint32_t any() const noexcept;
 
  private:
@@ -104,7 +104,7 @@ class TimerWheel {
   // Slots are numbered level by level. The last one, of a level of its own, is the end of time.
   static constexpr std::uint32_t kEndOfTime = kLevels * kSlotsPerLevel;
   static constexpr std::uint32_t kTimedLevels = (1u << kLevels) - 1;
-  // The first timers of a slot's lists. A timer's index says which of them it is in.
+  // The heads of a slot's lists. A timer's index decides which list it is in.
   using Lists = std::array<std::uint32_t, 4>;
   using Slots = std::array<Lists, kEndOfTime + 1>;
 

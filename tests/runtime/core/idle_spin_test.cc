@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// How long a loop with nothing to do looks for posts before it sleeps.
+// How long an idle loop spins, looking for posts, before it sleeps.
 
 #include "zmqloop/runtime/core/idle_spin.h"
 
@@ -19,7 +19,7 @@ using namespace std::chrono_literals;
 
 constexpr Duration kNone = Duration::zero();
 
-// These look at a spin as if it were the only loop's.
+// Each test begins with one running loop, whose spin it tests.
 class IdleSpinTest : public ::testing::Test {
  protected:
   void SetUp() override {

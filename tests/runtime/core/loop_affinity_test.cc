@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Whose a loop is, without a loop: every state, seen from its thread and from others.
+// Tests without a loop which thread has it: every state, seen from its thread and from others.
 
 #include "zmqloop/runtime/core/loop_affinity.h"
 
@@ -44,7 +44,7 @@ auto elsewhere(F f) {
   return *result;
 }
 
-// What a call that belongs to the loop's thread meets.
+// The outcome of a call that belongs to the loop's thread.
 enum class Verdict { kGranted, kDoesNothing, kWrongThread, kClosed };
 
 std::ostream& operator<<(std::ostream& out, Verdict verdict) {
@@ -73,7 +73,7 @@ class LoopAffinityTest : public ::testing::Test {
     return result;
   }
 
-  // As IOLoop runs and closes it.
+  // Run and close it as IOLoop does.
   template <class F>
   void run(F f) {
     affinity_.take_to_run("run");
@@ -188,7 +188,7 @@ class LoopOfAThread : public LoopAffinityTest {
       return Verdict::kWrongThread;
     }
   }
-  // Expects that no other thread may do anything, and that each is told of `owner`.
+  // Expects that other threads may do nothing, and that each refusal names `owner`.
   void expect_nothing_elsewhere(const std::string& owner) {
     std::thread([&] {
       LoopAffinity& affinity = affinity_of_a_thread_;
@@ -338,7 +338,7 @@ TEST_F(LoopAffinityTest, HasADestructorsUseEndBeforeACallARunOrACloseBegins) {
         EXPECT_TRUE(over) << "two threads had the loop";
       });
       while (!begun) std::this_thread::yield();
-      for (int i = 0; i < 1'000; ++i) std::this_thread::yield();  // it could go on now
+      for (int i = 0; i < 1'000; ++i) std::this_thread::yield();  // time for take() to go wrong
       over = true;
     });
     taker.join();
@@ -384,7 +384,7 @@ TEST_F(LoopAffinityTest, IsTheParentsInAForkedChildWhateverItsState) {
 
 // ---- all at once ----
 
-// What the affinity guards. ThreadSanitizer sees two threads in it as well.
+// Stands for the timers that the affinity guards. ThreadSanitizer, too, sees two threads in it.
 class Timers {
  public:
   void use() {
@@ -406,7 +406,7 @@ TEST_F(LoopAffinityTest, NeverLetsTwoThreadsInWhateverSetsUpRunsAndDestroysAtOnc
   Timers timers;
   std::atomic<std::uint64_t> done{0};
   std::atomic<std::uint64_t> sent_away{0};
-  // One thread sets up and runs in turn, as the rule is for users; destructors keep no rule.
+  // One thread sets up and runs in turn, which is the rule for users. Destructors keep no rule.
   std::thread user([&] {
     for (std::uint64_t i = 0; i < rounds; ++i) {
       {

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Stacks of other threads, taken in the middle of whatever they do.
+// Stacks of other threads, taken in the middle of any work.
 
 #include "zmqloop/threading/host/stack_capture.h"
 
@@ -65,7 +65,7 @@ __attribute__((noinline)) void zmqloop_test_allocates(const std::atomic<bool>& d
   for (void* block : blocks) std::free(block);
 }
 
-// Through a frame with a destructor, so that the unwinding is resumed.
+// Throws through a frame with a destructor, so that the unwinding is resumed.
 __attribute__((noinline)) void zmqloop_test_throws(const std::atomic<bool>& done) {
   struct Cleanup {
     int& count;
@@ -90,8 +90,8 @@ namespace {
 using namespace std::chrono_literals;
 using ::testing::HasSubstr;
 
-// Sanitizers may answer a signal when they please, from within functions of their own; and unoptimised
-// code stands in the operators it calls.
+// Sanitizers may answer a signal later, from within functions of their own. Unoptimised code may
+// answer from within the operators it calls.
 #if defined(__SANITIZE_THREAD__) || !defined(__OPTIMIZE__)
 constexpr bool kAnswersAtOnce = false;
 #else
@@ -112,7 +112,7 @@ int unknown(int number) {
 std::atomic<int> foreign_signals{0};
 std::atomic<int> foreign_value{0};
 
-// Installed before anything else in this program can have installed the library's.
+// Installed before any code in this program can have installed the library's handler.
 const bool installed_before = [] {
   struct sigaction action = {};
   action.sa_flags = SA_SIGINFO;
@@ -174,7 +174,7 @@ class StackCapture : public ::testing::Test {
   const LoopWatchdog watchdog_;
 };
 
-// ---- what is taken ---------------------------------------------------------------------------
+// ---- the stack taken -------------------------------------------------------------------------
 
 TEST_F(StackCapture, BeginsWithTheFunctionThatWasInterrupted) {
   std::atomic<bool> done{false};
@@ -210,7 +210,7 @@ TEST_F(StackCapture, WorksOnTheCallingThreadToo) {
   EXPECT_TRUE(names(stack, "main")) << stack.text();
 }
 
-// ---- what is interrupted ---------------------------------------------------------------------
+// ---- the code interrupted --------------------------------------------------------------------
 
 TEST_F(StackCapture, IsSafeInsideMalloc) {
   std::atomic<bool> done{false};
@@ -221,8 +221,8 @@ TEST_F(StackCapture, IsSafeInsideMalloc) {
   done = true;
 }
 
-// A walk that goes on from within the unwinder finds garbage, and crashes sooner or later: each of
-// these asks many times.
+// A walk that starts within the unwinder finds garbage, and crashes sooner or later. So this test
+// takes many stacks.
 TEST_F(StackCapture, IsSafeInTheUnwindingOfExceptions) {
   std::atomic<bool> done{false};
   Subject subject([&] { zmqloop_test_throws(done); });
@@ -261,7 +261,7 @@ void set_blocked(int how) {
   ::pthread_sigmask(how, &signals, nullptr);
 }
 
-// A thread that blocks the signal until it is told otherwise, and then waits to be told to end.
+// A thread that blocks the signal until let_hear(), and then waits for its end.
 class DeafSubject {
  public:
   ~DeafSubject() {
@@ -284,7 +284,7 @@ class DeafSubject {
   Subject subject_{[this] { run(); }};
 };
 
-// Asks until the subject has come to block the signal.
+// Asks until the subject blocks the signal.
 std::string failure_of_taking(pid_t thread) {
   std::string failure;
   while (failure.empty()) failure = stack_capture::take(thread, kPatience).failure;
@@ -316,7 +316,7 @@ TEST_F(StackCapture, IsNotDisturbedByALateAnswer) {
   for (int round = 0; round < 5; ++round) {
     DeafSubject deaf;
     EXPECT_EQ(failure_of_taking(deaf.id()), "its thread blocks SIGURG");
-    deaf.let_hear();  // the signal is pending: it comes during what follows
+    deaf.let_hear();  // the signal is pending: it comes during the next steps
     for (int i = 0; i < 50; ++i) {
       EXPECT_TRUE(names(take(other.id()), "zmqloop_test_descends"));
     }

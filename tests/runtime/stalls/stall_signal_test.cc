@@ -1,11 +1,11 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// SIGURG is the signal that asks a blocked thread for its stack, and one that users may handle: the
-// two do not meet, whichever of add_signal_handler(), a threshold and a handler of the user's own
-// comes first and goes first.
+// SIGURG asks a blocked thread for its stack, but users may handle it, too. The two uses do not
+// disturb each other, in any order in which add_signal_handler(), a threshold and a handler of the
+// user's own come and go.
 //
-// What one test installs would be there for the next: each runs in a process of its own.
+// Each test runs in a process of its own, because signal handlers would stay for the next one.
 
 #include <array>
 #include <atomic>
@@ -88,7 +88,7 @@ class StallSignalDeathTest : public ::testing::TestWithParam<PollerKind> {
   }
   void clear_threshold() { loop_.set_blocking_signal_threshold(std::nullopt); }
 
-  // Sends the process so many signals, one at a time; returns whether the loop was told of each.
+  // Sends the process so many signals, one at a time; returns whether the loop heard each of them.
   bool loop_hears_each_of(int signals) {
     for (int i = 1; i <= signals; ++i) {
       const int before = calls_;
@@ -99,7 +99,7 @@ class StallSignalDeathTest : public ::testing::TestWithParam<PollerKind> {
     run_one_iteration();
     return true;
   }
-  // The same of signals to this thread and of such with a value.
+  // The same with signals to this thread, to another, and with a value.
   bool loop_hears_signals_of_all_kinds() {
     const auto hears_one = [&](auto&& send) {
       const int before = calls_;
@@ -115,7 +115,7 @@ class StallSignalDeathTest : public ::testing::TestWithParam<PollerKind> {
              std::thread([] { ::raise(SIGURG); }).join();
            });
   }
-  // Lets the loop stall so often; returns whether each stack was taken, and no handler told of it.
+  // Makes the loop stall so often; returns whether each stack was taken without a handler's call.
   bool stacks_are_taken(int stalls) {
     const int calls_before = calls_;
     const int own_before = own_calls;
@@ -252,7 +252,7 @@ TEST_P(StallSignalDeathTest, IsHeardOnEachLoopThatHandlesIt) {
 
 // ---- a handler of the user's own -------------------------------------------------------------
 
-// Returns whether the user's handler was called so often for as many signals.
+// Raises so many signals; returns whether the user's handler was called once for each.
 bool own_handler_hears(int signals) {
   const int before = own_calls;
   for (int i = 0; i < signals; ++i) ::raise(SIGURG);
@@ -304,12 +304,12 @@ TEST_P(StallSignalDeathTest, OfAUsersHandlerIsItsOwnAgainWhereAThresholdCameMean
   }());
 }
 
-// As any handler that takes the place of another one.
+// A handler that replaces another one without chaining gets the signal alone, as always.
 TEST_P(StallSignalDeathTest, GoesToAUsersHandlerAloneThatWasInstalledLast) {
   for (const bool handler_first : {false, true}) {
     ZMQLOOP_EXPECT_IN_A_FRESH_PROCESS([&] {
       if (handler_first) add_handler();
-      set_threshold(1h);  // a stall's signal would be heard as well
+      set_threshold(1h);  // never reached: a stall's signal would be counted, too
       if (!handler_first) add_handler();
       install_own_handler();
       ZMQLOOP_CHILD_EXPECT(own_handler_hears(20));
@@ -328,7 +328,7 @@ TEST_P(StallSignalDeathTest, GoesToAllWhereAUsersHandlerHandsItOn) {
   for (const bool handler_first : {false, true}) {
     ZMQLOOP_EXPECT_IN_A_FRESH_PROCESS([&] {
       if (handler_first) add_handler();
-      set_threshold(1h);  // a stall's signal would be heard as well
+      set_threshold(1h);  // never reached: a stall's signal would be counted, too
       if (!handler_first) add_handler();
       install_own_handler_that_chains();
       const int before = own_calls;

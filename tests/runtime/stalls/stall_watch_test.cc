@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// What a look at a loop finds and when the next one is due, on a clock that the tests set.
+// The finds of a look at a loop, and when the next look is due, on a clock that the tests set.
 
 #include "zmqloop/runtime/stalls/stall_watch.h"
 
@@ -43,13 +43,13 @@ class StallWatchTest : public ::testing::Test {
 
   void begin(Duration at) { watch_.probe().begin(typeid(Callable), kStart + at); }
   void end(Duration at) { watch_.probe().end(kStart + at); }
-  // Looks, and reports what is found.
+  // Looks, and reports the find.
   StallWatch::Look look(Duration at) {
     const StallWatch::Look look = watch_.look(kStart + at);
     if (look.found != Found::kNothing) watch_.deliver(look.found);
     return look;
   }
-  // Has a callable block, from `at` on, until that was noticed or passed over.
+  // Makes a callable block, from `at` on, until the watch has noticed it or passed it over.
   Found stall(Duration at) {
     begin(at);
     const Found found = look(at + 50ms).found;

@@ -1,9 +1,8 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Stalls of real loops. A callable that is to be reported blocks until the report of it arrives, so
-// that nothing depends on how long anything takes; that no report comes is proved by a second loop,
-// for which reports do come meanwhile.
+// Stalls of real loops. A callable that should be reported blocks until its report arrives, so that
+// no test depends on speed. To prove that no report comes, a second loop gets reports meanwhile.
 
 #include "zmqloop/runtime/stalls/stall_watchdog.h"
 
@@ -38,8 +37,8 @@ static void set_signal_blocked(bool blocked) {
 }
 
 // A function to be found in stacks. A busy machine may take the core away just before it begins,
-// for longer than a threshold: where that matters, the thread has the signal that asks for its
-// stack blocked until here.
+// for longer than a threshold. If that matters, the thread blocks the signal that asks for its
+// stack until here.
 extern "C" __attribute__((noinline)) void zmqloop_test_blocks_until(
     const std::atomic<std::size_t>& count, std::size_t wanted) {
   set_signal_blocked(false);
@@ -58,8 +57,8 @@ using ::testing::Not;
 
 constexpr auto kThreshold = 20ms;
 
-// A thread has its name a moment after it is started, and is listed for a moment after it has
-// ended.
+// Waits, because a thread gets its name a moment after its start, and is still listed for a moment
+// after its end.
 bool watchdog_threads_are(std::size_t count) {
   return eventually([count] { return thread_names().count("zmqloop-stalls") == count; });
 }
@@ -74,7 +73,7 @@ class StallTest : public OnBothPollers {
  protected:
   void enable() { loop_.set_blocking_signal_threshold(kThreshold, reports_.action()); }
 
-  // A callable that blocks until one more stall is reported; its type has a name to look for.
+  // Blocks until one more stall is reported. A class, so that its type has a name to look for.
   struct BlocksUntilReported {
     const StallReports& reports;
     void operator()() const { reports.wait_until_begun(reports.begun() + 1); }
@@ -85,13 +84,13 @@ class StallTest : public OnBothPollers {
     loop_.add_callback([this] { loop_.stop(); });
     loop_.start();
   }
-  // Ends the watching of this loop: every report that is to come has come then.
+  // Ends the watching of this loop: after that no more reports come.
   std::vector<StallReport> final_reports() {
     loop_.set_blocking_signal_threshold(std::nullopt);
     return reports_.all();
   }
 
-  // An expectation that a callback throws about would otherwise be missed.
+  // Otherwise we would miss exceptions of callbacks.
   void TearDown() override { EXPECT_EQ(loop_.errors.size(), expected_errors_); }
 
   StallReports reports_;
@@ -99,7 +98,7 @@ class StallTest : public OnBothPollers {
 };
 ZMQLOOP_ON_BOTH_POLLERS(StallTest);
 
-// ---- what is reported ------------------------------------------------------------------------
+// ---- reports ---------------------------------------------------------------------------------
 
 TEST_P(StallTest, IsReportedOnceWhileItBlocksAndOnceWhenItHasEnded) {
   ControlLoop control(kThreshold);
@@ -545,8 +544,8 @@ TEST_P(StallTest, MayBeDisabledByItsActionThroughAPost) {
 }
 
 TEST_P(StallTest, DoesNotEndItsActionsOwnLoop) {
-  // The loop has ended its run when the action for the end of a stall closes it, on the watchdog's
-  // thread.
+  // The action for the end of a stall closes the loop, on the watchdog's thread, once the run has
+  // ended.
   std::atomic<bool> run_has_ended{false};
   std::atomic<bool> closed{false};
   loop_.set_blocking_signal_threshold(kThreshold, [&](const StallReport& report) {
@@ -565,7 +564,7 @@ TEST_P(StallTest, DoesNotEndItsActionsOwnLoop) {
   EXPECT_TRUE(loop_.is_closed());
   EXPECT_TRUE(watchdog_threads_are(0));
 
-  const ControlLoop other(kThreshold);  // which gets a thread of its own
+  const ControlLoop other(kThreshold);  // a new watchdog thread starts for it
   EXPECT_TRUE(watchdog_threads_are(1));
 }
 
@@ -623,7 +622,7 @@ TEST_P(StallTest, HasOneThreadForAllLoopsAsLongAsOneIsWatched) {
   EXPECT_TRUE(watchdog_threads_are(0)) << "a loop that is destroyed is not watched any more";
 }
 
-// Needs real time: the question is what happens in a while in which nothing happens.
+// Needs real time, because it must see that the thread does nothing for a while.
 TEST_P(StallTest, DoesNotWakeItsThreadForLoopsThatDoNothing) {
   LoopThread thread;
   thread.loop().submit([&] { thread.loop().set_blocking_log_threshold(1ms); }).get();
@@ -669,7 +668,7 @@ TEST_P(StallTest, CannotBeSetOnAClosedLoopButDisabled) {
 
 // ---- fork ------------------------------------------------------------------------------------
 
-#if !defined(__SANITIZE_THREAD__)  // which takes threads of a child for those the parent had
+#if !defined(__SANITIZE_THREAD__)  // it takes threads of a child for those of the parent
 TEST_P(StallTest, HasAWatchdogOfItsOwnInAForkedChild) {
   enable();
   loop_.add_callback([&] {

@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The zmqloop authors
 // SPDX-License-Identifier: Apache-2.0
 
-// A thread holds the lock of the C library's stderr for ever, as one does that is stuck in a write:
-// what the library has to say comes out all the same.
+// A thread holds the lock of the C library's stderr for ever, like a thread stuck in a write. The
+// library's own messages must come out all the same.
 
 #include <cstdio>
 #include <cstdlib>
@@ -51,8 +51,8 @@ class StuckStandardError : public ::testing::TestWithParam<PollerKind> {
     return result;
   }
 
-  // Runs `body` in a child that cannot use stdio's stderr; what it returns is the exit code, and
-  // kTerminated that of std::terminate(), whose own message would wait for stdio.
+  // Runs `body` in a child that cannot use stdio's stderr. Its result is the exit code. After
+  // std::terminate(), whose own message would wait for stdio, the exit code is kTerminated.
   template <class F>
   static ChildResult run_stuck(F body) {
     return run_in_child([&]() -> int {
@@ -69,7 +69,7 @@ class StuckStandardError : public ::testing::TestWithParam<PollerKind> {
   }
 
  private:
-  // Past _exit() too, where ThreadSanitizer flushes stdio.
+  // Bypasses even _exit(), in which ThreadSanitizer flushes stdio.
   [[noreturn]] static void end(int code) {
     ::syscall(SYS_exit_group, code);
     std::abort();
@@ -147,7 +147,7 @@ TEST_P(StuckStandardError, DoesNotHoldUpTheReportOfAStall) {
     loop.add_callback([&] { reports.wait_until_begun(1); });
     loop.add_callback([&] { loop.stop(); });
     loop.start();
-    loop.close();  // waits for the end's report
+    loop.close();  // waits for the report of the stall's end
     return reports.ended() >= 1 ? 0 : 1;
   });
   EXPECT_TRUE(child.ok()) << child;

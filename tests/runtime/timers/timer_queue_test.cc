@@ -479,7 +479,7 @@ TEST(TimerQueue, RunsTimersOfAllDistancesInOrder) {
   std::vector<std::int64_t> deadlines;
   std::vector<std::int64_t> run;
   for (int i = 0; i < 5'000; ++i) {
-    // As many within a microsecond of now as within a century.
+    // All magnitudes are equally likely, from nanoseconds to centuries.
     const std::int64_t deadline = static_cast<std::int64_t>(random() >> (1 + random() % 60));
     deadlines.push_back(deadline);
     queue.add(TimePoint(Duration(deadline)), [&run, deadline] { run.push_back(deadline); });
@@ -508,7 +508,7 @@ TEST(TimerQueue, KnowsTheExactDeadlineOfFewTimers) {
   EXPECT_EQ(queue.next_deadline(), std::nullopt);
 }
 
-// What a loop does that sleeps until the time it is told: many timers must not make it wake often.
+// Sleeps until each next_deadline(), as a loop does: many timers must not make it wake often.
 TEST(TimerQueue, LeadsToTheDeadlineOfManyTimersInAFewSteps) {
   TimerQueue queue;
   for (int i = 0; i < 10'000; ++i) queue.add(at(3'600'000 + i % 100), [] {});
@@ -559,7 +559,7 @@ TEST(TimerQueue, GoesOnAfterATrim) {
   EXPECT_EQ(run, 3'000);
 }
 
-// Against the obvious model: a map ordered by (deadline, order of adding).
+// Compares with the obvious model: a map ordered by (deadline, order of adding).
 class TimerQueueModel : public testing::TestWithParam<unsigned> {};
 
 TEST_P(TimerQueueModel, AgreesWithAnOrderedMapOnRandomOperations) {
