@@ -14,7 +14,9 @@ from unittest import mock
 HERE = pathlib.Path(__file__).absolute().parent
 sys.path.insert(0, str(HERE.parent.parent / "tools"))
 
-from checks import accounting, build_files, cost, docs, layering, models, rooms  # noqa: E402
+from checks import (  # noqa: E402
+    accounting, build_files, comments, cost, docs, layering, models, rooms,
+)  # fmt: skip
 
 
 def found(check, path, text):
@@ -123,6 +125,31 @@ class Docs(unittest.TestCase):
         self.assertEqual(list(docs.check_names("poller/nowhere.h")), ["there is no poller/nowhere.h"])
         self.assertEqual(list(docs.check_names("tools/checks/docs.py")), [])
         self.assertEqual(list(docs.check_names("/usr/poller/nowhere.h")), [])
+
+
+class Comments(unittest.TestCase):
+    HEAD = ["// SPDX-FileCopyrightText: The zmqloop authors",
+            "// SPDX-License-Identifier: Apache-2.0", ""]
+
+    def breaches(self, *lines):
+        return [text for _, text in comments.check_banner([*self.HEAD, *lines, "", "int x;"])]
+
+    def test_have_labels_on_lines_of_their_own(self):
+        self.assertEqual(self.breaches("// Makes things.", "//", "// Threads: any.", "// Public."), [])
+        self.assertEqual(self.breaches("// Threads: any. Errors: none."),
+                         ["a label in the middle of a line"])
+
+    def test_have_no_line_that_breaks_in_the_middle_of_a_sentence(self):
+        self.assertEqual(self.breaches("// Makes the things that", "// others use."),
+                         ["a line that is broken in the middle of a sentence"])
+        self.assertEqual(self.breaches("// Makes things.", "// Others use them."), [])
+        self.assertEqual(self.breaches("// Makes things:", "//   - one", "//   - another"), [])
+
+    def test_are_counted_by_their_words_and_code_is_not(self):
+        lines = ['f("who knows what");  // what the caller wants', "// Whoever calls it waits."]
+        words, uses = comments.count([("a.h", lines)])
+        self.assertEqual(words, 8)
+        self.assertEqual([len(u) for u in uses.values()], [1, 1])
 
 
 class Models(unittest.TestCase):
