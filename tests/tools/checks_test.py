@@ -15,7 +15,7 @@ HERE = pathlib.Path(__file__).absolute().parent
 sys.path.insert(0, str(HERE.parent.parent / "tools"))
 
 from checks import (  # noqa: E402
-    accounting, build_files, comments, cost, docs, layering, models, rooms,
+    accounting, comments, cost, docs, layering, models, rooms, sync_build,
 )  # fmt: skip
 
 
@@ -85,12 +85,12 @@ class Layering(unittest.TestCase):
 
 class BuildFiles(unittest.TestCase):
     def test_name_the_target_that_provides_an_include(self):
-        label = build_files.label_of
+        label = sync_build.label_of
         self.assertEqual(label("zmqloop/poller/waker.h", "poller"), ":waker")
         self.assertEqual(label("zmqloop/poller/waker.h", "runtime/core"), "//poller:waker")
         self.assertEqual(label("absl/functional/any_invocable.h", "poller"), "@absl//:any_invocable")
         self.assertIsNone(label("vector", "poller"))
-        with self.assertRaises(build_files.Problem):
+        with self.assertRaises(sync_build.Problem):
             label("zmqloop/nowhere/a.h", "poller")
 
 

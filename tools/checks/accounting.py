@@ -19,6 +19,7 @@ A row without any of these is a breach, and so is a gap between rows; a test, sc
 check that does not exist; and a test or scenario that carries an id and is not in the id's row.
 """
 
+import argparse
 import collections
 import re
 import shlex
@@ -188,11 +189,15 @@ def run_filtered(failure, options):
 
 
 def main():
-    if sys.argv[1:2] == ["--filter"] and len(sys.argv) > 2:
-        run_filtered(sys.argv[2], sys.argv[3:])
-    if len(sys.argv) > 1:
-        print(__doc__.strip())
-        sys.exit(0 if sys.argv[1] in ("-h", "--help") else 2)
+    parser = argparse.ArgumentParser(
+        prog="tools/check_accounting", description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--filter", metavar="ID", help="run the tests that carry the id")
+    arguments, options = parser.parse_known_args()
+    if arguments.filter:
+        run_filtered(arguments.filter, options)
+    if options:
+        parser.error("unknown: " + " ".join(options))
     accounting = Accounting(DOCUMENT.read_text(encoding="utf-8"))
     breaches = list(accounting.breaches())
     counts = ", ".join(text % accounting.counts[kind] for kind, text in KINDS.items())

@@ -12,14 +12,15 @@
    at most one in 2,000 "who", "whom" or "whoever". They make a reader look for the noun.
 """
 
+import itertools
 import re
 import sys
 
-from checks.layering import FOLDERS, MAX_LINES, split_comment
-from checks.rooms import ROOT
+from checks.layering import LICENSE, sources, split_comment
 
-LABEL = re.compile(r"(Threads|Owns|Errors|Costs|Invariants|Public|Internal)[:.,]")
-INNER_LABEL = re.compile(r"[.:;] (Threads|Owns|Errors|Costs|Invariants|Public|Internal)[:.](?: |$)")
+LABELS = "Threads|Owns|Errors|Costs|Invariants|Public|Internal"
+LABEL = re.compile(r"(?:%s)[:.,]" % LABELS)
+INNER_LABEL = re.compile(r"[.:;] (?:%s)[:.](?: |$)" % LABELS)
 # A line may end this much earlier than it could have.
 SLACK = 20
 WIDTH = 100
@@ -30,14 +31,9 @@ WORD = re.compile(r"[A-Za-z']+")
 
 def banner(lines):
     """(number, text) of the lines of the first comment behind the license."""
-    result = []
-    for number, line in enumerate(lines, 1):
-        if number <= 3:
-            continue
-        if not line.startswith("//"):
-            break
-        result.append((number, line))
-    return result
+    behind_license = len(LICENSE) + 1
+    lines = itertools.takewhile(lambda line: line.startswith("//"), lines[behind_license:])
+    return list(enumerate(lines, behind_license + 1))
 
 
 def continues(line, following):
@@ -75,9 +71,7 @@ def count(files):
 
 
 def main():
-    files = [(path.relative_to(ROOT), path.read_text(encoding="utf-8").splitlines())
-             for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*"))
-             if path.suffix in MAX_LINES]
+    files = list(sources())
     breaches = ["%s:%d: %s" % (path, number, text)
                 for path, lines in files for number, text in check_banner(lines)]
     words, uses = count(files)

@@ -167,12 +167,18 @@ def cycles(graph):
     return found
 
 
+def sources():
+    """(path, lines) of each C++ file of the tree."""
+    for folder in FOLDERS:
+        for file in sorted((ROOT / folder).rglob("*")):
+            if file.suffix in MAX_LINES:
+                yield file.relative_to(ROOT), file.read_text(encoding="utf-8").splitlines()
+
+
 def main():
-    files = [p for f in FOLDERS for p in sorted((ROOT / f).rglob("*")) if p.suffix in MAX_LINES]
+    files = list(sources())
     breaches, graph = [], {}
-    for file in files:
-        path = file.relative_to(ROOT)
-        lines = file.read_text(encoding="utf-8").splitlines()
+    for path, lines in files:
         for check in CHECKS:
             breaches += ["%s:%d: %s" % (path, n, text) for n, text in check(path, lines)]
         breaches += ["%s:%d: %s" % (path, n, t) for n, t in check_includes(path, lines, graph)]
