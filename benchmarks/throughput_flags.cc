@@ -27,7 +27,8 @@ bool read_number(std::string_view text, Number& value) {
   return error == std::errc() && stopped_at == end;
 }
 
-// Returns the user's text for an error message: cut after kMost bytes, control characters as '?'.
+// Returns the user's text for an error message: at most kMost bytes, with '?' for each control
+// character.
 std::string quoted(std::string_view text) {
   constexpr std::size_t kMost = 60;
   std::string shown(text.substr(0, kMost));

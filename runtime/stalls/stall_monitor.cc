@@ -11,8 +11,7 @@
 
 namespace zmqloop {
 
-void StallMonitor::enable(const std::string& loop_name, Duration threshold,
-                          std::function<void(const StallReport&)> action) {
+void StallMonitor::enable(const std::string& loop_name, Duration threshold, StallListener action) {
   StallWatchdog& watchdog = StallWatchdog::get();
   if (watch_ == nullptr) {
     watch_ = std::make_shared<StallWatch>(loop_name, reports_per_minute_, watchdog.wake_up());

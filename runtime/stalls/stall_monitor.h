@@ -13,7 +13,6 @@
 #define ZMQLOOP_RUNTIME_STALLS_STALL_MONITOR_H_
 
 #include <cstddef>
-#include <functional>
 #include <memory>
 #include <string>
 
@@ -33,8 +32,7 @@ class StallMonitor {
   ~StallMonitor() { disable(); }
 
   // Has each callable reported that blocks for `threshold`, from the next callable on.
-  void enable(const std::string& loop_name, Duration threshold,
-              std::function<void(const StallReport&)> action);
+  void enable(const std::string& loop_name, Duration threshold, StallListener action);
   // Ends the reports at once. Not enabled: no effect.
   ZMQLOOP_EXPORT void disable();
 

@@ -33,6 +33,7 @@
 #define ZMQLOOP_RUNTIME_STALLS_STALL_REPORT_H_
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <sys/types.h>
 
@@ -54,6 +55,9 @@ struct StallReport {
   // Returns the report as log_stack() writes it, ending with a newline.
   ZMQLOOP_EXPORT std::string text() const;
 };
+
+// The watchdog calls it with each report. Never empty.
+using StallListener = std::function<void(const StallReport&)>;
 
 }  // namespace zmqloop
 

@@ -18,7 +18,6 @@
 #include <chrono>
 #include <cstddef>
 #include <exception>
-#include <functional>
 #include <memory>
 #include <string>
 #include <typeinfo>
@@ -36,7 +35,7 @@ class StallWatch {
  public:
   struct Settings {
     Duration threshold;
-    std::function<void(const StallReport&)> action;
+    StallListener action;
   };
 
   // No loop is looked at more often, however small its threshold.

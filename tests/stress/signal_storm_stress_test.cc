@@ -108,6 +108,7 @@ const int kRaised = SIGUSR1;
 const int kKilled = SIGUSR2;
 const int kQueuedHere = SIGRTMIN + 1;
 const int kQueuedOnStack = SIGRTMIN + 2;
+const std::array<int, 4> kSignals = {kRaised, kKilled, kQueuedHere, kQueuedOnStack};
 
 // `signals`: maximum of queued signals pending for one thread. `batch`: handled signals per credit.
 struct Window {
@@ -226,8 +227,7 @@ class Handlers {
   Handlers(const Handlers&) = delete;
   Handlers& operator=(const Handlers&) = delete;
   ~Handlers() {
-    const std::array<int, 4> signals = {kRaised, kKilled, kQueuedHere, kQueuedOnStack};
-    for (std::size_t i = 0; i < signals.size(); ++i) sigaction(signals[i], &before_[i], nullptr);
+    for (std::size_t i = 0; i < kSignals.size(); ++i) sigaction(kSignals[i], &before_[i], nullptr);
     pthread_sigmask(SIG_UNBLOCK, &all_, nullptr);
   }
 
@@ -384,9 +384,7 @@ std::uint64_t sleep_until_done(const Worker& worker, std::uint64_t raises) {
   // them by name.
   sigset_t asleep;
   pthread_sigmask(SIG_BLOCK, &storm->signals, &asleep);
-  for (const int signum : {kRaised, kKilled, kQueuedHere, kQueuedOnStack}) {
-    sigdelset(&asleep, signum);
-  }
+  for (const int signum : kSignals) sigdelset(&asleep, signum);
   const int epoll = epoll_create1(EPOLL_CLOEXEC);
   epoll_event event = {};
   std::uint64_t overslept = 0;
