@@ -190,6 +190,7 @@ class ZMQLOOP_EXPORT IOLoop : public LoopInlet, private ExceptionSink {
   void add_signal_handler(int signum, F&& f) {
     const LoopAffinity::Access access(core_->affinity(), "IOLoop::add_signal_handler");
     require_callable("IOLoop::add_signal_handler", f);
+    SignalHandlers::require_handleable(signum);
     OnSignal<std::decay_t<F>> handler{std::forward<F>(f), signum};
     signal_handlers_.add(core_, signum, run_each_to_end(*core_, std::move(handler)), name());
   }

@@ -54,10 +54,13 @@ class SignalHandlers {
     std::destroy_at(&handlers_);
   }
 
-  // Makes the loop call `run()` once for each signal; replaces an earlier handler.
+  // Throws std::invalid_argument if no handler may be added for this signal.
+  ZMQLOOP_EXPORT static void require_handleable(int signum);
+
+  // Makes the loop call `run()` once for each signal; replaces an earlier handler. Call
+  // require_handleable() first, before you move anything into `run`.
   template <class F>
   void add(std::shared_ptr<LoopCore> core, int signum, F&& run, std::string_view loop_name) {
-    require_handleable(signum);
     add_erased(signum, SignalCallback(std::move(core), PreparedCallback::Calls::kOnceForEach,
                                       std::forward<F>(run), "IOLoop::add_signal_handler",
                                       loop_name));
@@ -67,7 +70,6 @@ class SignalHandlers {
   ZMQLOOP_EXPORT void clear() noexcept;
 
  private:
-  ZMQLOOP_EXPORT static void require_handleable(int signum);
   ZMQLOOP_EXPORT void add_erased(int signum, SignalCallback handler);
 
   const std::uint32_t generation_ = fork_generation();

@@ -290,6 +290,15 @@ TEST_P(SignalHandlersOnLoops, Rel_E12_RefuseWhatNoLoopCanHandle) {
   EXPECT_FALSE(loop_.remove_signal_handler(SIGKILL));
 }
 
+TEST_P(SignalHandlersOnLoops, LeaveTheCallableOfARefusedSignalAsItWas) {
+  struct Handler {
+    std::shared_ptr<int> kept = std::make_shared<int>(1);
+    void operator()() const {}
+  } handler;
+  EXPECT_THROW(loop_.add_signal_handler(SIGKILL, std::move(handler)), std::invalid_argument);
+  EXPECT_NE(handler.kept, nullptr);
+}
+
 // The C library reserves two signals below SIGRTMIN.
 TEST_P(SignalHandlersOnLoops, Rel_E12_RefuseTheSignalsOfTheCLibrary) {
   for (const int signum : {32, 33}) {
