@@ -25,7 +25,7 @@ TRIAL = re.compile(r"^(\w+\.(?:h|cc)):(\d+) ", re.MULTILINE)
 
 
 def orders():
-    """Where threading/ asks the processor for an order: {(file, line)}."""
+    """Where threading/mailbox/ asks the processor for an order: {(file, line)}."""
     return {(path.name, number)
             for path in sorted((ROOT / "threading" / "mailbox").glob("*.[hc]*"))
             for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
@@ -45,8 +45,8 @@ def main():
     tried = {(file, int(line)) for file, line in TRIAL.findall(done.stdout)}
     missing = sorted(orders() - tried)
     for file, line in missing:
-        print("threading/%s:%d: an order that no scenario performs" % (file, line))
-    print("%d orders in threading/, %d not tried" % (len(orders()), len(missing)))
+        print("threading/mailbox/%s:%d: an order that no scenario performs" % (file, line))
+    print("%d orders in threading/mailbox/, %d not tried" % (len(orders()), len(missing)))
     sys.exit(1 if missing or done.returncode != 0 else 0)
 
 
